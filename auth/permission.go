@@ -1,0 +1,87 @@
+package auth
+
+import (
+	"context"
+	"strings"
+)
+
+// Permission is the right to do one thing with one kind of object, written
+// "resource.action". In a role or scope it may be a wildcard: "query.*" or "*".
+type Permission string
+
+// The permissions that operations ask for. Their catalogue with titles, and the
+// default roles, are in package rbac.
+const (
+	TenantRead   Permission = "tenant.read"
+	TenantUpdate Permission = "tenant.update"
+	TenantDelete Permission = "tenant.delete"
+
+	MemberList   Permission = "member.list"
+	MemberRead   Permission = "member.read"
+	MemberCreate Permission = "member.create"
+	MemberUpdate Permission = "member.update"
+	MemberDelete Permission = "member.delete"
+
+	RoleList   Permission = "role.list"
+	RoleRead   Permission = "role.read"
+	RoleCreate Permission = "role.create"
+	RoleUpdate Permission = "role.update"
+	RoleDelete Permission = "role.delete"
+
+	APIKeyList   Permission = "apikey.list"
+	APIKeyCreate Permission = "apikey.create"
+	APIKeyDelete Permission = "apikey.delete"
+
+	AuditList Permission = "audit.list"
+
+	DatasourceList   Permission = "datasource.list"
+	DatasourceRead   Permission = "datasource.read"
+	DatasourceCreate Permission = "datasource.create"
+	DatasourceUpdate Permission = "datasource.update"
+	DatasourceDelete Permission = "datasource.delete"
+	DatasourceTest   Permission = "datasource.test"
+
+	QueryList    Permission = "query.list"
+	QueryRead    Permission = "query.read"
+	QueryCreate  Permission = "query.create"
+	QueryUpdate  Permission = "query.update"
+	QueryDelete  Permission = "query.delete"
+	QueryTest    Permission = "query.test" // run a text that is not saved
+	QueryExecute Permission = "query.execute"
+
+	WorkflowList    Permission = "workflow.list"
+	WorkflowRead    Permission = "workflow.read"
+	WorkflowCreate  Permission = "workflow.create"
+	WorkflowUpdate  Permission = "workflow.update"
+	WorkflowDelete  Permission = "workflow.delete"
+	WorkflowPublish Permission = "workflow.publish"
+	WorkflowExecute Permission = "workflow.execute"
+
+	RunList   Permission = "run.list"
+	RunRead   Permission = "run.read"
+	RunCancel Permission = "run.cancel"
+)
+
+// Resource is the part before the dot.
+func (p Permission) Resource() string {
+	resource, _, _ := strings.Cut(string(p), ".")
+	return resource
+}
+
+// Covers reports whether holding p is holding q: equal, "*", or "query.*" for
+// every action on queries.
+func (p Permission) Covers(q Permission) bool {
+	if p == q || p == "*" {
+		return true
+	}
+	resource, action, ok := strings.Cut(string(p), ".")
+	return ok && action == "*" && resource == q.Resource() && q != ""
+}
+
+// Authorize is the question that every service method asks first: may the
+// principal of ctx do this, to this object? objectID "" means the kind as a
+// whole (list, create).
+//
+// It returns the principal, whose TenantID is then set. Without a principal the
+// error is Unauthenticated; without a tenant or the right it is Forbidden.
+type Authorize func(ctx context.Context, permission Permission, objectID string) (*Principal, error)

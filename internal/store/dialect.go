@@ -1,0 +1,136 @@
+package store
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/uptrace/bun/dialect/pgdialect"
+	"github.com/uptrace/bun/dialect/sqlitedialect"
+	"github.com/uptrace/bun/schema"
+)
+
+// Dialect is one of the two databases that can hold the platform's own data.
+// Everything in which they differ is in this file.
+type Dialect string
+
+// The dialects.
+const (
+	PostgreSQL Dialect = "postgres"
+	SQLite     Dialect = "sqlite"
+)
+
+// Detect names the dialect of a pool by its driver, or "" for a driver it does
+// not know (a tracing wrapper, say). It makes no connection.
+func Detect(db *sql.DB) Dialect {
+	switch reflect.TypeOf(db.Driver()).String() {
+	case "*stdlib.Driver", "*pq.Driver":
+		return PostgreSQL
+	case "*sqlite.Driver", "*sqlite3.SQLiteDriver":
+		return SQLite
+	}
+	return ""
+}
+
+func (d Dialect) bun() (schema.Dialect, error) {
+	switch d {
+	case PostgreSQL:
+		return pgdialect.New(), nil
+	case SQLite:
+		return sqlitedialect.New(), nil
+	}
+	return nil, fmt.Errorf("unknown dialect %q", string(d))
+}
+
+// Now is the database's clock as an SQL expression. Leases and timers are
+// judged by it, so that processes with different clocks agree.
+func (d Dialect) Now() string {
+	if d == SQLite {
+		return "strftime('%Y-%m-%d %H:%M:%f+00:00', 'now')"
+	}
+	return "clock_timestamp()"
+}
+
+// After is the database's clock plus a number of milliseconds, which the
+// caller gives as the next argument of the statement.
+func (d Dialect) After() string {
+	if d == SQLite {
+		return "strftime('%Y-%m-%d %H:%M:%f+00:00', 'now', (? / 1000.0) || ' seconds')"
+	}
+	return "clock_timestamp() + ? * interval '1 millisecond'"
+}
+
+// ForUpdate locks the rows of a SELECT until the end of the transaction. SQLite
+// has one writer, and every transaction is a writing one from its start.
+func (d Dialect) ForUpdate() string {
+	if d == SQLite {
+		return ""
+	}
+	return "FOR UPDATE"
+}
+
+// SkipLocked is [Dialect.ForUpdate] that passes over rows somebody else holds.
+func (d Dialect) SkipLocked() string {
+	if d == SQLite {
+		return ""
+	}
+	return "FOR UPDATE SKIP LOCKED"
+}
+
+// The SQLSTATE and SQLite result codes that callers tell apart.
+const (
+	pgUnique        = "23505"
+	pgForeignKey    = "23503"
+	pgInvalidText   = "22P02"
+	pgSerialization = "40001"
+	pgDeadlock      = "40P01"
+
+	sqliteBusy       = 5
+	sqliteForeignKey = 787
+	sqlitePrimaryKey = 1555
+	sqliteUnique     = 2067
+)
+
+// IsUnique reports whether err says that a unique key is taken.
+func IsUnique(err error) bool {
+	return sqlState(err) == pgUnique || sqliteCode(err) == sqliteUnique || sqliteCode(err) == sqlitePrimaryKey
+}
+
+// IsForeignKey reports whether err says that a row is still referred to, or
+// refers to one that is not there.
+func IsForeignKey(err error) bool {
+	return sqlState(err) == pgForeignKey || sqliteCode(err) == sqliteForeignKey
+}
+
+// IsMissing reports whether err says that there is no such row. An id that is
+// not one (PostgreSQL refuses it, SQLite does not find it) is also missing.
+func IsMissing(err error) bool {
+	return errors.Is(err, sql.ErrNoRows) || sqlState(err) == pgInvalidText
+}
+
+// isTransient reports whether the same transaction may succeed when tried again.
+func isTransient(err error) bool {
+	state := sqlState(err)
+	return state == pgSerialization || state == pgDeadlock || sqliteCode(err)&0xff == sqliteBusy
+}
+
+func sqlState(err error) string {
+	if e, ok := errors.AsType[interface {
+		error
+		SQLState() string
+	}](err); ok {
+		return e.SQLState()
+	}
+	return ""
+}
+
+func sqliteCode(err error) int {
+	if e, ok := errors.AsType[interface {
+		error
+		Code() int
+	}](err); ok {
+		return e.Code()
+	}
+	return 0
+}

@@ -1,0 +1,9 @@
+DROP TABLE ?schema.jet_api_key;
+DROP TABLE ?schema.jet_member_role;
+DROP TABLE ?schema.jet_role;
+DROP TABLE ?schema.jet_member;
+DROP TABLE ?schema.jet_tenant;
+DROP TABLE ?schema.jet_setup;
+DROP TABLE ?schema.jet_session;
+DROP TABLE ?schema.jet_user;
+DROP TABLE ?schema.jet_keyring;

@@ -1,0 +1,2 @@
+DROP TABLE ?schema.jet_audit_head;
+DROP TABLE ?schema.jet_audit;

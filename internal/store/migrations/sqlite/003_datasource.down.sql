@@ -1,0 +1,2 @@
+DROP TABLE ?schema.jet_query;
+DROP TABLE ?schema.jet_datasource;
