@@ -14,7 +14,6 @@ type Permission string
 const (
 	TenantRead   Permission = "tenant.read"
 	TenantUpdate Permission = "tenant.update"
-	TenantDelete Permission = "tenant.delete"
 
 	MemberList   Permission = "member.list"
 	MemberRead   Permission = "member.read"
