@@ -1,0 +1,82 @@
+package audit
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/uptrace/bun"
+)
+
+// Record is a [Record]: it appends an event to the chain of the entry's tenant.
+// The head of the chain stays locked until the end of the transaction, so the
+// changes of one tenant are put in order by their audit records; make it the
+// last statement of the change.
+func (l *Log) Record(ctx context.Context, db bun.IDB, e Entry) error {
+	row, err := l.row(ctx, e)
+	if err != nil {
+		return err
+	}
+	head, err := l.lockHead(ctx, db, row.TenantID)
+	if err != nil {
+		return fmt.Errorf("lock the head of the audit record: %w", err)
+	}
+	row.Seq, row.Previous = head.Seq+1, head.Hash
+	row.Hash = row.digest()
+	if _, err := db.NewInsert().Model(row).Exec(ctx); err != nil {
+		return fmt.Errorf("write the audit record: %w", err)
+	}
+	_, err = db.NewUpdate().Model((*headRow)(nil)).
+		Set("seq = ?", row.Seq).Set("hash = ?", row.Hash).
+		Where("tenant_id = ?", row.TenantID).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("move the head of the audit record: %w", err)
+	}
+	return nil
+}
+
+func (l *Log) row(ctx context.Context, e Entry) (*eventRow, error) {
+	detail := []byte("{}")
+	if len(e.Detail) > 0 {
+		var err error
+		if detail, err = json.Marshal(e.Detail); err != nil {
+			return nil, fmt.Errorf("write the detail of %s: %w", e.Action, err)
+		}
+	}
+	actor := l.actor(ctx)
+	return &eventRow{
+		TenantID:   e.TenantID,
+		Time:       l.clock.Now(),
+		Actor:      storable(actor.Name),
+		OnBehalfOf: storable(actor.OnBehalfOf),
+		Action:     storable(e.Action),
+		ObjectType: storable(e.ObjectType),
+		ObjectID:   storable(e.ObjectID),
+		RequestID:  storable(l.requestID(ctx)),
+		Detail:     storable(string(detail)),
+	}, nil
+}
+
+// lockHead returns the head of a chain, begun when there is none, locked for the
+// transaction. Two changes that begin a chain at once both try to insert the
+// head; the second waits for the first and then reads its row.
+func (l *Log) lockHead(ctx context.Context, db bun.IDB, tenantID string) (headRow, error) {
+	head, err := l.selectHead(ctx, db, tenantID)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return head, err
+	}
+	first := &headRow{TenantID: tenantID, Hash: origin()}
+	if _, err := db.NewInsert().Model(first).On("CONFLICT DO NOTHING").Exec(ctx); err != nil {
+		return headRow{}, err
+	}
+	return l.selectHead(ctx, db, tenantID)
+}
+
+func (l *Log) selectHead(ctx context.Context, db bun.IDB, tenantID string) (headRow, error) {
+	var head headRow
+	err := db.NewRaw("SELECT tenant_id, seq, hash FROM ?schema.jet_audit_head WHERE tenant_id = ? "+l.db.Dialect.ForUpdate(),
+		tenantID).Scan(ctx, &head)
+	return head, err
+}

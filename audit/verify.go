@@ -1,0 +1,142 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+)
+
+// Fault is what is wrong with a chain at its first broken event.
+type Fault string
+
+// The faults that [Log.Verify] tells apart.
+const (
+	Edited    Fault = "edited"    // the event does not have the content that was hashed
+	Missing   Fault = "missing"   // the event with this number is not there, later ones are
+	Unlinked  Fault = "unlinked"  // the event does not follow the one before it
+	Truncated Fault = "truncated" // the head tells of this event, but the record ends before it
+	Headless  Fault = "headless"  // the record goes on to this event, but the head does not tell of it
+)
+
+// Verification is the result of walking a chain.
+type Verification struct {
+	Valid  bool    `json:"valid"`
+	Events int64   `json:"events"`           // how many were found good, from the first on
+	Head   string  `json:"head,omitempty"`   // hash of the last good event in hex, worth keeping elsewhere; "" for an empty record
+	Broken *Broken `json:"broken,omitempty"` // nil when Valid
+}
+
+// Broken is the first event at which a chain is not as it was written.
+type Broken struct {
+	Seq   int64 `json:"seq"`
+	Fault Fault `json:"fault"`
+}
+
+// verifyBatch is how many events are held in memory at a time.
+const verifyBatch = 1000
+
+// Verify walks the whole record of the caller's tenant, from its first event to
+// the head. Changes may go on meanwhile. It takes some 10 µs an event.
+//
+// Errors: those of Config.Authorize. A broken chain is not an error but a result.
+func (l *Log) Verify(ctx context.Context) (Verification, error) {
+	tenantID, err := l.tenant(ctx)
+	if err != nil {
+		return Verification{}, err
+	}
+	w := walk{tenantID: tenantID, last: origin()}
+	if err := w.run(ctx, l); err != nil {
+		return Verification{}, fmt.Errorf("verify the audit record: %w", err)
+	}
+	v := Verification{Valid: w.broken == nil, Events: w.seq, Broken: w.broken}
+	if w.seq > 0 {
+		v.Head = hex.EncodeToString(w.last)
+	}
+	return v, nil
+}
+
+// walk is how far a verification came.
+type walk struct {
+	tenantID string
+	seq      int64  // number of the last good event
+	last     []byte // its hash
+	broken   *Broken
+}
+
+// run reads events until there are no more, and only then the head: the head is
+// never older than the events read before it. When it tells of more events, those
+// may have been written in between, so it reads on.
+func (w *walk) run(ctx context.Context, l *Log) error {
+	var told int64 // the end that the head told of before
+	for {
+		rows, err := w.next(ctx, l)
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			if w.step(&rows[i]); w.broken != nil {
+				return nil
+			}
+		}
+		if len(rows) > 0 {
+			continue
+		}
+		if w.seq < told {
+			w.fail(w.seq+1, Truncated)
+			return nil
+		}
+		head, err := w.head(ctx, l)
+		if err != nil {
+			return err
+		}
+		if head.Seq <= w.seq {
+			w.compare(head)
+			return nil
+		}
+		told = head.Seq
+	}
+}
+
+func (w *walk) next(ctx context.Context, l *Log) ([]eventRow, error) {
+	var rows []eventRow
+	err := l.db.NewSelect().Model(&rows).Where("a.tenant_id = ?", w.tenantID).Where("a.seq > ?", w.seq).
+		OrderExpr("a.seq").Limit(verifyBatch).Scan(ctx)
+	return rows, err
+}
+
+func (w *walk) head(ctx context.Context, l *Log) (headRow, error) {
+	head := headRow{Hash: origin()}
+	err := l.db.NewSelect().Model(&head).Where("h.tenant_id = ?", w.tenantID).Scan(ctx)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return head, err
+}
+
+func (w *walk) step(e *eventRow) {
+	switch {
+	case e.Seq != w.seq+1:
+		w.fail(w.seq+1, Missing)
+	case !bytes.Equal(e.Hash, e.digest()):
+		w.fail(e.Seq, Edited)
+	case !bytes.Equal(e.Previous, w.last):
+		w.fail(e.Seq, Unlinked)
+	default:
+		w.seq, w.last = e.Seq, e.Hash
+	}
+}
+
+// compare holds the head against the last event, when it tells of no more.
+func (w *walk) compare(head headRow) {
+	switch {
+	case head.Seq < w.seq:
+		w.fail(head.Seq+1, Headless)
+	case !bytes.Equal(head.Hash, w.last):
+		w.fail(w.seq, Unlinked)
+	}
+}
+
+func (w *walk) fail(seq int64, fault Fault) { w.broken = &Broken{Seq: seq, Fault: fault} }
