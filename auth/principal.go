@@ -3,6 +3,8 @@ package auth
 import (
 	"context"
 	"slices"
+
+	"github.com/jetadmin/jetadmin/internal/tenantid"
 )
 
 // Kind tells what sort of caller a [Principal] is.
@@ -101,7 +103,7 @@ func NewContext(ctx context.Context, p *Principal) context.Context {
 	if p == nil {
 		return ctx
 	}
-	return context.WithValue(ctx, contextKey{}, p.clone())
+	return context.WithValue(tenantid.NewContext(ctx, p.TenantID), contextKey{}, p.clone())
 }
 
 // FromContext returns the principal of the call, or nil: then every service

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"fmt"
 	"net/url"
 	"os"
@@ -11,13 +12,17 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
-	_ "modernc.org/sqlite" // driver "sqlite", in pure Go
+	"modernc.org/sqlite"
 )
+
+// Wrap puts something (tracing, a check) between a pool and its driver. It must
+// hand on the driver's optional interfaces and its Driver, see [Detect].
+type Wrap func(driver.Connector) driver.Connector
 
 // OpenSQLite opens a database file, made when it is not there, with the settings
 // that a committed transaction needs to survive a kill and a power loss: WAL and
 // synchronous=FULL. It opens the file to find out whether it can.
-func OpenSQLite(ctx context.Context, path string) (*sql.DB, error) {
+func OpenSQLite(ctx context.Context, path string, wraps ...Wrap) (*sql.DB, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of the database: %w", err)
 	}
@@ -26,10 +31,11 @@ func OpenSQLite(ctx context.Context, path string) (*sql.DB, error) {
 	for _, pragma := range []string{"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(ON)"} {
 		q.Add("_pragma", pragma)
 	}
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
+	connector, err := sqlite.NewConnector("file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode())
 	if err != nil {
 		return nil, err
 	}
+	db := sql.OpenDB(wrapped(connector, wraps))
 	db.SetMaxOpenConns(8)
 	db.SetMaxIdleConns(8)
 	if err := db.PingContext(ctx); err != nil {
@@ -45,7 +51,7 @@ func OpenSQLite(ctx context.Context, path string) (*sql.DB, error) {
 // bun's texts are all different, and preparing each would cost a round trip and
 // fill the server's memory for nothing. Statements that are worth preparing ask
 // for it themselves.
-func OpenPostgres(dsn string) (*sql.DB, error) {
+func OpenPostgres(dsn string, wraps ...Wrap) (*sql.DB, error) {
 	cfg, err := pgx.ParseConfig(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("read the PostgreSQL DSN: %w", err)
@@ -54,9 +60,16 @@ func OpenPostgres(dsn string) (*sql.DB, error) {
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = 10 * time.Second
 	}
-	db := stdlib.OpenDB(*cfg)
+	db := sql.OpenDB(wrapped(stdlib.GetConnector(*cfg), wraps))
 	db.SetMaxOpenConns(20)
 	db.SetMaxIdleConns(20)
 	db.SetConnMaxIdleTime(5 * time.Minute)
 	return db, nil
+}
+
+func wrapped(c driver.Connector, wraps []Wrap) driver.Connector {
+	for _, wrap := range wraps {
+		c = wrap(c)
+	}
+	return c
 }
