@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"slices"
 	"strings"
 )
 
@@ -60,6 +61,27 @@ const (
 	RunRead   Permission = "run.read"
 	RunCancel Permission = "run.cancel"
 )
+
+// Permissions lists all of them, in the order above.
+func Permissions() []Permission {
+	return []Permission{
+		TenantRead, TenantUpdate,
+		MemberList, MemberRead, MemberCreate, MemberUpdate, MemberDelete,
+		RoleList, RoleRead, RoleCreate, RoleUpdate, RoleDelete,
+		APIKeyList, APIKeyCreate, APIKeyDelete,
+		AuditList,
+		DatasourceList, DatasourceRead, DatasourceCreate, DatasourceUpdate, DatasourceDelete, DatasourceTest,
+		QueryList, QueryRead, QueryCreate, QueryUpdate, QueryDelete, QueryTest, QueryExecute,
+		WorkflowList, WorkflowRead, WorkflowCreate, WorkflowUpdate, WorkflowDelete, WorkflowPublish, WorkflowExecute,
+		RunList, RunRead, RunCancel,
+	}
+}
+
+// Expand lists the permissions that p covers: itself, or what a wildcard stands
+// for. None means that p is not a permission.
+func (p Permission) Expand() []Permission {
+	return slices.DeleteFunc(Permissions(), func(q Permission) bool { return !p.Covers(q) })
+}
 
 // Resource is the part before the dot.
 func (p Permission) Resource() string {

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/jetadmin/jetadmin/internal/tenantid"
@@ -43,7 +44,9 @@ type Principal struct {
 	SessionID string // the session, when there is one
 	Service   string // the name of the service, for KindService, e.g. "run"
 
-	// TenantID is the tenant of the call; "" outside of a tenant.
+	// TenantID is the tenant of the call; "" outside of a tenant. An API key has
+	// one from the start. An Authenticator that sets it confines its caller to
+	// that tenant; membership is proven like everybody's.
 	TenantID string
 
 	// Roles are the ids of the caller's roles in the tenant.
@@ -63,11 +66,11 @@ type Grant struct {
 	ObjectID   string     `json:"objectId,omitempty"`
 }
 
-// Service returns the principal of a part of the host program that acts in a
-// tenant with exactly the given grants:
+// ServicePrincipal returns the principal of a part of the host program that acts
+// in a tenant with exactly the given grants:
 //
-//	ctx = auth.NewContext(ctx, auth.Service(tenantID, "billing", auth.Grant{Permission: auth.WorkflowExecute}))
-func Service(tenantID, name string, grants ...Grant) *Principal {
+//	ctx = auth.NewContext(ctx, auth.ServicePrincipal(tenantID, "billing", auth.Grant{Permission: auth.WorkflowExecute}))
+func ServicePrincipal(tenantID, name string, grants ...Grant) *Principal {
 	return &Principal{Kind: KindService, Service: name, TenantID: tenantID, Grants: grants}
 }
 
@@ -93,6 +96,7 @@ func (p *Principal) InTenant(tenantID string, roles []string) *Principal {
 func (p *Principal) clone() *Principal {
 	c := *p
 	c.Roles, c.Scopes, c.Grants = slices.Clone(p.Roles), slices.Clone(p.Scopes), slices.Clone(p.Grants)
+	c.Claims = maps.Clone(p.Claims)
 	return &c
 }
 

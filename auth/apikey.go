@@ -1,0 +1,184 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/jetadmin/jetadmin/audit"
+	"github.com/jetadmin/jetadmin/internal/clock"
+	"github.com/jetadmin/jetadmin/internal/id"
+	"github.com/jetadmin/jetadmin/internal/page"
+	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/problem"
+)
+
+// APIKey is a credential for programs. It acts in one tenant, as whoever made
+// it and with his present roles, but never beyond its scopes.
+type APIKey struct {
+	ID         string       `json:"id"`
+	Name       string       `json:"name"`
+	Prefix     string       `json:"prefix"` // what the key begins with, to tell keys apart
+	Scopes     []Permission `json:"scopes"`
+	UserID     string       `json:"userId"` // who made it
+	CreatedAt  time.Time    `json:"createdAt"`
+	ExpiresAt  *time.Time   `json:"expiresAt"`  // nil = never
+	LastUsedAt *time.Time   `json:"lastUsedAt"` // exact to a minute; nil = not yet
+}
+
+// NewKey is an API key to make.
+type NewKey struct {
+	Name      string       // 1 to 200 characters
+	Scopes    []Permission // at least one; wildcards are allowed
+	ExpiresAt *time.Time   // in the future; nil = never
+}
+
+// Keys lists the API keys of the tenant that were not revoked, newest first.
+// It needs apikey.list.
+func (s *Service) Keys(ctx context.Context, r page.Request) (page.Page[APIKey], error) {
+	who, err := s.authorize(ctx, APIKeyList, "")
+	if err != nil {
+		return page.Page[APIKey]{}, err
+	}
+	w, err := s.pages.Open(r, "apikeys|"+who.TenantID)
+	if err != nil {
+		return page.Page[APIKey]{}, err
+	}
+	rows, err := listKeys(ctx, s.db.DB, who.TenantID, w)
+	if err != nil {
+		return page.Page[APIKey]{}, err
+	}
+	keys := make([]APIKey, 0, len(rows))
+	for _, row := range rows {
+		key, err := row.key()
+		if err != nil {
+			return page.Page[APIKey]{}, err
+		}
+		keys = append(keys, key)
+	}
+	return page.Cut(w, keys, func(k APIKey) []string { return []string{k.ID} }), nil
+}
+
+// CreateKey makes an API key for the caller, and returns its secret: the only
+// time that anybody sees it. It needs apikey.create, and every permission that a
+// scope stands for ([Permission.Expand]), each asked of Config.Authorize for the
+// kind of object as a whole.
+//
+// Errors: Invalid; Forbidden when a scope goes beyond the caller's rights, or
+// the caller is not a person: a key makes no keys.
+func (s *Service) CreateKey(ctx context.Context, in NewKey) (key APIKey, secret string, err error) {
+	who, err := s.authorize(ctx, APIKeyCreate, "")
+	if err != nil {
+		return APIKey{}, "", err
+	}
+	if _, err := person(ctx); err != nil {
+		return APIKey{}, "", err
+	}
+	if in, err = s.checkKey(in); err != nil {
+		return APIKey{}, "", err
+	}
+	if err := s.holds(ctx, in.Scopes); err != nil {
+		return APIKey{}, "", err
+	}
+	row, secret, err := s.newKeyRow(who, in)
+	if err != nil {
+		return APIKey{}, "", err
+	}
+	err = s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		if _, err := tx.NewInsert().Model(&row).Exec(ctx); err != nil {
+			return fmt.Errorf("store the api key: %w", err)
+		}
+		return s.audit(ctx, tx, audit.Entry{
+			TenantID: who.TenantID, Action: string(APIKeyCreate), ObjectType: "apikey", ObjectID: row.ID,
+			Detail: map[string]any{"name": row.Name, "prefix": row.Prefix, "scopes": in.Scopes},
+		})
+	})
+	if err != nil {
+		return APIKey{}, "", err
+	}
+	key, err = row.key()
+	return key, secret, err
+}
+
+// RevokeKey ends an API key of the tenant for good. It needs apikey.delete.
+// Errors: NotFound, also for a key that is revoked already.
+func (s *Service) RevokeKey(ctx context.Context, keyID string) error {
+	who, err := s.authorize(ctx, APIKeyDelete, keyID)
+	if err != nil {
+		return err
+	}
+	if !id.Valid(keyID) {
+		return problem.Missing("api key")
+	}
+	return s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		n, err := store.Changed(tx.NewUpdate().Model((*keyRow)(nil)).Set("revoked_at = ?", s.clock.Now()).
+			Where("tenant_id = ?", who.TenantID).Where("id = ?", keyID).Where("revoked_at IS NULL").Exec(ctx))
+		if err != nil {
+			return fmt.Errorf("revoke the api key: %w", err)
+		}
+		if n == 0 {
+			return problem.Missing("api key")
+		}
+		return s.audit(ctx, tx, audit.Entry{
+			TenantID: who.TenantID, Action: string(APIKeyDelete), ObjectType: "apikey", ObjectID: keyID,
+		})
+	})
+}
+
+func (s *Service) checkKey(in NewKey) (NewKey, error) {
+	var f problem.Faults
+	in.Name = checkName(&f, "name", in.Name)
+	f.Check(len(in.Scopes) > 0, "scopes", "must not be empty")
+	for i, scope := range in.Scopes {
+		f.Check(len(scope.Expand()) > 0, fmt.Sprintf("scopes.%d", i), "is not a permission")
+	}
+	in.Scopes = slices.Compact(slices.Sorted(slices.Values(in.Scopes)))
+	if in.ExpiresAt != nil {
+		at := clock.Round(*in.ExpiresAt)
+		in.ExpiresAt = &at
+		f.Check(at.After(s.clock.Now()), "expiresAt", "must be in the future")
+	}
+	return in, f.Err("apikey_invalid", "the api key is not valid")
+}
+
+// holds asks whether the caller has all of what the scopes stand for.
+func (s *Service) holds(ctx context.Context, scopes []Permission) error {
+	var beyond []string
+	for _, scope := range scopes {
+		for _, p := range scope.Expand() {
+			_, err := s.authorize(ctx, p, "")
+			if problem.Is(err, problem.Forbidden) {
+				beyond = append(beyond, string(scope))
+				break
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	if len(beyond) > 0 {
+		return problem.Newf(problem.Forbidden, "scope_not_held", "you do not hold all of %s yourself", strings.Join(beyond, ", "))
+	}
+	return nil
+}
+
+func (s *Service) newKeyRow(who *Principal, in NewKey) (row keyRow, secret string, err error) {
+	scopes, err := json.Marshal(in.Scopes)
+	if err != nil {
+		return keyRow{}, "", fmt.Errorf("write the scopes: %w", err)
+	}
+	secret, prefix := newKeyToken()
+	row = keyRow{
+		ID: id.New(), TenantID: who.TenantID, UserID: who.UserID, Name: in.Name,
+		Prefix: prefix, SecretHash: hashToken(secret), Scopes: string(scopes), CreatedAt: s.clock.Now(),
+	}
+	if in.ExpiresAt != nil {
+		row.ExpiresAt = *in.ExpiresAt
+	}
+	return row, secret, nil
+}

@@ -1,0 +1,148 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+)
+
+// Authenticator recognises one kind of credential of a request.
+type Authenticator interface {
+	// Authenticate names who makes the request. nil, nil says that there is no
+	// credential of this kind, so that the next one is asked. An error refuses the
+	// request; one that is not a problem.Error is answered as Unauthenticated.
+	//
+	// It must be safe for concurrent use and judge by the request alone.
+	Authenticate(r *http.Request) (*Principal, error)
+}
+
+// AuthenticatorFunc is a function as an [Authenticator].
+type AuthenticatorFunc func(r *http.Request) (*Principal, error)
+
+// Authenticate calls f.
+func (f AuthenticatorFunc) Authenticate(r *http.Request) (*Principal, error) { return f(r) }
+
+// maxCookies is how many session cookies of one request are tried: Apps below
+// one another's paths each have one.
+const maxCookies = 4
+
+var (
+	errTwoCredentials = errors.New("more than one credential in the headers")
+	errNobodyKnows    = errors.New("nobody recognises the credential")
+)
+
+// Authenticate recognises who makes a request, in this order: an API key
+// (Authorization: Bearer jak_… or X-API-Key), a session token (Authorization:
+// Bearer jas_…), the session cookie, the host's authenticators. A bearer token
+// that is neither is shown to the host's authenticators before the cookie is,
+// for it is what the client chose to say.
+//
+// nil, nil is an anonymous request. A credential that is not good, or that
+// nobody recognises, is Unauthenticated. No other header, and nothing of the
+// URL, ever names a caller.
+//
+// The principal is in no tenant yet (an API key's is in its own), see [Service.Enter].
+func (s *Service) Authenticate(r *http.Request) (*Principal, error) {
+	token, err := headerToken(r.Header)
+	if err != nil {
+		return nil, refuse(err)
+	}
+	if isOurs(token) {
+		return s.byToken(r.Context(), token)
+	}
+	if token != "" {
+		if p, err := s.byHost(r); p != nil || err != nil {
+			return p, err
+		}
+	}
+	p, dead := s.byCookie(r)
+	if p != nil {
+		return p, nil
+	}
+	if token != "" {
+		return nil, refuse(errNobodyKnows)
+	}
+	// A cookie comes along by itself: one that is over must not keep the host's
+	// own sign-in from being seen.
+	if p, err := s.byHost(r); p != nil || err != nil {
+		return p, err
+	}
+	return nil, dead
+}
+
+// AuthenticateToken recognises a token that comes without a request, as on a
+// socket: a session token, an API key, or a bearer token that one of the host's
+// authenticators knows. Everything else is Unauthenticated.
+func (s *Service) AuthenticateToken(ctx context.Context, token string) (*Principal, error) {
+	if isOurs(token) {
+		return s.byToken(ctx, token)
+	}
+	if token == "" {
+		return nil, refuse(errTokenMalformed)
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	p, err := s.byHost(r)
+	if p == nil && err == nil {
+		err = refuse(errNobodyKnows)
+	}
+	return p, err
+}
+
+func isOurs(token string) bool {
+	return strings.HasPrefix(token, keyMark) || strings.HasPrefix(token, sessionMark)
+}
+
+func (s *Service) byToken(ctx context.Context, token string) (*Principal, error) {
+	if strings.HasPrefix(token, keyMark) {
+		return s.byKey(ctx, token)
+	}
+	return s.bySession(ctx, token)
+}
+
+// byCookie returns the principal of the first good session cookie, or why there
+// is none: nil when there is no cookie.
+func (s *Service) byCookie(r *http.Request) (*Principal, error) {
+	var last error
+	for i, cookie := range r.CookiesNamed(CookieName) {
+		if i == maxCookies {
+			break
+		}
+		p, err := s.bySession(r.Context(), cookie.Value)
+		if err == nil {
+			return p, nil
+		}
+		last = err
+	}
+	return nil, last
+}
+
+// headerToken is the token that a client sent on purpose: of X-API-Key, or of a
+// bearer Authorization; "" = none. Two of them could be read in two ways by two
+// readers, so they are refused.
+func headerToken(h http.Header) (string, error) {
+	keys, authorizations := h.Values("X-API-Key"), h.Values("Authorization")
+	if len(keys) > 1 || len(authorizations) > 1 {
+		return "", errTwoCredentials
+	}
+	var key, bearer string
+	if len(keys) == 1 {
+		key = strings.TrimSpace(keys[0])
+	}
+	if len(authorizations) == 1 {
+		if scheme, token, ok := strings.Cut(authorizations[0], " "); ok && strings.EqualFold(scheme, "Bearer") {
+			bearer = strings.TrimSpace(token)
+		}
+	}
+	switch {
+	case isOurs(key) && isOurs(bearer):
+		return "", errTwoCredentials
+	case isOurs(key) || bearer == "":
+		return key, nil
+	}
+	return bearer, nil
+}

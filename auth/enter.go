@@ -1,0 +1,115 @@
+package auth
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jetadmin/jetadmin/internal/id"
+	"github.com/jetadmin/jetadmin/problem"
+)
+
+var errNotMember = errors.New("the user is not a member of the tenant")
+
+// Enter proves that p may act in a tenant and returns the principal that does,
+// with its present roles. Who is confined to a tenant (an API key, a service)
+// enters only that one. A tenant that is not there and one that p does not
+// belong to are the same NotFound.
+func (s *Service) Enter(ctx context.Context, p *Principal, tenantID string) (*Principal, error) {
+	if p == nil {
+		return nil, problem.New(problem.Unauthenticated, "unauthenticated", "sign in first")
+	}
+	if !id.Valid(tenantID) || (p.TenantID != "" && p.TenantID != tenantID) {
+		return nil, problem.Missing("tenant")
+	}
+	if p.Kind == KindService {
+		if p.TenantID == "" {
+			return nil, problem.Missing("tenant")
+		}
+		return p.clone(), nil
+	}
+	roles, err := s.members.RolesOf(ctx, tenantID, p.UserID)
+	if problem.Is(err, problem.NotFound) {
+		return nil, problem.Missing("tenant").Because(err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p.InTenant(tenantID, roles), nil
+}
+
+// confined is [Service.Enter] for a credential that is of one tenant only: with
+// the membership it loses everything, so it is refused as a credential.
+func (s *Service) confined(ctx context.Context, p *Principal, tenantID string) (*Principal, error) {
+	p, err := s.Enter(ctx, p, tenantID)
+	if problem.Is(err, problem.NotFound) {
+		return nil, refuse(errNotMember)
+	}
+	return p, err
+}
+
+// Revalidate checks again what a long-lived connection began with: the session
+// or key, the account, and the membership when p is in a tenant. It returns the
+// principal as it is now.
+//
+// Unauthenticated says that the credential is over, NotFound that the
+// membership is. It is not a use: it does not keep a session from ending. The
+// session of a host's own sign-in is known to the host alone; of such a caller
+// only account and membership are checked.
+func (s *Service) Revalidate(ctx context.Context, p *Principal) (*Principal, error) {
+	if p == nil {
+		return nil, problem.New(problem.Unauthenticated, "unauthenticated", "sign in first")
+	}
+	switch {
+	case p.Kind == KindService:
+		return p.clone(), nil
+	case p.Kind == KindAPIKey:
+		return s.keyStillGood(ctx, p)
+	}
+	fresh, err := s.userStillGood(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	fresh.Claims = p.Claims
+	if p.TenantID == "" {
+		return fresh, nil
+	}
+	return s.Enter(ctx, fresh, p.TenantID)
+}
+
+func (s *Service) userStillGood(ctx context.Context, p *Principal) (*Principal, error) {
+	if p.SessionID != "" {
+		row, err := oneSession(ctx, s.db.DB, "s.id = ?", p.SessionID)
+		if err != nil {
+			return nil, err
+		}
+		if row.UserID != p.UserID {
+			return nil, refuse(errSessionUnknown)
+		}
+		return row.principal(s.clock.Now(), s.sessionIdle)
+	}
+	row, err := userByID(ctx, s.db.DB, p.UserID)
+	switch {
+	case problem.Is(err, problem.NotFound):
+		return nil, refuse(err)
+	case err != nil:
+		return nil, err
+	case row.Disabled:
+		return nil, refuse(errAccountDisabled)
+	}
+	return row.principal(), nil
+}
+
+// Principal returns a member of a tenant as a principal with his present
+// roles, for a Go host and for work in the background that is done as a user.
+// It checks no credential: the caller answers for it. Errors: NotFound for who
+// is not a member, Forbidden for a disabled account.
+func (s *Service) Principal(ctx context.Context, tenantID, userID string) (*Principal, error) {
+	row, err := userByID(ctx, s.db.DB, userID)
+	if err != nil {
+		return nil, err
+	}
+	if row.Disabled {
+		return nil, problem.New(problem.Forbidden, "user_disabled", "the account is disabled")
+	}
+	return s.Enter(ctx, row.principal(), tenantID)
+}
