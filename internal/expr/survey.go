@@ -1,0 +1,152 @@
+package expr
+
+import (
+	"regexp"
+	"regexp/syntax"
+	"slices"
+
+	"github.com/expr-lang/expr/ast"
+)
+
+// survey walks a tree once before it is checked: it bounds the tree, refuses
+// what the dialect leaves out, and notes what the expression reads.
+type survey struct {
+	visited  int
+	refs     []Ref
+	patterns map[ast.Node]pattern
+}
+
+func (s *survey) visit(node ast.Node) error {
+	if s.visited++; s.visited > MaxNodes {
+		return failf("the expression is too complex")
+	}
+	switch n := node.(type) {
+	case nil:
+		return nil
+	case *ast.IdentifierNode:
+		return s.name(n)
+	case *ast.BytesNode:
+		return failAt(n, "byte strings are not supported")
+	case *ast.MemberNode:
+		if step, ok := stepOf(n); ok {
+			s.note(Ref{Root: "steps", Step: step})
+			return nil
+		}
+	case *ast.CallNode:
+		callee, ok := n.Callee.(*ast.IdentifierNode)
+		if !ok {
+			return failAt(n, "only functions can be called, values have no methods")
+		}
+		if _, ok := functions[callee.Value]; !ok {
+			return failAt(n, "unknown function %s", callee.Value)
+		}
+	case *ast.BuiltinNode:
+		if !isLoop(n.Name) {
+			return failAt(n, "unknown function %s", n.Name)
+		}
+	case *ast.BinaryNode:
+		if n.Operator == "matches" {
+			if err := s.pattern(n); err != nil {
+				return err
+			}
+		}
+	}
+	for _, child := range children(node) {
+		if err := s.visit(child); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *survey) name(n *ast.IdentifierNode) error {
+	switch {
+	case n.Value == "$env":
+		return failAt(n, "unknown name $env")
+	case n.Value == "steps":
+		return failAt(n, "steps needs the literal key of a step: steps.key")
+	case slices.Contains(roots(), n.Value):
+		s.note(Ref{Root: n.Value})
+	default:
+		if _, ok := functions[n.Value]; ok {
+			return failAt(n, "%s is a function: call it", n.Value)
+		}
+	}
+	return nil
+}
+
+func (s *survey) note(r Ref) {
+	if !slices.Contains(s.refs, r) {
+		s.refs = append(s.refs, r)
+	}
+}
+
+func (s *survey) pattern(n *ast.BinaryNode) error {
+	literal, ok := n.Right.(*ast.StringNode)
+	if !ok {
+		return failAt(n, "the pattern of matches has to be a literal text")
+	}
+	parsed, err := syntax.Parse(literal.Value, syntax.Perl)
+	if err != nil {
+		return failAt(n, "the pattern is not a valid regular expression")
+	}
+	code, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		return failAt(n, "the pattern is not a valid regular expression")
+	}
+	re, err := regexp.Compile(literal.Value)
+	if err != nil {
+		return failAt(n, "the pattern is not a valid regular expression")
+	}
+	s.patterns[n] = pattern{re: re, size: len(code.Inst)}
+	return nil
+}
+
+// stepOf is the key in steps.key or steps["key"].
+func stepOf(n *ast.MemberNode) (string, bool) {
+	base, ok := n.Node.(*ast.IdentifierNode)
+	if !ok || base.Value != "steps" {
+		return "", false
+	}
+	key, ok := n.Property.(*ast.StringNode)
+	if !ok {
+		return "", false
+	}
+	return key.Value, true
+}
+
+// children are the parts of a node that are evaluated. The name of a called
+// function is not among them.
+func children(node ast.Node) []ast.Node {
+	switch n := node.(type) {
+	case *ast.UnaryNode:
+		return []ast.Node{n.Node}
+	case *ast.BinaryNode:
+		return []ast.Node{n.Left, n.Right}
+	case *ast.ChainNode:
+		return []ast.Node{n.Node}
+	case *ast.MemberNode:
+		return []ast.Node{n.Node, n.Property}
+	case *ast.SliceNode:
+		return []ast.Node{n.Node, n.From, n.To}
+	case *ast.CallNode:
+		return n.Arguments
+	case *ast.BuiltinNode:
+		return n.Arguments
+	case *ast.PredicateNode:
+		return []ast.Node{n.Node}
+	case *ast.ConditionalNode:
+		return []ast.Node{n.Cond, n.Exp1, n.Exp2}
+	case *ast.VariableDeclaratorNode:
+		return []ast.Node{n.Value, n.Expr}
+	case *ast.SequenceNode:
+		return n.Nodes
+	case *ast.ArrayNode:
+		return n.Nodes
+	case *ast.MapNode:
+		return n.Pairs
+	case *ast.PairNode:
+		return []ast.Node{n.Key, n.Value}
+	}
+	return nil
+}

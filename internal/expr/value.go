@@ -1,0 +1,137 @@
+package expr
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/jetadmin/jetadmin/problem"
+)
+
+// Value is a decoded JSON value, such as the configuration of a node, whose
+// strings are templates. The names of members are not. It is immutable and safe
+// for concurrent use.
+type Value struct {
+	root field
+	refs []Ref
+}
+
+// field is a place in a value: a template, a list, an object or a constant.
+type field struct {
+	template *Template
+	list     []field
+	names    []string // of an object, sorted; list holds the members in that order
+	constant any
+	kind     fieldKind
+}
+
+type fieldKind int
+
+const (
+	isConstant fieldKind = iota
+	isTemplate
+	isList
+	isObject
+)
+
+// ParseValue compiles every string in v, the result of decoding JSON. It fails
+// with an Invalid problem, "expression_invalid", that lists all faults with the
+// path inside the value, such as "headers.Authorization" or "items.0".
+func ParseValue(v any) (*Value, error) {
+	value := &Value{}
+	var faults problem.Faults
+	value.root = value.parse(v, "", 0, &faults)
+	if err := faults.Err(codeInvalid, messageInvalid); err != nil {
+		return nil, err
+	}
+	return value, nil
+}
+
+func (v *Value) parse(raw any, path string, depth int, faults *problem.Faults) field {
+	if depth > MaxDepth {
+		faults.Add(path, "is nested too deeply")
+		return field{}
+	}
+	switch raw := raw.(type) {
+	case string:
+		t, err := parseTemplate(raw)
+		if err != nil {
+			faults.Add(path, err.Error())
+			return field{}
+		}
+		v.note(t.refs)
+		return field{kind: isTemplate, template: t}
+	case []any:
+		f := field{kind: isList, list: make([]field, len(raw))}
+		for i, item := range raw {
+			f.list[i] = v.parse(item, below(path, strconv.Itoa(i)), depth+1, faults)
+		}
+		return f
+	case map[string]any:
+		f := field{kind: isObject, names: sortedKeys(raw)}
+		for _, name := range f.names {
+			f.list = append(f.list, v.parse(raw[name], below(path, name), depth+1, faults))
+		}
+		return f
+	}
+	constant, err := normal(nil, raw)
+	if err != nil {
+		faults.Add(path, err.Error())
+	}
+	return field{constant: constant}
+}
+
+func (v *Value) note(refs []Ref) {
+	for _, r := range refs {
+		if !slices.Contains(v.refs, r) {
+			v.refs = append(v.refs, r)
+		}
+	}
+}
+
+func below(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
+
+// Refs is what the value reads, each once.
+func (v *Value) Refs() []Ref { return slices.Clone(v.refs) }
+
+// Eval gives a deep copy of the value in which every template is resolved. It
+// fails with an Invalid problem, "expression_failed", that lists all templates
+// that could not be, with their paths. The limit of work is for all of them
+// together.
+func (v *Value) Eval(env Env) (any, error) {
+	r := newRun(env)
+	var faults problem.Faults
+	out := r.resolve(v.root, "", &faults)
+	if err := faults.Err(codeFailed, messageFailed); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (r *run) resolve(f field, path string, faults *problem.Faults) any {
+	switch f.kind {
+	case isTemplate:
+		out, err := f.template.eval(r)
+		if err != nil {
+			faults.Add(path, err.Error())
+		}
+		return out
+	case isList:
+		out := make([]any, len(f.list))
+		for i, item := range f.list {
+			out[i] = r.resolve(item, below(path, strconv.Itoa(i)), faults)
+		}
+		return out
+	case isObject:
+		out := make(map[string]any, len(f.list))
+		for i, name := range f.names {
+			out[name] = r.resolve(f.list[i], below(path, name), faults)
+		}
+		return out
+	}
+	return f.constant
+}
