@@ -8,7 +8,8 @@ import (
 	"github.com/uptrace/bun"
 )
 
-// joined is a bun.IDB on a transaction of the host.
+// joined is a bun.IDB on a transaction of the host. Every method of bun.IDB that
+// sends something is given here: an inherited one would leave the transaction.
 type joined struct {
 	*bun.DB
 	tx *sql.Tx
@@ -39,6 +40,14 @@ func (j joined) NewMerge() *bun.MergeQuery            { return j.DB.NewMerge().C
 func (j joined) NewRaw(q string, a ...any) *bun.RawQuery {
 	return j.DB.NewRaw(q, a...).Conn(j.tx)
 }
+
+func (j joined) NewCreateTable() *bun.CreateTableQuery     { return j.DB.NewCreateTable().Conn(j.tx) }
+func (j joined) NewDropTable() *bun.DropTableQuery         { return j.DB.NewDropTable().Conn(j.tx) }
+func (j joined) NewCreateIndex() *bun.CreateIndexQuery     { return j.DB.NewCreateIndex().Conn(j.tx) }
+func (j joined) NewDropIndex() *bun.DropIndexQuery         { return j.DB.NewDropIndex().Conn(j.tx) }
+func (j joined) NewTruncateTable() *bun.TruncateTableQuery { return j.DB.NewTruncateTable().Conn(j.tx) }
+func (j joined) NewAddColumn() *bun.AddColumnQuery         { return j.DB.NewAddColumn().Conn(j.tx) }
+func (j joined) NewDropColumn() *bun.DropColumnQuery       { return j.DB.NewDropColumn().Conn(j.tx) }
 
 var errNested = errors.New("a transaction of the host cannot begin another")
 

@@ -82,9 +82,13 @@ func (db *DB) DryRun(ctx context.Context) (string, error) {
 	if err != nil || len(pending) == 0 {
 		return "", err
 	}
+	preamble, err := db.preamble(ctx, db.DB)
+	if err != nil {
+		return "", err
+	}
 	var b strings.Builder
 	b.WriteString("BEGIN;\n")
-	for _, s := range db.preamble() {
+	for _, s := range preamble {
 		b.WriteString(db.named(s) + ";\n")
 	}
 	for _, m := range pending {
@@ -153,7 +157,11 @@ func (db *DB) migrate(ctx context.Context, tx bun.IDB) error {
 	if err := db.lock(ctx, tx); err != nil {
 		return err
 	}
-	for _, s := range db.preamble() {
+	preamble, err := db.preamble(ctx, tx)
+	if err != nil {
+		return err
+	}
+	for _, s := range preamble {
 		if _, err := tx.NewRaw(s).Exec(ctx); err != nil {
 			return err
 		}
@@ -176,13 +184,22 @@ func (db *DB) migrate(ctx context.Context, tx bun.IDB) error {
 	return nil
 }
 
-// preamble makes the place in which the migrations are noted.
-func (db *DB) preamble() []string {
-	table := "CREATE TABLE IF NOT EXISTS ?schema.jet_migrations (number integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL)"
+// preamble makes the place in which the migrations are noted. CREATE SCHEMA IF
+// NOT EXISTS asks for the right to create even when the schema is there, which
+// an account that was given a schema of its own does not have: so look first.
+func (db *DB) preamble(ctx context.Context, conn bun.IDB) ([]string, error) {
 	if db.Dialect == SQLite {
-		return []string{"CREATE TABLE IF NOT EXISTS ?schema.jet_migrations (number INTEGER PRIMARY KEY NOT NULL, name TEXT NOT NULL, applied_at TIMESTAMP NOT NULL)"}
+		return []string{"CREATE TABLE IF NOT EXISTS ?schema.jet_migrations (number INTEGER PRIMARY KEY NOT NULL, name TEXT NOT NULL, applied_at TIMESTAMP NOT NULL)"}, nil
 	}
-	return []string{"CREATE SCHEMA IF NOT EXISTS ?schema", table}
+	table := "CREATE TABLE IF NOT EXISTS ?schema.jet_migrations (number integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL)"
+	var n int
+	if err := conn.NewRaw("SELECT count(*) FROM pg_catalog.pg_namespace WHERE nspname = ?", db.schema).Scan(ctx, &n); err != nil {
+		return nil, err
+	}
+	if n > 0 {
+		return []string{table}, nil
+	}
+	return []string{"CREATE SCHEMA ?schema", table}, nil
 }
 
 func (db *DB) lock(ctx context.Context, tx bun.IDB) error {
@@ -255,7 +272,7 @@ func (db *DB) applied(ctx context.Context, conn bun.IDB) (map[int]appliedRow, er
 }
 
 func (db *DB) hasTable(ctx context.Context, conn bun.IDB, name string) (bool, error) {
-	query := "SELECT count(*) FROM information_schema.tables WHERE table_schema = ? AND table_name = ?"
+	query := "SELECT count(*) FROM pg_catalog.pg_tables WHERE schemaname = ? AND tablename = ?"
 	args := []any{db.schema, name}
 	if db.Dialect == SQLite {
 		query, args = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?", []any{name}

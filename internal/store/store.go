@@ -15,7 +15,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
+	"regexp"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -43,11 +43,11 @@ func New(pool *sql.DB, dialect Dialect, schema string) (*DB, error) {
 	case schema == "":
 		schema = "public"
 	}
-	if strings.ContainsAny(schema, "\"\x00") {
-		return nil, errors.New("a schema name cannot contain quotes")
+	if !plainName.MatchString(schema) {
+		return nil, errors.New("the name of a schema is 1 to 63 lower-case letters, digits and underscores, and begins with a letter")
 	}
 	db := &DB{
-		DB:      bun.NewDB(pool, d).WithNamedArg("schema", bun.Safe(`"`+schema+`"`)),
+		DB:      bun.NewDB(pool, d).WithNamedArg("schema", bun.Safe(schema)),
 		Dialect: dialect,
 		schema:  schema,
 	}
@@ -56,6 +56,11 @@ func New(pool *sql.DB, dialect Dialect, schema string) (*DB, error) {
 	}
 	return db, nil
 }
+
+// plainName needs no quotes in SQL, and PostgreSQL does not cut it off. bun puts
+// quotes around the schema of a model's table, statements in text have none: so
+// the name must read the same with and without.
+var plainName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 
 // Schema is the name of the schema that holds the tables.
 func (db *DB) Schema() string { return db.schema }
