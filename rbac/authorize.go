@@ -1,0 +1,105 @@
+package rbac
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/problem"
+)
+
+// Authorize is an [auth.Authorize]: it returns the principal of ctx when he may
+// do it to the object, or, with objectID "", to the kind as a whole.
+//
+// Errors: Unauthenticated without a principal; Forbidden without a tenant or the
+// right; NotFound when the tenant is gone. It reads the database at most once in
+// half a second per tenant and takes well under 1 µs otherwise.
+func (s *Service) Authorize(ctx context.Context, permission auth.Permission, objectID string) (*auth.Principal, error) {
+	who, err := s.inTenant(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !s.catalogue.has(permission) {
+		return nil, problem.New(problem.Forbidden, "permission_unknown", "this needs a permission that does not exist")
+	}
+	allowed, err := s.allows(ctx, who, permission, objectID)
+	if err != nil {
+		return nil, err
+	}
+	if !allowed {
+		return nil, problem.Newf(problem.Forbidden, "permission_required", "this needs the permission %s", permission)
+	}
+	return who, nil
+}
+
+// Allowed answers the question of [Service.Authorize] with yes or no. An error
+// means that there is no answer: who asks is not known, or the database failed.
+func (s *Service) Allowed(ctx context.Context, permission auth.Permission, objectID string) (bool, error) {
+	_, err := s.Authorize(ctx, permission, objectID)
+	if problem.Is(err, problem.Forbidden) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Effective lists the permissions that the caller has for all objects of a kind,
+// wildcards written out, in the order of the catalogue.
+//
+// Errors: Unauthenticated without a principal, Forbidden without a tenant.
+func (s *Service) Effective(ctx context.Context) ([]auth.Permission, error) {
+	who, err := s.inTenant(ctx)
+	if err != nil {
+		return nil, err
+	}
+	effective := []auth.Permission{}
+	for _, info := range s.catalogue.list {
+		allowed, err := s.allows(ctx, who, info.Permission, "")
+		if err != nil {
+			return nil, err
+		}
+		if allowed {
+			effective = append(effective, info.Permission)
+		}
+	}
+	return effective, nil
+}
+
+func (s *Service) inTenant(ctx context.Context) (*auth.Principal, error) {
+	who := auth.FromContext(ctx)
+	switch {
+	case who == nil:
+		return nil, problem.New(problem.Unauthenticated, "sign_in_required", "this needs a signed-in caller")
+	case who.TenantID == "":
+		return nil, problem.New(problem.Forbidden, "tenant_required", "this needs a tenant")
+	}
+	return who, nil
+}
+
+// allows decides for a permission of the catalogue and a principal in a tenant.
+func (s *Service) allows(ctx context.Context, who *auth.Principal, permission auth.Permission, objectID string) (bool, error) {
+	switch who.Kind {
+	case auth.KindService:
+		return granted(who.Grants, permission, objectID), nil
+	case auth.KindAPIKey:
+		if !covered(who.Scopes, permission) {
+			return false, nil
+		}
+	case auth.KindUser:
+	default:
+		return false, nil
+	}
+	p, err := s.policies.get(ctx, who.TenantID)
+	if err != nil {
+		return false, fmt.Errorf("load the roles: %w", err)
+	}
+	return p.allows(who.Roles, permission, objectID)
+}
+
+// granted reports whether a service holds a right. A grant on one object says
+// nothing about the kind as a whole.
+func granted(grants []auth.Grant, permission auth.Permission, objectID string) bool {
+	return slices.ContainsFunc(grants, func(g auth.Grant) bool {
+		return g.Permission.Covers(permission) && (g.ObjectID == "" || g.ObjectID == objectID)
+	})
+}

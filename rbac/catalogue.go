@@ -1,0 +1,102 @@
+package rbac
+
+import (
+	"slices"
+
+	"github.com/jetadmin/jetadmin/auth"
+)
+
+// PermissionInfo is a permission as people choose it for a role.
+type PermissionInfo struct {
+	Permission auth.Permission `json:"permission"`
+	Title      string          `json:"title"`
+	Resource   string          `json:"resource"` // the part before the dot, to group by
+}
+
+// Catalogue lists every permission there is, grouped by resource. The result is
+// the caller's own.
+func (s *Service) Catalogue() []PermissionInfo { return slices.Clone(s.catalogue.list) }
+
+// catalogue is the list of permissions, ready for questions.
+type catalogue struct {
+	list      []PermissionInfo
+	known     map[auth.Permission]bool
+	resources map[string]bool
+}
+
+func newCatalogue() catalogue {
+	c := catalogue{known: map[auth.Permission]bool{}, resources: map[string]bool{}}
+	for _, entry := range titles() {
+		info := PermissionInfo{Permission: entry.permission, Title: entry.title, Resource: entry.permission.Resource()}
+		c.list = append(c.list, info)
+		c.known[info.Permission] = true
+		c.resources[info.Resource] = true
+	}
+	return c
+}
+
+// has reports whether an operation can ask for p. A wildcard is no such thing.
+func (c *catalogue) has(p auth.Permission) bool { return c.known[p] }
+
+// grantable reports whether p can stand in a role: a permission, a wildcard over
+// a resource that exists, or "*".
+func (c *catalogue) grantable(p auth.Permission) bool {
+	return p == "*" || c.known[p] || c.resources[p.Resource()] && p == auth.Permission(p.Resource()+".*")
+}
+
+type titled struct {
+	permission auth.Permission
+	title      string
+}
+
+func titles() []titled {
+	return []titled{
+		{auth.TenantRead, "See the workspace"},
+		{auth.TenantUpdate, "Rename the workspace"},
+
+		{auth.MemberList, "List members"},
+		{auth.MemberRead, "See a member and their roles"},
+		{auth.MemberCreate, "Add members"},
+		{auth.MemberUpdate, "Change the roles of members"},
+		{auth.MemberDelete, "Remove members"},
+
+		{auth.RoleList, "List roles"},
+		{auth.RoleRead, "See a role and its permissions"},
+		{auth.RoleCreate, "Create roles"},
+		{auth.RoleUpdate, "Change roles"},
+		{auth.RoleDelete, "Delete roles"},
+
+		{auth.APIKeyList, "List API keys"},
+		{auth.APIKeyCreate, "Create API keys"},
+		{auth.APIKeyDelete, "Revoke API keys"},
+
+		{auth.AuditList, "Read the audit record"},
+
+		{auth.DatasourceList, "List datasources"},
+		{auth.DatasourceRead, "See a datasource and its schema"},
+		{auth.DatasourceCreate, "Connect datasources"},
+		{auth.DatasourceUpdate, "Change datasources"},
+		{auth.DatasourceDelete, "Delete datasources"},
+		{auth.DatasourceTest, "Test the connection of a datasource"},
+
+		{auth.QueryList, "List saved queries"},
+		{auth.QueryRead, "See the text of a saved query"},
+		{auth.QueryCreate, "Create saved queries"},
+		{auth.QueryUpdate, "Change saved queries"},
+		{auth.QueryDelete, "Delete saved queries"},
+		{auth.QueryTest, "Run a query text that is not saved"},
+		{auth.QueryExecute, "Run saved queries"},
+
+		{auth.WorkflowList, "List workflows"},
+		{auth.WorkflowRead, "See a workflow and its versions"},
+		{auth.WorkflowCreate, "Create workflows"},
+		{auth.WorkflowUpdate, "Change the draft of a workflow"},
+		{auth.WorkflowDelete, "Delete workflows"},
+		{auth.WorkflowPublish, "Publish a version of a workflow"},
+		{auth.WorkflowExecute, "Start a workflow"},
+
+		{auth.RunList, "List runs"},
+		{auth.RunRead, "See a run with its data"},
+		{auth.RunCancel, "Cancel a run"},
+	}
+}

@@ -1,0 +1,67 @@
+package rbac
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/internal/page"
+)
+
+// Role is a named set of permissions in a tenant.
+type Role struct {
+	ID          string            `json:"id"`
+	Name        string            `json:"name"`
+	Description string            `json:"description"`
+	Builtin     string            `json:"builtin,omitempty"` // which default role it is, e.g. [Owner]; "" = made in the tenant
+	Permissions []auth.Permission `json:"permissions"`       // wildcards stay wildcards
+	CreatedAt   time.Time         `json:"createdAt"`
+	UpdatedAt   time.Time         `json:"updatedAt"`
+	Version     int               `json:"version"`
+}
+
+// Roles lists the roles of the caller's tenant in the order in which they were
+// made: the default roles come first.
+//
+// Errors: Unauthenticated, Forbidden; Invalid for a bad page request.
+func (s *Service) Roles(ctx context.Context, r page.Request) (page.Page[Role], error) {
+	who, err := s.Authorize(ctx, auth.RoleList, "")
+	if err != nil {
+		return page.Page[Role]{}, err
+	}
+	window, err := s.pages.Open(r, "roles|"+who.TenantID)
+	if err != nil {
+		return page.Page[Role]{}, err
+	}
+	var rows []roleRow
+	q := s.db.NewSelect().Model(&rows).Where("r.tenant_id = ?", who.TenantID).OrderExpr("r.id").Limit(int64(window.Limit) + 1)
+	if window.After != nil {
+		q = q.Where("r.id > ?", window.After[0])
+	}
+	if err := q.Scan(ctx); err != nil {
+		return page.Page[Role]{}, fmt.Errorf("list the roles: %w", err)
+	}
+	roles := make([]Role, len(rows))
+	for i := range rows {
+		if roles[i], err = rows[i].role(); err != nil {
+			return page.Page[Role]{}, err
+		}
+	}
+	return page.Cut(window, roles, func(r Role) []string { return []string{r.ID} }), nil
+}
+
+// Role returns one role of the caller's tenant.
+//
+// Errors: Unauthenticated, Forbidden, NotFound.
+func (s *Service) Role(ctx context.Context, id string) (Role, error) {
+	who, err := s.Authorize(ctx, auth.RoleRead, id)
+	if err != nil {
+		return Role{}, err
+	}
+	row, err := selectRole(ctx, s.db.DB, who.TenantID, id)
+	if err != nil {
+		return Role{}, err
+	}
+	return row.role()
+}

@@ -1,0 +1,88 @@
+package rbac
+
+import (
+	"errors"
+
+	"github.com/casbin/casbin/v2/model"
+
+	"github.com/jetadmin/jetadmin/audit"
+	"github.com/jetadmin/jetadmin/internal/clock"
+	"github.com/jetadmin/jetadmin/internal/page"
+	"github.com/jetadmin/jetadmin/internal/store"
+)
+
+// Config is what a [Service] needs.
+type Config struct {
+	// Audit writes the record of a change. Required.
+	Audit audit.Record
+
+	// Clock dates the roles. Default: the machine's clock.
+	Clock clock.Clock
+
+	// DB holds the roles. Required.
+	DB *store.DB
+
+	// Pages signs the cursors of [Service.Roles]. Required.
+	Pages *page.Signer
+
+	// Tenants is how many tenants' rules are kept in memory, some 15 KB each. One
+	// more drops the least recently used; its next decision reads them again.
+	// Default: 16384.
+	Tenants int
+}
+
+// Service keeps the roles and decides by them. It is safe for concurrent use.
+type Service struct {
+	audit     audit.Record
+	catalogue catalogue
+	clock     clock.Clock
+	db        *store.DB
+	model     model.Model
+	pages     *page.Signer
+	policies  *cache
+}
+
+const defaultTenants = 16384
+
+// New returns a Service. It does not touch the database.
+func New(cfg Config) (*Service, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	m, err := modelOf()
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{
+		audit:     cfg.Audit,
+		catalogue: newCatalogue(),
+		clock:     cfg.Clock,
+		db:        cfg.DB,
+		model:     m,
+		pages:     cfg.Pages,
+	}
+	s.policies = newCache(cfg.Tenants, s.currentVersion, s.currentPolicy)
+	return s, nil
+}
+
+func (cfg Config) withDefaults() Config {
+	if cfg.Tenants == 0 {
+		cfg.Tenants = defaultTenants
+	}
+	return cfg
+}
+
+func (cfg Config) validate() error {
+	switch {
+	case cfg.Audit == nil:
+		return errors.New("rbac: Config.Audit is required")
+	case cfg.DB == nil:
+		return errors.New("rbac: Config.DB is required")
+	case cfg.Pages == nil:
+		return errors.New("rbac: Config.Pages is required")
+	case cfg.Tenants < 1:
+		return errors.New("rbac: Config.Tenants must be positive")
+	}
+	return nil
+}

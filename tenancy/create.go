@@ -1,0 +1,126 @@
+package tenancy
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/uptrace/bun"
+
+	"github.com/jetadmin/jetadmin/audit"
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/internal/id"
+	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/problem"
+)
+
+// NewTenant is a tenant to be made.
+type NewTenant struct {
+	Name string // 1 to 100 characters; need not be unique
+}
+
+// Create makes a tenant with the default roles and its first member, the caller,
+// as Owner. Every signed-in user may.
+//
+// Errors: Unauthenticated; Forbidden for an API key or service; Invalid; what
+// Hooks.BeforeCreate returns.
+func (s *Service) Create(ctx context.Context, in NewTenant) (Tenant, error) {
+	who, err := signedIn(ctx)
+	if err != nil {
+		return Tenant{}, err
+	}
+	return s.create(ctx, who.UserID, in)
+}
+
+// CreateFor is [Service.Create] for a host program, which says whose tenant it
+// is. It needs no principal.
+//
+// Errors: Invalid, also for a user who does not exist; what Hooks.BeforeCreate
+// returns.
+func (s *Service) CreateFor(ctx context.Context, userID string, in NewTenant) (Tenant, error) {
+	return s.create(ctx, userID, in)
+}
+
+// signedIn returns the person who calls.
+func signedIn(ctx context.Context) (*auth.Principal, error) {
+	who := auth.FromContext(ctx)
+	switch {
+	case who == nil:
+		return nil, problem.New(problem.Unauthenticated, "sign_in_required", "this needs a signed-in caller")
+	case who.Kind != auth.KindUser || who.UserID == "":
+		return nil, problem.New(problem.Forbidden, "user_required", "only a user can do this")
+	}
+	return who, nil
+}
+
+func (s *Service) create(ctx context.Context, userID string, in NewTenant) (Tenant, error) {
+	if err := validateName(in.Name); err != nil {
+		return Tenant{}, err
+	}
+	if err := s.hooks.BeforeCreate(ctx, in); err != nil {
+		return Tenant{}, err
+	}
+	now := s.clock.Now()
+	t := Tenant{ID: id.New(), Name: in.Name, CreatedBy: userID, CreatedAt: now, UpdatedAt: now, Version: 1}
+	if who := auth.FromContext(ctx); who != nil {
+		// From here on the call is in the new tenant, whatever tenant it came from.
+		ctx = auth.NewContext(ctx, who.InTenant(t.ID, nil))
+	}
+	err := s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error { return s.found(ctx, tx, t) })
+	if err != nil {
+		return Tenant{}, err
+	}
+	s.hooks.AfterCreate(ctx, t)
+	return t, nil
+}
+
+// found writes a tenant with everything that it has from the first moment.
+func (s *Service) found(ctx context.Context, tx bun.IDB, t Tenant) error {
+	if known, err := userExists(ctx, tx, t.CreatedBy); err != nil || !known {
+		return unknownUser(err)
+	}
+	row := &tenantRow{
+		ID: t.ID, Name: t.Name, CreatedBy: t.CreatedBy, PolicyVersion: 1,
+		CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt, Version: t.Version,
+	}
+	if _, err := tx.NewInsert().Model(row).Exec(ctx); err != nil {
+		return fmt.Errorf("write the tenant: %w", err)
+	}
+	ownerRole, err := s.roles.Seed(ctx, tx, t.ID)
+	if err != nil {
+		return err
+	}
+	owner := &memberRow{TenantID: t.ID, UserID: t.CreatedBy, CreatedAt: t.CreatedAt, Version: 1}
+	if err := insertMember(ctx, tx, owner); err != nil {
+		return err
+	}
+	if err := insertMemberRoles(ctx, tx, t.ID, t.CreatedBy, []string{ownerRole}); err != nil {
+		return err
+	}
+	return s.audit(ctx, tx, tenantEntry(t.ID, "tenant.create", map[string]any{"name": t.Name, "owner": t.CreatedBy}))
+}
+
+func tenantEntry(tenantID, action string, detail map[string]any) audit.Entry {
+	return audit.Entry{TenantID: tenantID, Action: action, ObjectType: "tenant", ObjectID: tenantID, Detail: detail}
+}
+
+// userExists reports whether there is an account that can still be used.
+func userExists(ctx context.Context, db bun.IDB, userID string) (bool, error) {
+	if !id.Valid(userID) {
+		return false, nil
+	}
+	var found string
+	err := db.NewRaw("SELECT id FROM ?schema.jet_user WHERE id = ? AND NOT disabled", userID).Scan(ctx, &found)
+	if store.IsMissing(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func unknownUser(err error) error {
+	if err != nil {
+		return fmt.Errorf("look for the user: %w", err)
+	}
+	var f problem.Faults
+	f.Add("userId", "is not a user")
+	return f.Err("user_unknown", "the user does not exist")
+}

@@ -1,0 +1,39 @@
+package tenancy
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jetadmin/jetadmin/internal/id"
+	"github.com/jetadmin/jetadmin/problem"
+)
+
+// RolesOf returns the ids of a member's roles, in order; none for a member
+// without roles.
+//
+// Errors: NotFound when there is no such tenant or the user is not a member:
+// from outside the two are the same. It asks for no right: it is how a call
+// proves that it belongs to the tenant.
+func (s *Service) RolesOf(ctx context.Context, tenantID, userID string) ([]string, error) {
+	if !id.Valid(tenantID) || !id.Valid(userID) {
+		return nil, problem.Missing("tenant")
+	}
+	var rows []struct{ RoleID string }
+	err := s.db.NewRaw(`SELECT coalesce(CAST(mr.role_id AS text), '') AS role_id
+		FROM ?schema.jet_member AS m
+		LEFT JOIN ?schema.jet_member_role AS mr ON mr.tenant_id = m.tenant_id AND mr.user_id = m.user_id
+		WHERE m.tenant_id = ? AND m.user_id = ? ORDER BY role_id`, tenantID, userID).Scan(ctx, &rows)
+	if err != nil {
+		return nil, fmt.Errorf("read the roles of a member: %w", err)
+	}
+	if len(rows) == 0 {
+		return nil, problem.Missing("tenant")
+	}
+	roles := make([]string, 0, len(rows))
+	for _, row := range rows {
+		if row.RoleID != "" {
+			roles = append(roles, row.RoleID)
+		}
+	}
+	return roles, nil
+}

@@ -1,0 +1,117 @@
+package tenancy
+
+import (
+	"context"
+	"errors"
+
+	"github.com/uptrace/bun"
+
+	"github.com/jetadmin/jetadmin/audit"
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/internal/clock"
+	"github.com/jetadmin/jetadmin/internal/page"
+	"github.com/jetadmin/jetadmin/internal/store"
+)
+
+// Config is what a [Service] needs.
+type Config struct {
+	// Audit writes the record of a change. Required.
+	Audit audit.Record
+
+	// Authorize decides who may do what. Required.
+	Authorize auth.Authorize
+
+	// Clock dates tenants and members. Default: the machine's clock.
+	Clock clock.Clock
+
+	// DB holds the tenants. Required.
+	DB *store.DB
+
+	// Hooks are told of new tenants. Default: nobody is.
+	Hooks Hooks
+
+	// Pages signs the cursors of [Service.Members]. Required.
+	Pages *page.Signer
+
+	// Roles knows what roles are. Required.
+	Roles Roles
+}
+
+// Roles is what tenancy needs to know of roles. Statements go to db, which is
+// the transaction of the change.
+type Roles interface {
+	// Seed gives a new tenant its default roles and returns the Owner role's id.
+	Seed(ctx context.Context, db bun.IDB, tenantID string) (ownerRoleID string, err error)
+
+	// Grantable is nil when the roles exist in the caller's tenant and give
+	// nothing that he does not hold; else Invalid or Forbidden.
+	Grantable(ctx context.Context, db bun.IDB, roleIDs []string) error
+
+	// OwnerRole is the id of the Owner role of a tenant.
+	OwnerRole(ctx context.Context, db bun.IDB, tenantID string) (string, error)
+}
+
+// Hooks let a host take part in the making of tenants. A nil function is left
+// out. They run on the goroutine of the call, outside of the transaction.
+type Hooks struct {
+	// BeforeCreate may refuse a tenant: the call returns its error, of any
+	// problem.Kind.
+	BeforeCreate func(ctx context.Context, in NewTenant) error
+
+	// AfterCreate is told of a tenant that is there for good.
+	AfterCreate func(ctx context.Context, t Tenant)
+}
+
+// Service keeps tenants and members. It is safe for concurrent use.
+type Service struct {
+	audit     audit.Record
+	authorize auth.Authorize
+	clock     clock.Clock
+	db        *store.DB
+	hooks     Hooks
+	pages     *page.Signer
+	roles     Roles
+}
+
+// New returns a Service. It does not touch the database.
+func New(cfg Config) (*Service, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	return &Service{
+		audit:     cfg.Audit,
+		authorize: cfg.Authorize,
+		clock:     cfg.Clock,
+		db:        cfg.DB,
+		hooks:     cfg.Hooks,
+		pages:     cfg.Pages,
+		roles:     cfg.Roles,
+	}, nil
+}
+
+func (cfg Config) withDefaults() Config {
+	if cfg.Hooks.BeforeCreate == nil {
+		cfg.Hooks.BeforeCreate = func(context.Context, NewTenant) error { return nil }
+	}
+	if cfg.Hooks.AfterCreate == nil {
+		cfg.Hooks.AfterCreate = func(context.Context, Tenant) {}
+	}
+	return cfg
+}
+
+func (cfg Config) validate() error {
+	switch {
+	case cfg.Audit == nil:
+		return errors.New("tenancy: Config.Audit is required")
+	case cfg.Authorize == nil:
+		return errors.New("tenancy: Config.Authorize is required")
+	case cfg.DB == nil:
+		return errors.New("tenancy: Config.DB is required")
+	case cfg.Pages == nil:
+		return errors.New("tenancy: Config.Pages is required")
+	case cfg.Roles == nil:
+		return errors.New("tenancy: Config.Roles is required")
+	}
+	return nil
+}
