@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 
+	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
 	"github.com/uptrace/bun/dialect/sqlitedialect"
 	"github.com/uptrace/bun/schema"
@@ -68,6 +69,14 @@ func (d Dialect) ForUpdate() string {
 		return ""
 	}
 	return "FOR UPDATE"
+}
+
+// Lock makes a SELECT of bun lock its rows, as [Dialect.ForUpdate] does in text.
+func (d Dialect) Lock(q *bun.SelectQuery) *bun.SelectQuery {
+	if d == SQLite {
+		return q
+	}
+	return q.For("UPDATE")
 }
 
 // SkipLocked is [Dialect.ForUpdate] that passes over rows somebody else holds.
