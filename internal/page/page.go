@@ -88,7 +88,7 @@ func (s *Signer) write(after []string, scope string) string {
 
 func (s *Signer) read(cursor, scope string) ([]string, bool) {
 	raw, err := base64.RawURLEncoding.DecodeString(cursor)
-	if err != nil || len(raw) < sha256.Size {
+	if err != nil || len(raw) < sha256.Size || base64.RawURLEncoding.EncodeToString(raw) != cursor { // one cursor, one text
 		return nil, false
 	}
 	sum, body := raw[:sha256.Size], raw[sha256.Size:]

@@ -99,7 +99,7 @@ func (r *Keyring) Open(sealed, context string) ([]byte, error) {
 		return nil, ErrUnknownKey
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(body)
-	if err != nil {
+	if err != nil || base64.RawURLEncoding.EncodeToString(raw) != body { // one value, one text
 		return nil, errTampered
 	}
 	plain, err := k.aead.Open(nil, nil, raw, []byte(context))

@@ -2,6 +2,8 @@ package secret
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
 	"log/slog"
 )
 
@@ -11,27 +13,38 @@ const Mask = "••••••••"
 
 // Text is a secret string that cannot be printed, logged or marshalled: each
 // shows [Mask]. Only [Text.Reveal] gives the value.
-type Text struct{ value string }
+//
+// The zero value is an empty secret. Two Texts of the same value are not ==.
+type Text struct {
+	// A pointer, because fmt prints an unexported field of somebody else's
+	// struct without asking its methods: then it prints an address.
+	value *string
+}
 
 // NewText hides a value.
-func NewText(value string) Text { return Text{value: value} }
+func NewText(value string) Text { return Text{value: &value} }
 
 // Reveal gives the value to the one place that needs it.
-func (t Text) Reveal() string { return t.value }
+func (t Text) Reveal() string {
+	if t.value == nil {
+		return ""
+	}
+	return *t.value
+}
 
 // Empty reports whether there is no value.
-func (t Text) Empty() bool { return t.value == "" }
+func (t Text) Empty() bool { return t.Reveal() == "" }
 
 // String is the mask, or "" when there is no value.
 func (t Text) String() string {
-	if t.value == "" {
+	if t.Empty() {
 		return ""
 	}
 	return Mask
 }
 
-// GoString keeps %#v from showing the value.
-func (t Text) GoString() string { return "secret.Text(" + t.String() + ")" }
+// Format keeps every verb of fmt from showing the value.
+func (t Text) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, t.String()) }
 
 // LogValue keeps slog from showing the value.
 func (t Text) LogValue() slog.Value { return slog.StringValue(t.String()) }
@@ -40,4 +53,11 @@ func (t Text) LogValue() slog.Value { return slog.StringValue(t.String()) }
 func (t Text) MarshalJSON() ([]byte, error) { return json.Marshal(t.String()) }
 
 // UnmarshalJSON reads a value.
-func (t *Text) UnmarshalJSON(b []byte) error { return json.Unmarshal(b, &t.value) }
+func (t *Text) UnmarshalJSON(b []byte) error {
+	var value string
+	if err := json.Unmarshal(b, &value); err != nil {
+		return err
+	}
+	*t = NewText(value)
+	return nil
+}
