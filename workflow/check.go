@@ -1,0 +1,328 @@
+package workflow
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/internal/expr"
+	"github.com/jetadmin/jetadmin/problem"
+)
+
+// The limits of a graph.
+const (
+	MaxNodes      = 5000
+	MaxEdges      = 20000
+	MaxGraphBytes = 1 << 20
+)
+
+var keyPattern = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_]{0,63}$`)
+
+// roots are the names an expression of a node may use. item and index exist
+// only inside a loop.
+var roots = map[string]bool{"input": true, "steps": true, "run": true, "tenant": true}
+
+// checker turns a graph into a plan, or into the list of everything that is
+// wrong with it.
+type checker struct {
+	graph  Graph
+	types  catalogue
+	faults problem.Faults
+	plan   *plan
+}
+
+// compile checks everything about a graph that can be known from the graph.
+func compile(g Graph, types catalogue) (*plan, error) {
+	c := &checker{graph: g, types: types, plan: &plan{graph: g, nodes: make(map[string]*planNode, len(g.Nodes))}}
+	if c.size(); len(c.faults.List()) == 0 {
+		c.nodes()
+		c.edges()
+		c.shape()
+	}
+	return c.plan, c.faults.Err("graph_invalid", "the workflow's graph is not valid")
+}
+
+func (c *checker) size() {
+	c.faults.Check(len(c.graph.Nodes) <= MaxNodes, "nodes", fmt.Sprintf("must not be more than %d", MaxNodes))
+	c.faults.Check(len(c.graph.Edges) <= MaxEdges, "edges", fmt.Sprintf("must not be more than %d", MaxEdges))
+	b, err := json.Marshal(c.graph)
+	c.faults.Check(err == nil && len(b) <= MaxGraphBytes, "", fmt.Sprintf("must not be larger than %d bytes as JSON", MaxGraphBytes))
+}
+
+func (c *checker) nodes() {
+	for i := range c.graph.Nodes {
+		n := &c.graph.Nodes[i]
+		path := "nodes." + n.Key
+		if !keyPattern.MatchString(n.Key) {
+			path = fmt.Sprintf("nodes[%d]", i)
+			c.faults.Add(path+".key", "must be an identifier: a letter, then up to 63 letters, digits or _")
+			continue
+		}
+		if _, twice := c.plan.nodes[n.Key]; twice {
+			c.faults.Add(path+".key", "is used by another node too")
+			continue
+		}
+		t, ok := c.types[n.Type]
+		if !ok {
+			c.faults.Add(path+".type", "is not a known node type")
+			t = nodeType{}
+		}
+		c.policy(path+".policy", n.policy())
+		pn := &planNode{def: n, nodeType: t, policy: n.policy()}
+		c.plan.nodes[n.Key] = pn
+		if ok {
+			c.config(path+".config", pn)
+		}
+		if n.Type == TypeStart {
+			c.faults.Check(c.plan.start == "", path+".type", "there is another start node already")
+			c.plan.start = n.Key
+		}
+	}
+	c.faults.Check(c.plan.start != "", "nodes", "must have a node of type start")
+}
+
+func (c *checker) policy(path string, p Policy) {
+	between := func(field string, d Duration, least, most time.Duration) {
+		c.faults.Check(time.Duration(d) >= least && time.Duration(d) <= most, path+"."+field,
+			fmt.Sprintf("must be between %s and %s", Duration(least), Duration(most)))
+	}
+	oneOf := func(field, value string, allowed ...string) {
+		c.faults.Check(value == "" || slices.Contains(allowed, value), path+"."+field, "must be one of "+strings.Join(allowed, ", "))
+	}
+	between("timeout", p.Timeout, time.Millisecond, 24*time.Hour)
+	oneOf("onError", string(p.OnError), string(OnErrorFail), string(OnErrorBranch), string(OnErrorContinue))
+	oneOf("join", string(p.Join), string(JoinAll), string(JoinAny), string(JoinAllSucceeded))
+	if r := p.Retry; r != nil {
+		c.faults.Check(r.Max >= 0 && r.Max <= 100, path+".retry.max", "must be between 0 and 100")
+		between("retry.delay", r.Delay, 0, 24*time.Hour)
+		between("retry.maxDelay", r.MaxDelay, 0, 24*time.Hour)
+		oneOf("retry.backoff", string(r.Backoff), string(BackoffFixed), string(BackoffLinear), string(BackoffExponential))
+	}
+}
+
+// config checks a node's configuration against its schema, as far as values are
+// known before the run, and compiles its expressions.
+func (c *checker) config(path string, n *planNode) {
+	config := n.def.Config
+	if config == nil {
+		config = map[string]any{}
+	}
+	c.schema(path, n.nodeType, config)
+	if checker, ok := n.nodeType.node.(Checker); ok {
+		c.faults.Merge(path, checker.Check(config))
+	}
+	n.expressions = make(map[string]*expr.Expression)
+	c.expressions(path, "", n, config)
+	value, err := expr.ParseValue(config)
+	if err != nil {
+		c.faults.Merge(path, err)
+		return
+	}
+	n.config = value
+}
+
+// expressions compiles the bare expressions of a configuration. name is the path
+// without the indexes of arrays, as a NodeSpec writes it.
+func (c *checker) expressions(path, name string, n *planNode, v any) {
+	switch v := v.(type) {
+	case string:
+		if !slices.Contains(n.nodeType.spec.Expressions, name) {
+			return
+		}
+		if hasTemplate(v) {
+			c.faults.Add(path, "is an expression already: write it without {{ }}")
+			return
+		}
+		e, err := expr.ParseExpression(v)
+		if err != nil {
+			c.faults.Merge(path, err)
+			return
+		}
+		n.expressions[v] = e
+	case map[string]any:
+		for k, child := range v {
+			c.expressions(path+"."+k, strings.TrimPrefix(name+"."+k, "."), n, child)
+		}
+	case []any:
+		for i, child := range v {
+			c.expressions(fmt.Sprintf("%s[%d]", path, i), name, n, child)
+		}
+	}
+}
+
+// schema checks the names and the constant values. What a template gives is
+// checked when it is expanded.
+func (c *checker) schema(path string, t nodeType, config map[string]any) {
+	schema := t.spec.Config
+	for name, v := range config {
+		property, known := schema.Properties[name]
+		if !known {
+			c.faults.Check(len(schema.Properties) == 0, path+"."+name, "is not a field of this node type")
+			continue
+		}
+		if hasTemplate(v) {
+			continue
+		}
+		resolved, err := property.Resolve(nil)
+		if err == nil {
+			err = resolved.Validate(v)
+		}
+		c.faults.Check(err == nil, path+"."+name, "does not fit the schema of this node type")
+	}
+	for _, name := range schema.Required {
+		_, ok := config[name]
+		c.faults.Check(ok, path+"."+name, "is required")
+	}
+}
+
+func hasTemplate(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return strings.Contains(v, "{{")
+	case map[string]any:
+		return slices.ContainsFunc(slices.Collect(maps.Values(v)), hasTemplate)
+	case []any:
+		return slices.ContainsFunc(v, hasTemplate)
+	}
+	return false
+}
+
+func (c *checker) edges() {
+	type endpoint struct{ from, port, to string }
+	seen := make(map[endpoint]bool)
+	for i := range c.graph.Edges {
+		e := c.graph.Edges[i]
+		e.Port = e.port()
+		path := fmt.Sprintf("edges[%d]", i)
+		from, okFrom := c.plan.nodes[e.From]
+		to, okTo := c.plan.nodes[e.To]
+		c.faults.Check(okFrom, path+".from", "is not the key of a node")
+		c.faults.Check(okTo, path+".to", "is not the key of a node")
+		if !okFrom || !okTo {
+			continue
+		}
+		if from.nodeType.node != nil {
+			c.faults.Check(slices.Contains(from.nodeType.ports(from.def), e.Port), path+".port", "is not an output port of node "+e.From)
+		}
+		c.faults.Check(e.To != c.plan.start, path+".to", "must not lead to the start node")
+		k := endpoint{e.From, e.Port, e.To}
+		c.faults.Check(!seen[k], path, "is there twice")
+		seen[k] = true
+		from.out = append(from.out, e)
+		to.in++
+	}
+}
+
+// shape checks what the graph is as a whole: no cycle, nothing out of reach,
+// every reference to a node that has run by then.
+func (c *checker) shape() {
+	var keys []string
+	var edges []Edge
+	in := make(map[string][]string)
+	for i := range c.graph.Nodes {
+		n := &c.graph.Nodes[i]
+		pn := c.plan.nodes[n.Key]
+		if pn == nil || pn.def != n {
+			continue
+		}
+		keys = append(keys, n.Key)
+		edges = append(edges, pn.out...)
+		for _, e := range pn.out {
+			in[e.To] = append(in[e.To], e.From)
+		}
+		if pn.in > 1 {
+			c.plan.joins = append(c.plan.joins, n.Key)
+		}
+	}
+	order, cyclic := topological(keys, edges)
+	for _, k := range cyclic {
+		c.faults.Add("nodes."+k, "lies on a cycle or behind one")
+	}
+	place := make(map[string]int, len(order))
+	for i, k := range order {
+		place[k] = i
+	}
+	before := ancestors(order, in)
+	for _, k := range order {
+		runsBefore := func(other string) bool {
+			i, ok := place[other]
+			return ok && before[k].Bit(i) == 1
+		}
+		if k != c.plan.start && c.plan.start != "" {
+			c.faults.Check(runsBefore(c.plan.start), "nodes."+k, "cannot be reached from the start node")
+		}
+		c.references(c.plan.nodes[k], runsBefore)
+	}
+}
+
+func (c *checker) references(n *planNode, runsBefore func(key string) bool) {
+	var refs []expr.Ref
+	if n.config != nil {
+		refs = append(refs, n.config.Refs()...)
+	}
+	for _, e := range n.expressions {
+		refs = append(refs, e.Refs()...)
+	}
+	path := "nodes." + n.def.Key + ".config"
+	for _, r := range refs {
+		switch {
+		case !roots[r.Root]:
+			c.faults.Addf(path, "uses %s, which does not exist here", r.Root)
+		case r.Root != "steps" || slices.Contains(n.needs, r.Step):
+		case r.Step == "":
+			c.faults.Add(path, "uses steps as a whole: name the node whose output is meant, as in steps.total")
+		case c.plan.nodes[r.Step] == nil:
+			c.faults.Addf(path, "uses steps.%s, and there is no such node", r.Step)
+		case !runsBefore(r.Step):
+			c.faults.Addf(path, "uses steps.%s, which does not run before this node", r.Step)
+		default:
+			n.needs = append(n.needs, r.Step)
+		}
+	}
+}
+
+// grants lists the rights that the nodes of a plan need, without repetition.
+func (p *plan) grants() []auth.Grant {
+	var all []auth.Grant
+	for _, n := range p.graph.Nodes {
+		g, ok := p.nodes[n.Key].nodeType.node.(Granter)
+		if !ok {
+			continue
+		}
+		for _, grant := range g.Grants(n.Config) {
+			if !slices.Contains(all, grant) {
+				all = append(all, grant)
+			}
+		}
+	}
+	return all
+}
+
+// references asks for each object a graph uses whether it is there and whether
+// the caller may use it.
+func (s *Service) references(ctx context.Context, p *plan) error {
+	var faults problem.Faults
+	for _, n := range p.graph.Nodes {
+		g, ok := p.nodes[n.Key].nodeType.node.(Granter)
+		if !ok {
+			continue
+		}
+		for _, grant := range g.Grants(n.Config) {
+			err := s.cfg.CheckReference(ctx, grant)
+			if err == nil {
+				_, err = s.cfg.Authorize(ctx, grant.Permission, grant.ObjectID)
+			}
+			if k := problem.KindOf(err); k != "" && k != problem.NotFound && k != problem.Forbidden {
+				return err
+			}
+			faults.Merge("nodes."+n.Key+".config", err)
+		}
+	}
+	return faults.Err("graph_invalid", "the workflow's graph is not valid")
+}

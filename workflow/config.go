@@ -1,0 +1,148 @@
+package workflow
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"github.com/jetadmin/jetadmin/audit"
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/internal/clock"
+	"github.com/jetadmin/jetadmin/internal/page"
+	"github.com/jetadmin/jetadmin/internal/store"
+)
+
+// Config is what a [Service] works with. Fields without a default are required.
+type Config struct {
+	// Audit records changes to workflows, and cancels.
+	Audit audit.Record
+
+	// Authorize decides every call.
+	Authorize auth.Authorize
+
+	// CheckReference says whether the object of a grant is there, in the tenant of
+	// the context's principal; NotFound when it is not.
+	CheckReference func(ctx context.Context, grant auth.Grant) error
+
+	// Clock is the time in records; leases and timers follow the database's clock.
+	// Default: the machine's.
+	Clock clock.Clock
+
+	// DB holds definitions and runs.
+	DB *store.DB
+
+	// Hooks are called around starts and ends of runs. Default: none.
+	Hooks Hooks
+
+	// Lease is how long a process that is no longer heard of keeps its nodes; it
+	// is renewed three times in that time. Shorter finds a dead process sooner and
+	// survives shorter pauses. Default 15s; at least 1s.
+	Lease time.Duration
+
+	// Logger gets what operators must know. Default: slog.Default().
+	Logger *slog.Logger
+
+	// Nodes are the node types, one of them a [Starter] named "start".
+	Nodes []Node
+
+	// Pages signs the cursors of lists.
+	Pages *page.Signer
+
+	// Publish sends an event to whoever watches a topic. It must not block for
+	// long. Default: nobody watches.
+	Publish Publish
+
+	// Queue carries hints between processes. Default: [NewMemoryQueue].
+	Queue Queue
+
+	// Slots is how many nodes run at a time in this process; negative = none, the
+	// process only defines and starts. Default: 16 for each processor.
+	Slots int
+
+	// WorkerName names the process to operators. Default "jetadmin".
+	WorkerName string
+}
+
+// Publish sends an event of a kind to a topic, e.g. "run.updated" to "run:<id>".
+// Events of a topic arrive in the order of the calls.
+type Publish func(ctx context.Context, topic, kind string, data any)
+
+// Hooks let a host look at, or refuse, what happens to runs.
+type Hooks struct {
+	// BeforeStart may refuse a start by an error, which the caller gets.
+	BeforeStart func(ctx context.Context, p StartParams) error
+	// AfterEnd hears of every run that this process brought to its end, after the
+	// end is stored. After a crash between the two it is not called.
+	AfterEnd func(ctx context.Context, r Run)
+}
+
+const slotsPerProcessor = 16
+
+func (c Config) withDefaults() Config {
+	if c.Lease == 0 {
+		c.Lease = 15 * time.Second
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Publish == nil {
+		c.Publish = func(context.Context, string, string, any) {}
+	}
+	if c.Queue == nil {
+		c.Queue = NewMemoryQueue()
+	}
+	if c.Slots == 0 {
+		c.Slots = slotsPerProcessor * runtime.GOMAXPROCS(0)
+	}
+	if c.WorkerName == "" {
+		c.WorkerName = "jetadmin"
+	}
+	return c
+}
+
+func (c Config) validate() error {
+	var errs []error
+	need := func(field string, ok bool) {
+		if !ok {
+			errs = append(errs, errors.New("workflow.Config."+field+" is required"))
+		}
+	}
+	need("Audit", c.Audit != nil)
+	need("Authorize", c.Authorize != nil)
+	need("CheckReference", c.CheckReference != nil)
+	need("DB", c.DB != nil)
+	need("Pages", c.Pages != nil)
+	if c.Lease < time.Second {
+		errs = append(errs, errors.New("workflow.Config.Lease must be at least 1s"))
+	}
+	return errors.Join(errs...)
+}
+
+// Service defines workflows and runs them. It is safe for concurrent use.
+//
+// Definitions, starts and reads work from [New] on; nodes run between
+// [Service.StartEngine] and [Service.StopEngine].
+type Service struct {
+	cfg    Config
+	types  catalogue
+	plans  planCache
+	events *outlet
+	engine *engine
+}
+
+// New checks the configuration. It does no I/O and starts no goroutine.
+func New(cfg Config) (*Service, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	types, err := newCatalogue(cfg.Nodes)
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{cfg: cfg, types: types, events: newOutlet(cfg.Publish)}
+	s.engine = newEngine(s)
+	return s, nil
+}

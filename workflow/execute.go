@@ -1,0 +1,288 @@
+package workflow
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/internal/expr"
+	"github.com/jetadmin/jetadmin/problem"
+)
+
+// MaxOutput is the largest output of a node, in bytes of JSON.
+const MaxOutput = 1 << 20
+
+// stubborn is how long a node may take to come back after its context ended,
+// before the engine goes on without it.
+const stubborn = 5 * time.Second
+
+// outcome is what an attempt came to, ready to be stored.
+type outcome struct {
+	status  NodeStatus // succeeded, failed, waiting, or ready for another attempt
+	port    string     // whose edges are taken
+	output  json.RawMessage
+	failure *Failure
+	delay   time.Duration // of waiting, or before the next attempt
+	end     *End
+	cause   error // why the attempt does not count: errRunEnded or errStopping
+}
+
+// execute makes one attempt at a claimed node.
+func (e *engine) execute(slot *slot, c *claim) outcome {
+	ctx, cancel := context.WithCancelCause(auth.NewContext(e.ctx, c.principal()))
+	defer cancel(nil)
+	timeout := time.Duration(c.def().policy.Timeout)
+	timer := time.AfterFunc(timeout, func() { cancel(errAttemptTimeout) })
+	defer timer.Stop()
+	defer e.inFlight.add(c, cancel)()
+
+	result, err := e.attempt(ctx, slot, c)
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errRunEnded), errors.Is(cause, errStopping):
+		return outcome{cause: cause}
+	case errors.Is(cause, errAttemptTimeout):
+		err = problem.Newf(problem.Timeout, "node_timeout", "the attempt took longer than %s", Duration(timeout)).Because(err)
+	}
+	var out outcome
+	if err == nil {
+		out, err = success(result)
+	}
+	if err != nil {
+		out = e.failed(c, err)
+	}
+	return out
+}
+
+// attempt calls the node, in a goroutine of its own so that one which ignores
+// its context holds up nothing but its slot.
+func (e *engine) attempt(ctx context.Context, slot *slot, c *claim) (Result, error) {
+	call, err := e.call(ctx, c)
+	if err != nil {
+		return Result{}, err
+	}
+	type answer struct {
+		result Result
+		err    error
+	}
+	answers := make(chan answer, 1)
+	slot.enter()
+	go func() {
+		defer slot.leave()
+		result, err := e.runNode(ctx, c, call)
+		answers <- answer{result, err}
+	}()
+	select {
+	case a := <-answers:
+		return a.result, a.err
+	case <-ctx.Done():
+	}
+	patience := time.NewTimer(stubborn)
+	defer patience.Stop()
+	select {
+	case a := <-answers:
+		return a.result, a.err
+	case <-patience.C:
+		e.s.cfg.Logger.Warn("workflow engine: a node ignores its context and keeps its slot", "type", c.def().def.Type, "run", c.run.ID, "node", c.node.Key)
+		return Result{}, ctx.Err()
+	}
+}
+
+func (e *engine) runNode(ctx context.Context, c *claim, call *Call) (result Result, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = problem.New(problem.Internal, "node_panicked", "the node crashed").
+				Because(fmt.Errorf("panic: %v\n%s", r, debug.Stack()))
+		}
+	}()
+	return c.def().nodeType.node.Run(ctx, call)
+}
+
+// call expands the configuration of a node with what its run has come to.
+func (e *engine) call(ctx context.Context, c *claim) (*Call, error) {
+	steps, err := e.outputs(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	now := e.s.cfg.Clock.Now()
+	env := expr.Env{
+		"input": c.input, "steps": steps, "now": now,
+		"run":    map[string]any{"id": c.run.ID, "workflowId": c.run.WorkflowID, "startedBy": c.run.StartedBy, "attempt": c.node.Attempt},
+		"tenant": map[string]any{"id": c.run.TenantID},
+	}
+	def := c.def()
+	expanded, err := def.config.Eval(env)
+	if err != nil {
+		return nil, err
+	}
+	config, _ := expanded.(map[string]any)
+	return &Call{
+		TenantID: c.run.TenantID, RunID: c.run.ID, Key: c.node.Key, Attempt: c.node.Attempt,
+		IdempotencyKey: c.run.ID + "/" + c.node.Key + "/0",
+		Config:         config, Input: c.input, Now: now,
+		Logger: e.s.cfg.Logger.With("tenant", c.run.TenantID, "run", c.run.ID, "node", c.node.Key),
+		eval: func(text string) (any, error) {
+			x, ok := def.expressions[text]
+			if !ok {
+				return nil, problem.New(problem.Invalid, "expression_unknown", "the expression is not part of the node's configuration")
+			}
+			return x.Eval(env)
+		},
+	}, nil
+}
+
+// success turns what a node returned into what is stored. An output that JSON
+// cannot hold (NaN, a cycle, a channel) or that is too large is the node's error.
+func success(r Result) (outcome, error) {
+	output, err := json.Marshal(r.Output)
+	if err != nil {
+		return outcome{}, problem.New(problem.Invalid, "node_output_invalid", "the node's output cannot be written as JSON").Because(err)
+	}
+	if len(output) > MaxOutput {
+		return outcome{}, problem.Newf(problem.TooLarge, "node_output_too_large", "the node's output has %d bytes, the limit is %d", len(output), MaxOutput).
+			Fix("return less: select fewer rows or columns, or store the data and return a reference")
+	}
+	out := outcome{status: NodeSucceeded, port: r.Port, output: output, end: r.End}
+	if out.port == "" {
+		out.port = PortSuccess
+	}
+	if r.Sleep > 0 {
+		out.status, out.delay = NodeWaiting, r.Sleep
+	}
+	return out, nil
+}
+
+// failed decides what a failure leads to: another attempt, or one of the ways
+// that the node's policy names.
+func (e *engine) failed(c *claim, err error) outcome {
+	p := problem.Of(err)
+	f := &Failure{Node: c.node.Key, Kind: p.Kind, Code: p.Code, Message: p.Message, Remedy: p.Remedy, Faults: p.Faults}
+	if p.Kind == problem.Internal {
+		if p.Code == "internal" {
+			f.Code, f.Message = "node_failed", "the node failed; its cause is in the server's log under the run's id"
+		}
+		e.s.cfg.Logger.Error("workflow engine: node failed", "run", c.run.ID, "node", c.node.Key, "attempt", c.node.Attempt, "error", err)
+	}
+	policy := c.def().policy
+	if r := policy.Retry; r != nil && c.node.Attempt <= r.Max && curable(p.Kind) {
+		return outcome{status: NodeReady, failure: f, delay: max(r.delay(c.node.Attempt), p.RetryAfter)}
+	}
+	return outcome{status: NodeFailed, failure: f, port: policy.OnError.port()}
+}
+
+// port is the port that a node takes after it failed for good; "" = none, the
+// run fails.
+func (o OnError) port() string {
+	switch o {
+	case OnErrorBranch:
+		return PortError
+	case OnErrorContinue:
+		return PortSuccess
+	}
+	return ""
+}
+
+// curable reports whether another attempt may end differently.
+func curable(k problem.Kind) bool {
+	switch k {
+	case problem.Invalid, problem.Unauthenticated, problem.Forbidden, problem.NotFound, problem.Conflict, problem.TooLarge:
+		return false
+	}
+	return true
+}
+
+// delay is how long to wait after a failed attempt: it grows as the back-off
+// says, and half of it is random so that what failed together does not come
+// back together.
+func (r *Retry) delay(attempt int) time.Duration {
+	base, most := time.Duration(r.Delay), time.Duration(r.MaxDelay)
+	if base == 0 {
+		base = defaultRetryDelay
+	}
+	if most == 0 {
+		most = defaultRetryMaxDelay
+	}
+	d := base
+	switch r.Backoff {
+	case BackoffFixed:
+	case BackoffLinear:
+		d = base * time.Duration(attempt)
+	default:
+		d = base << min(attempt-1, 30)
+	}
+	if d <= 0 || d > most {
+		d = most
+	}
+	return d/2 + rand.N(d/2+1)
+}
+
+// inFlight knows the attempts of this process, so that they can be ended.
+type inFlight struct {
+	mu       sync.Mutex
+	attempts map[string]attempt // by node id
+}
+
+type attempt struct {
+	runID  string
+	since  time.Time
+	cancel context.CancelCauseFunc
+}
+
+// add notes an attempt; the function it returns takes it out again.
+func (f *inFlight) add(c *claim, cancel context.CancelCauseFunc) (done func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.attempts == nil {
+		f.attempts = make(map[string]attempt)
+	}
+	f.attempts[c.node.ID] = attempt{runID: c.run.ID, since: time.Now(), cancel: cancel}
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.attempts, c.node.ID)
+	}
+}
+
+// olderThan lists the nodes whose attempt has taken at least d so far.
+func (f *inFlight) olderThan(d time.Duration) []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var ids []string
+	for nodeID, a := range f.attempts {
+		if time.Since(a.since) >= d {
+			ids = append(ids, nodeID)
+		}
+	}
+	return ids
+}
+
+func (f *inFlight) cancelNode(nodeID string, cause error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if a, ok := f.attempts[nodeID]; ok {
+		a.cancel(cause)
+	}
+}
+
+func (f *inFlight) cancelRun(runID string, cause error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, a := range f.attempts {
+		if a.runID == runID {
+			a.cancel(cause)
+		}
+	}
+}
+
+func (f *inFlight) cancelAll(cause error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, a := range f.attempts {
+		a.cancel(cause)
+	}
+}

@@ -1,0 +1,95 @@
+package workflow
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/jetadmin/jetadmin/internal/store"
+)
+
+// A process holds one lease row, however many nodes it runs. While it renews the
+// row, its nodes are its own; once the lease has run out, any process makes them
+// ready again.
+
+// enlist writes the lease row of this process.
+func (e *engine) enlist(ctx context.Context) error {
+	db := e.s.cfg.DB
+	_, err := db.NewRaw("INSERT INTO ?schema.jet_worker (id, name, started_at, expires_at) VALUES (?, ?, ?, "+db.Dialect.After()+")",
+		e.workerID, e.s.cfg.WorkerName, bun.Safe(db.Dialect.Now()), e.s.cfg.Lease.Milliseconds()).Exec(ctx)
+	return err
+}
+
+// heartbeat renews the lease. A process that was taken for dead writes its row
+// anew: the nodes it had are fenced off by their tokens.
+func (e *engine) heartbeat(ctx context.Context) {
+	db := e.s.cfg.DB
+	for sleep(ctx, e.s.cfg.Lease/3) {
+		n, err := store.Changed(db.NewRaw("UPDATE ?schema.jet_worker SET expires_at = "+db.Dialect.After()+" WHERE id = ?",
+			e.s.cfg.Lease.Milliseconds(), e.workerID).Exec(ctx))
+		if err == nil && n == 0 {
+			err = e.enlist(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			e.s.cfg.Logger.Warn("workflow engine: renew the lease", "error", err)
+		}
+	}
+}
+
+const leaveTimeout = 10 * time.Second
+
+// leave hands back what this process still owns and removes its lease: another
+// process takes the nodes up at once, and no attempt is counted.
+func (e *engine) leave(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
+	defer cancel()
+	return e.s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		_, err := tx.NewRaw(`UPDATE ?schema.jet_run_node /* across tenants: what this process runs */
+			SET status = 'ready', attempt = attempt - 1, token = NULL, worker_id = NULL, dispatched_at = NULL
+			WHERE worker_id = ? AND status = 'running'`, e.workerID).Exec(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = tx.NewRaw("DELETE FROM ?schema.jet_worker WHERE id = ?", e.workerID).Exec(ctx)
+		return err
+	})
+}
+
+// maxLosses is how often a node may lose its process before it is taken for the
+// reason ("crash loop").
+const maxLosses = 3
+
+const reclaimBatch = 200
+
+// reclaim makes the nodes of dead processes ready again, without counting an
+// attempt, and fails those that keep killing their process.
+func (e *engine) reclaim(ctx context.Context) error {
+	db := e.s.cfg.DB
+	var rows []nodeRow
+	err := db.NewRaw(`UPDATE ?schema.jet_run_node AS n /* across tenants: nodes of dead processes */
+		SET status = CASE WHEN losses + 1 < ? THEN 'ready' ELSE 'running' END, losses = losses + 1,
+			attempt = CASE WHEN losses + 1 < ? THEN attempt - 1 ELSE attempt END,
+			token = CASE WHEN losses + 1 < ? THEN NULL ELSE id END,
+			worker_id = CASE WHEN losses + 1 < ? THEN NULL ELSE ? END,
+			dispatched_at = NULL, wake_at = NULL
+		WHERE id IN (SELECT id FROM ?schema.jet_run_node AS m WHERE status = 'running' AND NOT EXISTS (
+				SELECT 1 FROM ?schema.jet_worker AS k WHERE k.id = m.worker_id AND k.expires_at > ?)
+			ORDER BY id LIMIT ? ?)
+		RETURNING n.*`,
+		maxLosses, maxLosses, maxLosses, maxLosses, e.workerID, bun.Safe(db.Dialect.Now()), reclaimBatch,
+		bun.Safe(db.Dialect.SkipLocked())).Scan(ctx, &rows)
+	if err != nil {
+		return err
+	}
+	for i := range rows {
+		e.s.cfg.Logger.Warn("workflow engine: a node lost its process", "run", rows[i].RunID, "node", rows[i].Key, "losses", rows[i].Losses)
+		if rows[i].Status == NodeRunning {
+			e.failLost(ctx, rows[i])
+		}
+	}
+	_, err = db.NewRaw(`DELETE FROM ?schema.jet_worker WHERE expires_at < ? AND id NOT IN (
+			SELECT worker_id FROM ?schema.jet_run_node /* across tenants: nodes of dead processes */ WHERE status = 'running' AND worker_id IS NOT NULL)`,
+		bun.Safe(db.Dialect.Now())).Exec(ctx)
+	return err
+}

@@ -1,0 +1,216 @@
+package workflow
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/jsonschema-go/jsonschema"
+
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/problem"
+)
+
+// Node is a type of node. Implementations are safe for concurrent use and keep
+// nothing between calls.
+//
+// Optional abilities are found by assertion: [Porter], [Checker], [Granter],
+// [Starter].
+type Node interface {
+	Spec() NodeSpec
+	// Run makes one attempt. The context ends at the attempt's timeout, when the
+	// run is cancelled and when the process stops.
+	//
+	// An error of package problem is shown to who may read the run; any other is
+	// logged and shown as "the node failed". Kinds that a repetition cannot cure
+	// (Invalid, Unauthenticated, Forbidden, NotFound, Conflict, TooLarge) are not retried.
+	Run(ctx context.Context, call *Call) (Result, error)
+}
+
+// Porter is a Node whose output ports follow from its configuration.
+type Porter interface {
+	Ports(config map[string]any) []string
+}
+
+// Checker is a Node that finds faults in its configuration beyond the schema.
+// Strings may still hold templates.
+type Checker interface {
+	Check(config map[string]any) error
+}
+
+// Granter is a Node that uses other objects of the tenant. Who publishes must
+// hold each grant; the version pins them, and its runs have no others.
+type Granter interface {
+	Grants(config map[string]any) []auth.Grant
+}
+
+// Starter is the Node that a run begins at: it turns what the caller sent into
+// the run's input, or says what is wrong with it.
+type Starter interface {
+	Input(config, input map[string]any) (map[string]any, error)
+}
+
+// TypeStart is the type of the node at which every graph begins.
+const TypeStart = "start"
+
+// NodeSpec describes a type of node.
+type NodeSpec struct {
+	Type        string             `json:"type" doc:"the name used in graphs"`
+	Title       string             `json:"title"`
+	Description string             `json:"description"`
+	Config      *jsonschema.Schema `json:"config" doc:"JSON Schema of the configuration"`
+	Ports       []string           `json:"ports" doc:"output ports; default success"`
+
+	// Expressions names the fields of the configuration that hold bare
+	// expressions, as a path without the indexes of arrays: "branches.when". The
+	// node decides whether and when to evaluate them, with Call.Eval.
+	Expressions []string `json:"expressions,omitempty"`
+}
+
+// Call is one attempt at a node.
+type Call struct {
+	TenantID string
+	RunID    string
+	Key      string // of the node in the graph
+	Attempt  int    // 1 for the first
+
+	// IdempotencyKey is the same for every attempt at this node of this run: hand
+	// it to whoever must not do the work twice.
+	IdempotencyKey string
+
+	Config map[string]any // with every template expanded
+	Input  map[string]any // of the run
+	Now    time.Time
+	Logger *slog.Logger
+
+	eval func(expression string) (any, error)
+}
+
+// Eval evaluates a bare expression with what the node may see: input, steps,
+// run, tenant, now().
+func (c *Call) Eval(expression string) (any, error) { return c.eval(expression) }
+
+// Bind reads the expanded configuration into a struct. A value of the wrong
+// type is an Invalid error.
+func (c *Call) Bind(dst any) error {
+	b, err := json.Marshal(c.Config)
+	if err == nil {
+		err = json.Unmarshal(b, dst)
+	}
+	if err != nil {
+		return problem.New(problem.Invalid, "node_config_invalid", "a value of the node's configuration has the wrong type").
+			Fix("compare what its expressions give with the schema of the node type").Because(err)
+	}
+	return nil
+}
+
+// Result is what an attempt came to. The zero value succeeds with the output null.
+type Result struct {
+	Output any           // anything that encoding/json can write
+	Port   string        // "" = success
+	Sleep  time.Duration // > 0: wait, holding no worker, then succeed
+	End    *End          // ends the run, or contributes to its end
+}
+
+// End is what a node says about the end of its run.
+type End struct {
+	Failed    bool   // the run fails even though its nodes succeeded
+	Message   string // why, when it failed
+	Terminate bool   // now: cancel every other node
+}
+
+// NodeFunc makes a node out of a function of the host. The schema of its
+// configuration is inferred from C (a struct with json tags) unless spec has
+// one. What the function returns is the node's output.
+func NodeFunc[C any](spec NodeSpec, fn func(ctx context.Context, call *Call, config C) (any, error)) Node {
+	n := &funcNode{spec: spec}
+	if n.spec.Config == nil {
+		n.spec.Config, n.err = jsonschema.For[C](nil)
+	}
+	n.run = func(ctx context.Context, call *Call) (any, error) {
+		var config C
+		if err := call.Bind(&config); err != nil {
+			return nil, err
+		}
+		return fn(ctx, call, config)
+	}
+	return n
+}
+
+type funcNode struct {
+	spec NodeSpec
+	run  func(context.Context, *Call) (any, error)
+	err  error // why the schema could not be inferred; New reports it
+}
+
+func (n *funcNode) Spec() NodeSpec { return n.spec }
+
+func (n *funcNode) Run(ctx context.Context, call *Call) (Result, error) {
+	out, err := n.run(ctx, call)
+	return Result{Output: out}, err
+}
+
+// catalogue is the node types of one service, by name.
+type catalogue map[string]nodeType
+
+type nodeType struct {
+	node   Node
+	spec   NodeSpec
+	schema *jsonschema.Resolved
+}
+
+func newCatalogue(nodes []Node) (catalogue, error) {
+	c := make(catalogue, len(nodes))
+	for _, n := range nodes {
+		if f, ok := n.(*funcNode); ok && f.err != nil {
+			return nil, fmt.Errorf("node type %q: infer the schema of its configuration: %w", f.spec.Type, f.err)
+		}
+		spec := n.Spec()
+		if !keyPattern.MatchString(spec.Type) {
+			return nil, fmt.Errorf("node type %q: the name must be an identifier", spec.Type)
+		}
+		if _, taken := c[spec.Type]; taken {
+			return nil, fmt.Errorf("node type %q is there twice", spec.Type)
+		}
+		if spec.Config == nil {
+			spec.Config = &jsonschema.Schema{Type: "object"}
+		}
+		if len(spec.Ports) == 0 {
+			spec.Ports = []string{PortSuccess}
+		}
+		resolved, err := spec.Config.Resolve(nil)
+		if err != nil {
+			return nil, fmt.Errorf("node type %q: schema of its configuration: %w", spec.Type, err)
+		}
+		c[spec.Type] = nodeType{node: n, spec: spec, schema: resolved}
+	}
+	if _, ok := c[TypeStart].node.(Starter); !ok {
+		return nil, fmt.Errorf("no node type %q that is a Starter", TypeStart)
+	}
+	return c, nil
+}
+
+func (t nodeType) ports(n *GraphNode) []string {
+	ports := t.spec.Ports
+	if p, ok := t.node.(Porter); ok {
+		ports = p.Ports(n.Config)
+	}
+	if n.policy().OnError == OnErrorBranch {
+		ports = append(ports[:len(ports):len(ports)], PortError)
+	}
+	return ports
+}
+
+// specs lists the node types by name.
+func (c catalogue) specs() []NodeSpec {
+	list := make([]NodeSpec, 0, len(c))
+	for _, t := range c {
+		list = append(list, t.spec)
+	}
+	slices.SortFunc(list, func(a, b NodeSpec) int { return strings.Compare(a.Type, b.Type) })
+	return list
+}

@@ -1,0 +1,42 @@
+// Package node holds the built-in node types of workflows, one in each file.
+//
+// Each is an ordinary [workflow.Node]: a host's own can do what these do.
+package node
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/google/jsonschema-go/jsonschema"
+
+	"github.com/jetadmin/jetadmin/workflow"
+)
+
+// Config is what the built-in nodes reach the world through.
+type Config struct {
+	// Client makes the calls of http nodes. Its transport decides where they may go.
+	Client *http.Client
+
+	// RunQuery runs a saved query as the principal of the context.
+	RunQuery func(ctx context.Context, queryID string, params map[string]any) (any, error)
+}
+
+// Builtins returns the built-in node types: start, query, http, transform,
+// condition, delay, end.
+func Builtins(c Config) ([]workflow.Node, error) {
+	if c.Client == nil || c.RunQuery == nil {
+		return nil, errors.New("node.Config: Client and RunQuery are required")
+	}
+	return []workflow.Node{start{}, query{run: c.RunQuery}, httpCall{client: c.Client}, transform{}, condition{}, delay{}, end{}}, nil
+}
+
+// schemaOf infers the schema of a configuration. The types are our own, so it
+// cannot fail.
+func schemaOf[C any]() *jsonschema.Schema {
+	s, err := jsonschema.For[C](nil)
+	if err != nil {
+		panic(err)
+	}
+	return s
+}

@@ -1,0 +1,39 @@
+package node
+
+import (
+	"context"
+
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/workflow"
+)
+
+// query runs a saved query.
+type query struct {
+	run func(ctx context.Context, queryID string, params map[string]any) (any, error)
+}
+
+type queryConfig struct {
+	QueryID string         `json:"queryId" jsonschema:"id of a saved query of the tenant; not an expression"`
+	Params  map[string]any `json:"params,omitempty" jsonschema:"values of the query's parameters, by name"`
+}
+
+func (query) Spec() workflow.NodeSpec {
+	return workflow.NodeSpec{
+		Type: "query", Title: "Query", Description: "Runs a saved query; the output has its columns and rows.",
+		Config: schemaOf[queryConfig](),
+	}
+}
+
+// Grants names the query. Its id is read from the graph, never from an
+// expression, so that what a version may run is known when it is published.
+func (query) Grants(config map[string]any) []auth.Grant {
+	queryID, _ := config["queryId"].(string)
+	return []auth.Grant{{Permission: auth.QueryExecute, ObjectID: queryID}}
+}
+
+func (q query) Run(ctx context.Context, call *workflow.Call) (workflow.Result, error) {
+	queryID, _ := call.Config["queryId"].(string)
+	params, _ := call.Config["params"].(map[string]any)
+	out, err := q.run(ctx, queryID, params)
+	return workflow.Result{Output: out}, err
+}

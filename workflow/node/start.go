@@ -1,0 +1,122 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/google/jsonschema-go/jsonschema"
+
+	"github.com/jetadmin/jetadmin/problem"
+	"github.com/jetadmin/jetadmin/workflow"
+)
+
+// start begins a run: it checks the input and fills in defaults.
+type start struct{}
+
+type startConfig struct {
+	Input map[string]any `json:"input,omitempty" jsonschema:"JSON Schema of the run's input, an object; its defaults are filled in. Without one, any object is taken."`
+}
+
+func (start) Spec() workflow.NodeSpec {
+	return workflow.NodeSpec{
+		Type: workflow.TypeStart, Title: "Start", Description: "Begins the run and declares its input.",
+		Config: schemaOf[startConfig](),
+	}
+}
+
+// Run is never called: a run is stored with its start node already done.
+func (start) Run(_ context.Context, call *workflow.Call) (workflow.Result, error) {
+	return workflow.Result{Output: call.Input}, nil
+}
+
+func (start) Check(config map[string]any) error {
+	var f problem.Faults
+	if _, err := inputSchema(config); err != nil {
+		f.Add("input", "is not a JSON Schema of an object")
+	}
+	return f.Err("graph_invalid", "the start node is not valid")
+}
+
+func (start) Input(config, input map[string]any) (map[string]any, error) {
+	schema, err := inputSchema(config)
+	if err != nil || schema == nil {
+		return input, err
+	}
+	// The schema library knows numbers as float64, not as they were written: it
+	// judges a copy, and gives only the defaults to the original.
+	plain, err := roundTrip(input)
+	if err != nil {
+		return nil, err
+	}
+	if err := schema.ApplyDefaults(&plain); err != nil {
+		return nil, err
+	}
+	var f problem.Faults
+	judge(&f, schema.Schema(), plain)
+	if err := f.Err("input_invalid", "the input does not fit"); err != nil {
+		return nil, err
+	}
+	for name, v := range plain {
+		if _, sent := input[name]; !sent {
+			input[name] = v
+		}
+	}
+	return input, nil
+}
+
+// judge names every property that is missing, unknown or of the wrong shape, not
+// just the first.
+func judge(f *problem.Faults, schema *jsonschema.Schema, input map[string]any) {
+	before := len(f.List())
+	for _, name := range schema.Required {
+		_, ok := input[name]
+		f.Check(ok, name, "is required")
+	}
+	for name, v := range input {
+		property, ok := schema.Properties[name]
+		if !ok {
+			continue
+		}
+		resolved, err := property.Resolve(nil)
+		if err == nil {
+			err = resolved.Validate(v)
+		}
+		f.Check(err == nil, name, "does not fit its declaration")
+	}
+	if len(f.List()) > before {
+		return
+	}
+	resolved, err := schema.Resolve(nil)
+	if err == nil {
+		err = resolved.Validate(input)
+	}
+	f.Check(err == nil, "", "does not fit the declared input")
+}
+
+func inputSchema(config map[string]any) (*jsonschema.Resolved, error) {
+	declared, ok := config["input"]
+	if !ok {
+		return nil, nil
+	}
+	b, err := json.Marshal(declared)
+	if err != nil {
+		return nil, err
+	}
+	schema := &jsonschema.Schema{}
+	if err := json.Unmarshal(b, schema); err != nil {
+		return nil, err
+	}
+	if schema.Type != "object" {
+		return nil, problem.New(problem.Invalid, "input_schema_invalid", "the schema must be of an object")
+	}
+	return schema.Resolve(&jsonschema.ResolveOptions{ValidateDefaults: true})
+}
+
+func roundTrip(input map[string]any) (map[string]any, error) {
+	b, err := json.Marshal(input)
+	if err != nil {
+		return nil, err
+	}
+	plain := make(map[string]any)
+	return plain, json.Unmarshal(b, &plain)
+}

@@ -1,0 +1,25 @@
+package node
+
+import (
+	"context"
+
+	"github.com/jetadmin/jetadmin/workflow"
+)
+
+// transform computes a value.
+type transform struct{}
+
+type transformConfig struct {
+	Value any `json:"value" jsonschema:"the output: a text with {{ expressions }}, or an object or array of such texts"`
+}
+
+func (transform) Spec() workflow.NodeSpec {
+	return workflow.NodeSpec{
+		Type: "transform", Title: "Transform", Description: "Computes a value from the input and earlier outputs.",
+		Config: schemaOf[transformConfig](),
+	}
+}
+
+func (transform) Run(_ context.Context, call *workflow.Call) (workflow.Result, error) {
+	return workflow.Result{Output: call.Config["value"]}, nil
+}

@@ -1,0 +1,127 @@
+package workflow
+
+import (
+	"maps"
+	"math/big"
+	"sync"
+
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/internal/expr"
+)
+
+// plan is a graph that passed every check, ready to run. It is immutable.
+type plan struct {
+	graph Graph
+	nodes map[string]*planNode
+	start string
+	joins []string // keys of the nodes with more than one incoming edge
+
+	granted []auth.Grant // of a published version: the whole of its runs' rights
+}
+
+type planNode struct {
+	def         *GraphNode
+	nodeType    nodeType
+	policy      Policy
+	in          int    // incoming edges
+	out         []Edge // outgoing edges, ports filled in
+	config      *expr.Value
+	expressions map[string]*expr.Expression // by their text
+	needs       []string                    // keys of the nodes whose outputs it reads
+}
+
+// ends lists the nodes whose outputs make the output of the run.
+func (p *plan) ends() []string {
+	var keys []string
+	for _, n := range p.graph.Nodes {
+		if n.Type == TypeEnd {
+			keys = append(keys, n.Key)
+		}
+	}
+	return keys
+}
+
+// TypeEnd is the type of the nodes whose outputs become the run's output.
+const TypeEnd = "end"
+
+// planCache keeps the plans of published versions. They never change, so a plan
+// is only ever dropped for room.
+type planCache struct {
+	mu    sync.Mutex
+	plans map[versionKey]*plan
+}
+
+type versionKey struct {
+	workflowID string
+	number     int
+}
+
+const maxCachedPlans = 1024
+
+func (c *planCache) load(k versionKey) *plan {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.plans[k]
+}
+
+func (c *planCache) store(k versionKey, p *plan) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.plans == nil {
+		c.plans = make(map[versionKey]*plan)
+	}
+	if len(c.plans) >= maxCachedPlans {
+		for old := range maps.Keys(c.plans) {
+			delete(c.plans, old)
+			break
+		}
+	}
+	c.plans[k] = p
+}
+
+// ancestors is, for each node, the set of nodes from which it can be reached: bit
+// i stands for order[i]. The nodes come in topological order.
+func ancestors(order []string, in map[string][]string) map[string]*big.Int {
+	bit := make(map[string]int, len(order))
+	all := make(map[string]*big.Int, len(order))
+	for i, key := range order {
+		bit[key] = i
+		set := new(big.Int)
+		for _, from := range in[key] {
+			if before, ok := all[from]; ok {
+				set.Or(set, before).SetBit(set, bit[from], 1)
+			}
+		}
+		all[key] = set
+	}
+	return all
+}
+
+// topological sorts keys so that every edge leads forward; what is left over
+// lies on a cycle or behind one.
+func topological(keys []string, edges []Edge) (order, left []string) {
+	degree := make(map[string]int, len(keys))
+	out := make(map[string][]string)
+	for _, e := range edges {
+		degree[e.To]++
+		out[e.From] = append(out[e.From], e.To)
+	}
+	for _, k := range keys {
+		if degree[k] == 0 {
+			order = append(order, k)
+		}
+	}
+	for i := 0; i < len(order); i++ {
+		for _, to := range out[order[i]] {
+			if degree[to]--; degree[to] == 0 {
+				order = append(order, to)
+			}
+		}
+	}
+	for _, k := range keys {
+		if degree[k] > 0 {
+			left = append(left, k)
+		}
+	}
+	return order, left
+}

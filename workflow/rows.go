@@ -1,0 +1,113 @@
+package workflow
+
+import (
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// One model for each table, see internal/store/migrations.
+
+type workflowRow struct {
+	bun.BaseModel `bun:"table:?schema.jet_workflow,alias:w"`
+
+	ID               string `bun:",pk"`
+	TenantID         string
+	Name             string
+	Description      string
+	Draft            string
+	PublishedVersion int
+	CreatedBy        string
+	CreatedAt        time.Time
+	UpdatedAt        time.Time
+	DeletedAt        *time.Time
+	Version          int
+}
+
+type versionRow struct {
+	bun.BaseModel `bun:"table:?schema.jet_workflow_version,alias:v"`
+
+	TenantID    string `bun:",pk"`
+	WorkflowID  string `bun:",pk"`
+	Number      int    `bun:",pk"`
+	Graph       string
+	Grants      string
+	PublishedBy string
+	PublishedAt time.Time
+}
+
+type runRow struct {
+	bun.BaseModel `bun:"table:?schema.jet_run,alias:r"`
+
+	ID              string `bun:",pk"`
+	TenantID        string
+	WorkflowID      string
+	WorkflowVersion int
+	Status          RunStatus
+	Trigger         Trigger
+	IdempotencyKey  *string
+	StartedBy       string
+	OnBehalfOf      string
+	OpenNodes       int // ready, running or waiting
+	WaitingNodes    int // of these, the waiting ones
+	CreatedAt       time.Time
+	StartedAt       *time.Time
+	FinishedAt      *time.Time
+}
+
+type runDataRow struct {
+	bun.BaseModel `bun:"table:?schema.jet_run_data,alias:d"`
+
+	RunID    string `bun:",pk"`
+	TenantID string
+	Input    string
+	Output   *string
+	Error    *string
+}
+
+type nodeRow struct {
+	bun.BaseModel `bun:"table:?schema.jet_run_node,alias:n"`
+
+	ID           string `bun:",pk"`
+	TenantID     string
+	RunID        string
+	Key          string
+	Status       NodeStatus
+	EdgesDecided int
+	EdgesTaken   int
+	Attempt      int
+	Losses       int
+	Token        *string
+	WorkerID     *string
+	ReadyAt      *time.Time
+	WakeAt       *time.Time
+	DispatchedAt *time.Time
+	StartedAt    *time.Time
+	FinishedAt   *time.Time
+}
+
+type outputRow struct {
+	bun.BaseModel `bun:"table:?schema.jet_run_output,alias:o"`
+
+	ID         string `bun:",pk"`
+	TenantID   string
+	RunID      string
+	NodeID     string
+	Key        string
+	Attempt    int
+	Status     NodeStatus
+	Port       string
+	Output     *string
+	Error      *string
+	StartedAt  time.Time
+	FinishedAt time.Time
+}
+
+type workerRow struct {
+	bun.BaseModel `bun:"table:?schema.jet_worker,alias:k"`
+
+	ID        string `bun:",pk"`
+	Name      string
+	StartedAt time.Time
+	ExpiresAt time.Time
+}

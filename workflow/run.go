@@ -1,0 +1,291 @@
+package workflow
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/internal/page"
+	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/problem"
+)
+
+// RunStatus is where a run stands. The last three never change again.
+type RunStatus string
+
+// The statuses of a run.
+const (
+	RunQueued    RunStatus = "queued"  // no node has begun yet
+	RunRunning   RunStatus = "running" // a node runs or is about to
+	RunWaiting   RunStatus = "waiting" // every open node waits for a time
+	RunSucceeded RunStatus = "succeeded"
+	RunFailed    RunStatus = "failed"
+	RunCancelled RunStatus = "cancelled"
+)
+
+// Final reports whether the run has ended.
+func (s RunStatus) Final() bool {
+	return s == RunSucceeded || s == RunFailed || s == RunCancelled
+}
+
+// NodeStatus is where a node of a run stands.
+type NodeStatus string
+
+// The statuses of a node.
+const (
+	NodePending   NodeStatus = "pending" // incoming edges are undecided
+	NodeReady     NodeStatus = "ready"   // a worker may take it, at once or after a back-off
+	NodeRunning   NodeStatus = "running"
+	NodeWaiting   NodeStatus = "waiting" // for a time, holding no worker
+	NodeSucceeded NodeStatus = "succeeded"
+	NodeFailed    NodeStatus = "failed"
+	NodeSkipped   NodeStatus = "skipped"   // on a path that was not taken
+	NodeCancelled NodeStatus = "cancelled" // the run ended first
+)
+
+// Trigger is what started a run.
+type Trigger string
+
+// The triggers.
+const (
+	TriggerAPI Trigger = "api" // a person or key
+	TriggerGo  Trigger = "go"  // a part of the host program
+)
+
+// Run is one execution of a version of a workflow.
+type Run struct {
+	ID              string     `json:"id"`
+	WorkflowID      string     `json:"workflowId"`
+	WorkflowVersion int        `json:"workflowVersion"`
+	Status          RunStatus  `json:"status" enum:"queued,running,waiting,succeeded,failed,cancelled"`
+	Trigger         Trigger    `json:"trigger" enum:"api,go"`
+	IdempotencyKey  string     `json:"idempotencyKey,omitempty"`
+	StartedBy       string     `json:"startedBy"`
+	CreatedAt       time.Time  `json:"createdAt"`
+	StartedAt       *time.Time `json:"startedAt,omitempty"`
+	FinishedAt      *time.Time `json:"finishedAt,omitempty"`
+}
+
+// RunDetail is a run with what went in, what came out, and its nodes.
+type RunDetail struct {
+	Run
+	Input  map[string]any `json:"input"`
+	Output any            `json:"output,omitempty" doc:"of the end node; by key when several were reached"`
+	Error  *Failure       `json:"error,omitempty" doc:"of the node that failed the run"`
+	Graph  Graph          `json:"graph" doc:"of the version that the run executes"`
+	Nodes  []RunNode      `json:"nodes" doc:"in the order of the graph"`
+}
+
+// RunNode is a node of a run.
+type RunNode struct {
+	Key        string     `json:"key"`
+	Type       string     `json:"type"`
+	Status     NodeStatus `json:"status" enum:"pending,ready,running,waiting,succeeded,failed,skipped,cancelled"`
+	Attempt    int        `json:"attempt" doc:"0 = not tried yet"`
+	ReadyAt    *time.Time `json:"readyAt,omitempty"`
+	WakeAt     *time.Time `json:"wakeAt,omitempty"`
+	StartedAt  *time.Time `json:"startedAt,omitempty"`
+	FinishedAt *time.Time `json:"finishedAt,omitempty"`
+}
+
+// RunNodeDetail is a node of a run with what each of its attempts came to.
+type RunNodeDetail struct {
+	RunNode
+	Attempts []Attempt `json:"attempts"`
+}
+
+// Attempt is a finished try at a node.
+type Attempt struct {
+	Number     int        `json:"number"`
+	Status     NodeStatus `json:"status" enum:"succeeded,failed"`
+	Port       string     `json:"port,omitempty" doc:"the output port that was taken"`
+	Output     any        `json:"output,omitempty"`
+	Error      *Failure   `json:"error,omitempty"`
+	StartedAt  time.Time  `json:"startedAt"`
+	FinishedAt time.Time  `json:"finishedAt"`
+}
+
+// Failure is why a node or a run failed, in public words.
+type Failure struct {
+	Node    string          `json:"node,omitempty"`
+	Kind    problem.Kind    `json:"kind"`
+	Code    string          `json:"code"`
+	Message string          `json:"message"`
+	Remedy  string          `json:"remedy,omitempty"`
+	Faults  []problem.Fault `json:"faults,omitempty"`
+}
+
+// RunFilter narrows a list of runs. Zero fields do not.
+type RunFilter struct {
+	WorkflowID string
+	Status     RunStatus
+}
+
+// Runs lists runs, newest first.
+func (s *Service) Runs(ctx context.Context, f RunFilter, r page.Request) (page.Page[Run], error) {
+	who, err := s.cfg.Authorize(ctx, auth.RunList, "")
+	if err != nil {
+		return page.Page[Run]{}, err
+	}
+	w, err := s.cfg.Pages.Open(r, "runs|"+who.TenantID+"|"+f.WorkflowID+"|"+string(f.Status))
+	if err != nil {
+		return page.Page[Run]{}, err
+	}
+	var rows []runRow
+	q := s.cfg.DB.NewSelect().Model(&rows).Where("tenant_id = ?", who.TenantID)
+	if f.WorkflowID != "" {
+		q = q.Where("workflow_id = ?", f.WorkflowID)
+	}
+	if f.Status != "" {
+		q = q.Where("status = ?", f.Status)
+	}
+	if w.After != nil {
+		q = q.Where("id < ?", w.After[0])
+	}
+	err = q.OrderExpr("id DESC").Limit(int64(w.Limit) + 1).Scan(ctx)
+	if err != nil && !store.IsMissing(err) { // a workflow id that is none has no runs
+		return page.Page[Run]{}, err
+	}
+	list := make([]Run, len(rows))
+	for i := range rows {
+		list[i] = rows[i].run()
+	}
+	return page.Cut(w, list, func(r Run) []string { return []string{r.ID} }), nil
+}
+
+// Run reads a run with its graph and nodes.
+func (s *Service) Run(ctx context.Context, runID string) (RunDetail, error) {
+	who, err := s.cfg.Authorize(ctx, auth.RunRead, runID)
+	if err != nil {
+		return RunDetail{}, err
+	}
+	row, err := readRun(ctx, s.cfg.DB.DB, who.TenantID, runID, nil)
+	if err != nil {
+		return RunDetail{}, err
+	}
+	p, err := s.planOf(ctx, s.cfg.DB.DB, row.TenantID, row.WorkflowID, row.WorkflowVersion)
+	if err != nil {
+		return RunDetail{}, err
+	}
+	detail := RunDetail{Run: row.run(), Graph: p.graph}
+	data, err := readRunData(ctx, s.cfg.DB.DB, who.TenantID, runID)
+	if err != nil {
+		return RunDetail{}, err
+	}
+	if err := data.into(&detail); err != nil {
+		return RunDetail{}, err
+	}
+	var nodes []nodeRow
+	err = s.cfg.DB.NewSelect().Model(&nodes).Where("tenant_id = ?", who.TenantID).Where("run_id = ?", runID).Scan(ctx)
+	if err != nil {
+		return RunDetail{}, err
+	}
+	detail.Nodes = p.runNodes(detail.Status, nodes)
+	return detail, nil
+}
+
+// RunNode reads a node of a run with its attempts.
+func (s *Service) RunNode(ctx context.Context, runID, key string) (RunNodeDetail, error) {
+	run, err := s.Run(ctx, runID)
+	if err != nil {
+		return RunNodeDetail{}, err
+	}
+	i := slices.IndexFunc(run.Nodes, func(n RunNode) bool { return n.Key == key })
+	if i < 0 {
+		return RunNodeDetail{}, problem.Missing("node")
+	}
+	who := auth.FromContext(ctx)
+	var rows []outputRow
+	err = s.cfg.DB.NewSelect().Model(&rows).Where("tenant_id = ?", who.TenantID).
+		Where("run_id = ?", runID).Where("key = ?", key).OrderExpr("attempt").Scan(ctx)
+	if err != nil {
+		return RunNodeDetail{}, err
+	}
+	detail := RunNodeDetail{RunNode: run.Nodes[i], Attempts: make([]Attempt, len(rows))}
+	for i := range rows {
+		if detail.Attempts[i], err = rows[i].attempt(); err != nil {
+			return RunNodeDetail{}, err
+		}
+	}
+	return detail, nil
+}
+
+// runNodes puts the stored states beside the graph. A node without a row was not
+// reached yet or, when the run has ended, not at all.
+func (p *plan) runNodes(status RunStatus, rows []nodeRow) []RunNode {
+	byKey := make(map[string]*nodeRow, len(rows))
+	for i := range rows {
+		byKey[rows[i].Key] = &rows[i]
+	}
+	nodes := make([]RunNode, len(p.graph.Nodes))
+	for i, def := range p.graph.Nodes {
+		n := RunNode{Key: def.Key, Type: def.Type, Status: NodePending}
+		if row := byKey[def.Key]; row != nil {
+			n.Status, n.Attempt, n.ReadyAt, n.WakeAt = row.Status, row.Attempt, row.ReadyAt, row.WakeAt
+			n.StartedAt, n.FinishedAt = row.StartedAt, row.FinishedAt
+		}
+		if n.Status == NodePending && status.Final() {
+			n.Status = NodeCancelled
+		}
+		nodes[i] = n
+	}
+	return nodes
+}
+
+func (r *runRow) run() Run {
+	run := Run{
+		ID: r.ID, WorkflowID: r.WorkflowID, WorkflowVersion: r.WorkflowVersion, Status: r.Status, Trigger: r.Trigger,
+		StartedBy: r.StartedBy, CreatedAt: r.CreatedAt, StartedAt: r.StartedAt, FinishedAt: r.FinishedAt,
+	}
+	if r.IdempotencyKey != nil {
+		run.IdempotencyKey = *r.IdempotencyKey
+	}
+	return run
+}
+
+func (d *runDataRow) into(detail *RunDetail) error {
+	if err := decode(d.Input, &detail.Input); err != nil {
+		return err
+	}
+	if d.Output != nil {
+		if err := decode(*d.Output, &detail.Output); err != nil {
+			return err
+		}
+	}
+	if d.Error != nil {
+		return json.Unmarshal([]byte(*d.Error), &detail.Error)
+	}
+	return nil
+}
+
+func (o *outputRow) attempt() (Attempt, error) {
+	a := Attempt{Number: o.Attempt, Status: o.Status, Port: o.Port, StartedAt: o.StartedAt, FinishedAt: o.FinishedAt}
+	if o.Output != nil {
+		if err := decode(*o.Output, &a.Output); err != nil {
+			return a, err
+		}
+	}
+	if o.Error != nil {
+		return a, json.Unmarshal([]byte(*o.Error), &a.Error)
+	}
+	return a, nil
+}
+
+func readRun(ctx context.Context, db bun.IDB, tenantID, runID string, lock locking) (runRow, error) {
+	var row runRow
+	err := db.NewSelect().Model(&row).Where("tenant_id = ?", tenantID).Where("id = ?", runID).Apply(lock).Scan(ctx)
+	if store.IsMissing(err) {
+		return row, problem.Missing("run")
+	}
+	return row, err
+}
+
+func readRunData(ctx context.Context, db bun.IDB, tenantID, runID string) (runDataRow, error) {
+	var row runDataRow
+	err := db.NewSelect().Model(&row).Where("tenant_id = ?", tenantID).Where("run_id = ?", runID).Scan(ctx)
+	return row, err
+}

@@ -1,0 +1,166 @@
+package workflow
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/internal/page"
+	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/problem"
+)
+
+// Version is a published graph. It never changes.
+type Version struct {
+	WorkflowID  string       `json:"workflowId"`
+	Number      int          `json:"number"`
+	Graph       Graph        `json:"graph"`
+	Grants      []auth.Grant `json:"grants" doc:"what its runs may use; held by whoever published it"`
+	PublishedBy string       `json:"publishedBy"`
+	PublishedAt time.Time    `json:"publishedAt"`
+}
+
+// Publish makes the draft the next version, which new runs execute. The caller
+// must hold every right that the graph's nodes need; the version pins them.
+// version is the workflow's version that was read, 0 = any.
+func (s *Service) Publish(ctx context.Context, workflowID string, version int) (Version, error) {
+	who, err := s.cfg.Authorize(ctx, auth.WorkflowPublish, workflowID)
+	if err != nil {
+		return Version{}, err
+	}
+	draft, err := readWorkflow(ctx, s.cfg.DB.DB, who.TenantID, workflowID, nil)
+	if err != nil {
+		return Version{}, err
+	}
+	if version != 0 && version != draft.Version {
+		return Version{}, stale()
+	}
+	var g Graph
+	if err := json.Unmarshal([]byte(draft.Draft), &g); err != nil {
+		return Version{}, err
+	}
+	p, err := compile(g, s.types)
+	if err != nil {
+		return Version{}, err
+	}
+	if err := s.references(ctx, p); err != nil {
+		return Version{}, err
+	}
+	row := versionRow{
+		TenantID: who.TenantID, WorkflowID: workflowID, Graph: draft.Draft, Grants: encode(p.grants()),
+		PublishedBy: who.Actor(), PublishedAt: s.cfg.Clock.Now(),
+	}
+	err = s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		w, err := readWorkflow(ctx, tx, who.TenantID, workflowID, s.cfg.DB.Dialect.Lock)
+		if err != nil {
+			return err
+		}
+		if w.Version != draft.Version {
+			return stale()
+		}
+		w.PublishedVersion, w.UpdatedAt, w.Version = w.PublishedVersion+1, row.PublishedAt, w.Version+1
+		row.Number = w.PublishedVersion
+		if err := saveWorkflow(ctx, tx, &w); err != nil {
+			return err
+		}
+		if _, err := tx.NewInsert().Model(&row).Exec(ctx); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, who, "workflow.publish", workflowID, map[string]any{"number": row.Number, "grants": p.grants()})
+	})
+	if err != nil {
+		return Version{}, err
+	}
+	s.changed(ctx, who, "workflow.published", workflowID)
+	return row.version()
+}
+
+// Version reads a published version.
+func (s *Service) Version(ctx context.Context, workflowID string, number int) (Version, error) {
+	who, err := s.cfg.Authorize(ctx, auth.WorkflowRead, workflowID)
+	if err != nil {
+		return Version{}, err
+	}
+	row, err := readVersion(ctx, s.cfg.DB.DB, who.TenantID, workflowID, number)
+	if err != nil {
+		return Version{}, err
+	}
+	return row.version()
+}
+
+// Versions lists the published versions, newest first.
+func (s *Service) Versions(ctx context.Context, workflowID string, r page.Request) (page.Page[Version], error) {
+	who, err := s.cfg.Authorize(ctx, auth.WorkflowRead, workflowID)
+	if err != nil {
+		return page.Page[Version]{}, err
+	}
+	if _, err := readWorkflow(ctx, s.cfg.DB.DB, who.TenantID, workflowID, nil); err != nil {
+		return page.Page[Version]{}, err
+	}
+	w, err := s.cfg.Pages.Open(r, "versions|"+who.TenantID+"|"+workflowID)
+	if err != nil {
+		return page.Page[Version]{}, err
+	}
+	var rows []versionRow
+	q := s.cfg.DB.NewSelect().Model(&rows).Where("tenant_id = ?", who.TenantID).Where("workflow_id = ?", workflowID)
+	if w.After != nil {
+		q = q.Where("number < ?", w.After[0])
+	}
+	if err := q.OrderExpr("number DESC").Limit(int64(w.Limit) + 1).Scan(ctx); err != nil {
+		return page.Page[Version]{}, err
+	}
+	list := make([]Version, len(rows))
+	for i := range rows {
+		if list[i], err = rows[i].version(); err != nil {
+			return page.Page[Version]{}, err
+		}
+	}
+	return page.Cut(w, list, func(v Version) []string { return []string{strconv.Itoa(v.Number)} }), nil
+}
+
+func (r *versionRow) version() (Version, error) {
+	v := Version{WorkflowID: r.WorkflowID, Number: r.Number, PublishedBy: r.PublishedBy, PublishedAt: r.PublishedAt}
+	if err := json.Unmarshal([]byte(r.Graph), &v.Graph); err != nil {
+		return v, err
+	}
+	return v, json.Unmarshal([]byte(r.Grants), &v.Grants)
+}
+
+func readVersion(ctx context.Context, db bun.IDB, tenantID, workflowID string, number int) (versionRow, error) {
+	var row versionRow
+	err := db.NewSelect().Model(&row).Where("tenant_id = ?", tenantID).Where("workflow_id = ?", workflowID).
+		Where("number = ?", number).Scan(ctx)
+	if store.IsMissing(err) {
+		return row, problem.Missing("version")
+	}
+	return row, err
+}
+
+// planOf is the compiled graph of a version.
+func (s *Service) planOf(ctx context.Context, db bun.IDB, tenantID, workflowID string, number int) (*plan, error) {
+	k := versionKey{workflowID: workflowID, number: number}
+	if p := s.plans.load(k); p != nil {
+		return p, nil
+	}
+	row, err := readVersion(ctx, db, tenantID, workflowID, number)
+	if err != nil {
+		return nil, err
+	}
+	var g Graph
+	if err := json.Unmarshal([]byte(row.Graph), &g); err != nil {
+		return nil, err
+	}
+	p, err := compile(g, s.types)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal([]byte(row.Grants), &p.granted); err != nil {
+		return nil, err
+	}
+	s.plans.store(k, p)
+	return p, nil
+}

@@ -1,0 +1,283 @@
+package workflow
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/jetadmin/jetadmin/audit"
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/internal/id"
+	"github.com/jetadmin/jetadmin/internal/page"
+	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/problem"
+)
+
+// Workflow is a named graph with a draft and published versions.
+type Workflow struct {
+	ID               string    `json:"id"`
+	Name             string    `json:"name"`
+	Description      string    `json:"description"`
+	Draft            Graph     `json:"draft"`
+	PublishedVersion int       `json:"publishedVersion" doc:"the version that new runs execute; 0 = none yet"`
+	CreatedBy        string    `json:"createdBy"`
+	CreatedAt        time.Time `json:"createdAt"`
+	UpdatedAt        time.Time `json:"updatedAt"`
+	Version          int       `json:"version" doc:"rises by one with every change of the workflow"`
+}
+
+// NewWorkflow is what [Service.Create] needs.
+type NewWorkflow struct {
+	Name        string `json:"name" minLength:"1" maxLength:"200"`
+	Description string `json:"description,omitempty" maxLength:"2000"`
+	Draft       Graph  `json:"draft"`
+}
+
+// Update changes the fields that are set.
+type Update struct {
+	Name        *string `json:"name,omitempty"`
+	Description *string `json:"description,omitempty"`
+	Draft       *Graph  `json:"draft,omitempty"`
+	Version     int     `json:"version,omitempty" doc:"the version that was read; another is refused"`
+}
+
+// NodeTypes lists the node types of this App, by name.
+func (s *Service) NodeTypes(ctx context.Context) ([]NodeSpec, error) {
+	if _, err := s.cfg.Authorize(ctx, auth.WorkflowList, ""); err != nil {
+		return nil, err
+	}
+	return s.types.specs(), nil
+}
+
+// Create stores a workflow with its draft. A draft with faults is refused with
+// all of them, and nothing is stored.
+func (s *Service) Create(ctx context.Context, in NewWorkflow) (Workflow, error) {
+	who, err := s.cfg.Authorize(ctx, auth.WorkflowCreate, "")
+	if err != nil {
+		return Workflow{}, err
+	}
+	in.Name = strings.TrimSpace(in.Name)
+	if err := checkTexts(in.Name, in.Description); err != nil {
+		return Workflow{}, err
+	}
+	if err := s.checkDraft(ctx, in.Draft); err != nil {
+		return Workflow{}, err
+	}
+	now := s.cfg.Clock.Now()
+	row := workflowRow{
+		ID: id.New(), TenantID: who.TenantID, Name: in.Name, Description: in.Description, Draft: encode(in.Draft),
+		CreatedBy: who.Actor(), CreatedAt: now, UpdatedAt: now, Version: 1,
+	}
+	err = s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		if _, err := tx.NewInsert().Model(&row).Exec(ctx); err != nil {
+			return taken(err)
+		}
+		return s.audit(ctx, tx, who, "workflow.create", row.ID, map[string]any{"name": row.Name})
+	})
+	if err != nil {
+		return Workflow{}, err
+	}
+	s.changed(ctx, who, "workflow.created", row.ID)
+	return row.workflow()
+}
+
+// Get reads a workflow with its draft.
+func (s *Service) Get(ctx context.Context, workflowID string) (Workflow, error) {
+	who, err := s.cfg.Authorize(ctx, auth.WorkflowRead, workflowID)
+	if err != nil {
+		return Workflow{}, err
+	}
+	row, err := readWorkflow(ctx, s.cfg.DB.DB, who.TenantID, workflowID, nil)
+	if err != nil {
+		return Workflow{}, err
+	}
+	return row.workflow()
+}
+
+// List reads workflows, newest first.
+func (s *Service) List(ctx context.Context, r page.Request) (page.Page[Workflow], error) {
+	who, err := s.cfg.Authorize(ctx, auth.WorkflowList, "")
+	if err != nil {
+		return page.Page[Workflow]{}, err
+	}
+	w, err := s.cfg.Pages.Open(r, "workflows|"+who.TenantID)
+	if err != nil {
+		return page.Page[Workflow]{}, err
+	}
+	var rows []workflowRow
+	q := s.cfg.DB.NewSelect().Model(&rows).Where("tenant_id = ?", who.TenantID).Where("deleted_at IS NULL")
+	if w.After != nil {
+		q = q.Where("id < ?", w.After[0])
+	}
+	if err := q.OrderExpr("id DESC").Limit(int64(w.Limit) + 1).Scan(ctx); err != nil {
+		return page.Page[Workflow]{}, err
+	}
+	list := make([]Workflow, len(rows))
+	for i := range rows {
+		if list[i], err = rows[i].workflow(); err != nil {
+			return page.Page[Workflow]{}, err
+		}
+	}
+	return page.Cut(w, list, func(w Workflow) []string { return []string{w.ID} }), nil
+}
+
+// Update changes a workflow. Runs and published versions stay as they are.
+func (s *Service) Update(ctx context.Context, workflowID string, in Update) (Workflow, error) {
+	who, err := s.cfg.Authorize(ctx, auth.WorkflowUpdate, workflowID)
+	if err != nil {
+		return Workflow{}, err
+	}
+	if in.Draft != nil {
+		if err := s.checkDraft(ctx, *in.Draft); err != nil {
+			return Workflow{}, err
+		}
+	}
+	var row workflowRow
+	err = s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		row, err = readWorkflow(ctx, tx, who.TenantID, workflowID, s.cfg.DB.Dialect.Lock)
+		if err != nil {
+			return err
+		}
+		if in.Version != 0 && in.Version != row.Version {
+			return stale()
+		}
+		if err := row.apply(in); err != nil {
+			return err
+		}
+		row.UpdatedAt, row.Version = s.cfg.Clock.Now(), row.Version+1
+		if err := saveWorkflow(ctx, tx, &row); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, who, "workflow.update", row.ID, map[string]any{"name": row.Name, "version": row.Version})
+	})
+	if err != nil {
+		return Workflow{}, err
+	}
+	s.changed(ctx, who, "workflow.updated", row.ID)
+	return row.workflow()
+}
+
+// Delete removes a workflow from lists and refuses new starts. Its versions and
+// runs stay, and runs that are under way go on.
+func (s *Service) Delete(ctx context.Context, workflowID string) error {
+	who, err := s.cfg.Authorize(ctx, auth.WorkflowDelete, workflowID)
+	if err != nil {
+		return err
+	}
+	err = s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		row, err := readWorkflow(ctx, tx, who.TenantID, workflowID, s.cfg.DB.Dialect.Lock)
+		if err != nil {
+			return err
+		}
+		now := s.cfg.Clock.Now()
+		row.DeletedAt, row.UpdatedAt, row.Version = &now, now, row.Version+1
+		if err := saveWorkflow(ctx, tx, &row); err != nil {
+			return err
+		}
+		return s.audit(ctx, tx, who, "workflow.delete", row.ID, map[string]any{"name": row.Name})
+	})
+	if err != nil {
+		return err
+	}
+	s.changed(ctx, who, "workflow.deleted", workflowID)
+	return nil
+}
+
+// Validate checks a graph as [Service.Create] would, without storing it: nil, or
+// Invalid with every fault.
+func (s *Service) Validate(ctx context.Context, g Graph) error {
+	if _, err := s.cfg.Authorize(ctx, auth.WorkflowUpdate, ""); err != nil {
+		return err
+	}
+	return s.checkDraft(ctx, g)
+}
+
+func (s *Service) checkDraft(ctx context.Context, g Graph) error {
+	p, err := compile(g, s.types)
+	if err != nil {
+		return err
+	}
+	return s.references(ctx, p)
+}
+
+func (r *workflowRow) apply(in Update) error {
+	if in.Name != nil {
+		r.Name = strings.TrimSpace(*in.Name)
+	}
+	if in.Description != nil {
+		r.Description = *in.Description
+	}
+	if in.Draft != nil {
+		r.Draft = encode(*in.Draft)
+	}
+	return checkTexts(r.Name, r.Description)
+}
+
+func (r *workflowRow) workflow() (Workflow, error) {
+	w := Workflow{
+		ID: r.ID, Name: r.Name, Description: r.Description, PublishedVersion: r.PublishedVersion,
+		CreatedBy: r.CreatedBy, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, Version: r.Version,
+	}
+	return w, json.Unmarshal([]byte(r.Draft), &w.Draft)
+}
+
+// locking is how a read takes its row for the rest of the transaction; nil reads freely.
+type locking func(*bun.SelectQuery) *bun.SelectQuery
+
+func readWorkflow(ctx context.Context, db bun.IDB, tenantID, workflowID string, lock locking) (workflowRow, error) {
+	var row workflowRow
+	err := db.NewSelect().Model(&row).Where("tenant_id = ?", tenantID).Where("id = ?", workflowID).
+		Where("deleted_at IS NULL").Apply(lock).Scan(ctx)
+	if store.IsMissing(err) {
+		return row, problem.Missing("workflow")
+	}
+	return row, err
+}
+
+func saveWorkflow(ctx context.Context, tx bun.IDB, row *workflowRow) error {
+	_, err := tx.NewUpdate().Model(row).Where("tenant_id = ?", row.TenantID).Where("id = ?", row.ID).Exec(ctx)
+	return taken(err)
+}
+
+func (s *Service) audit(ctx context.Context, tx bun.IDB, who *auth.Principal, action, objectID string, detail map[string]any) error {
+	return s.cfg.Audit(ctx, tx, audit.Entry{
+		TenantID: who.TenantID, Action: action, ObjectType: "workflow", ObjectID: objectID, Detail: detail,
+	})
+}
+
+// changed tells the tenant's watchers which workflow to read again.
+func (s *Service) changed(ctx context.Context, who *auth.Principal, kind, workflowID string) {
+	s.cfg.Publish(ctx, "tenant:"+who.TenantID, kind, map[string]any{"id": workflowID})
+}
+
+func checkTexts(name, description string) error {
+	var f problem.Faults
+	f.Check(name != "" && len(name) <= 200, "name", "must have 1 to 200 characters")
+	f.Check(len(description) <= 2000, "description", "must have at most 2000 characters")
+	return f.Err("workflow_invalid", "the workflow is not valid")
+}
+
+func taken(err error) error {
+	if store.IsUnique(err) {
+		return problem.New(problem.Conflict, "name_taken", "a workflow of this name is already there").Because(err)
+	}
+	return err
+}
+
+func stale() error {
+	return problem.New(problem.Stale, "version_stale", "the workflow was changed since it was read").
+		Fix("read it again and repeat the change")
+}
+
+// encode writes JSON for a column. Its values come from JSON or are our own
+// types, so it cannot fail.
+func encode(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
