@@ -1,0 +1,334 @@
+package datasource
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"reflect"
+	"time"
+	"unicode/utf8"
+
+	"github.com/uptrace/bun"
+
+	"github.com/jetadmin/jetadmin/audit"
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/internal/id"
+	"github.com/jetadmin/jetadmin/internal/page"
+	"github.com/jetadmin/jetadmin/internal/secret"
+	"github.com/jetadmin/jetadmin/problem"
+)
+
+const (
+	maxName        = 100
+	maxDescription = 2000
+)
+
+// Datasource is a saved connection, as everybody who may read it sees it.
+type Datasource struct {
+	ID          string            `json:"id"`
+	Name        string            `json:"name"`
+	Description string            `json:"description"`
+	Type        string            `json:"type"`
+	Settings    map[string]any    `json:"settings"` // without the secret fields
+	Secrets     map[string]string `json:"secrets"`  // field → "set" or "notSet", never a value
+	ReadOnly    bool              `json:"readOnly"`
+	CreatedBy   string            `json:"createdBy"`
+	CreatedAt   time.Time         `json:"createdAt"`
+	UpdatedAt   time.Time         `json:"updatedAt"`
+	Version     int               `json:"version"`
+}
+
+// NewDatasource is the input of [Service.Create] and [Service.Test].
+type NewDatasource struct {
+	Name        string            `json:"name"` // unique in the tenant, 1 to 100 characters
+	Description string            `json:"description"`
+	Type        string            `json:"type"`
+	Settings    map[string]any    `json:"settings"` // the fields of the type's Spec that are not secret
+	Secrets     map[string]string `json:"secrets"`  // those that are
+	ReadOnly    bool              `json:"readOnly"` // no query of it may write
+}
+
+// DatasourceUpdate changes what is not nil.
+type DatasourceUpdate struct {
+	Name        *string           `json:"name"`
+	Description *string           `json:"description"`
+	Settings    map[string]any    `json:"settings"` // the named fields; null = back to the default
+	Secrets     map[string]string `json:"secrets"`  // the named fields; the mask keeps, "" removes
+	ReadOnly    *bool             `json:"readOnly"`
+	Version     int               `json:"version"` // of the datasource that was read; 0 = whatever it is
+}
+
+// List returns the datasources of the tenant, newest first.
+func (s *Service) List(ctx context.Context, r page.Request) (page.Page[Datasource], error) {
+	who, err := s.authorize(ctx, auth.DatasourceList, "")
+	if err != nil {
+		return page.Page[Datasource]{}, err
+	}
+	w, err := s.cfg.Pages.Open(r, "datasources|"+who.TenantID)
+	if err != nil {
+		return page.Page[Datasource]{}, err
+	}
+	rows, err := listDatasources(ctx, s.db.DB, who.TenantID, w)
+	if err != nil {
+		return page.Page[Datasource]{}, err
+	}
+	items := make([]Datasource, len(rows))
+	for i := range rows {
+		if items[i], err = s.view(&rows[i]); err != nil {
+			return page.Page[Datasource]{}, err
+		}
+	}
+	return page.Cut(w, items, func(d Datasource) []string { return []string{d.ID} }), nil
+}
+
+// Get returns one datasource.
+func (s *Service) Get(ctx context.Context, id string) (Datasource, error) {
+	who, err := s.authorize(ctx, auth.DatasourceRead, id)
+	if err != nil {
+		return Datasource{}, err
+	}
+	row, err := findDatasource(ctx, s.db.DB, who.TenantID, id)
+	if err != nil {
+		return Datasource{}, err
+	}
+	return s.view(row)
+}
+
+// Create saves a datasource. It does not connect; see [Service.Test]. A name
+// that is taken is a Conflict.
+func (s *Service) Create(ctx context.Context, in NewDatasource) (Datasource, error) {
+	who, err := s.authorize(ctx, auth.DatasourceCreate, "")
+	if err != nil {
+		return Datasource{}, err
+	}
+	now := s.cfg.Clock.Now()
+	row := &datasourceRow{
+		ID: id.New(), TenantID: who.TenantID, Name: in.Name, Description: in.Description, Type: in.Type,
+		ReadOnly: in.ReadOnly, CreatedBy: who.Actor(), CreatedAt: now, UpdatedAt: now, Version: 1,
+	}
+	if err := s.fill(row, in.Settings, nil, in.Secrets, nil); err != nil {
+		return Datasource{}, err
+	}
+	err = s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		if err := insert(ctx, tx, row); err != nil {
+			return err
+		}
+		return s.cfg.Audit(ctx, tx, row.entry("datasource.create", map[string]any{"name": row.Name, "type": row.Type}))
+	})
+	if err != nil {
+		return Datasource{}, err
+	}
+	s.publish(ctx, who.TenantID, "datasource.created", changed{row.ID, row.Name})
+	return s.view(row)
+}
+
+// Update changes a datasource; open connections with the old settings end when
+// nobody uses them. Changing a target field (see [Field.Target]) forgets the
+// stored secrets that the same call does not enter again. Setting ReadOnly while
+// queries that write use the datasource is a Conflict.
+func (s *Service) Update(ctx context.Context, id string, in DatasourceUpdate) (Datasource, error) {
+	who, err := s.authorize(ctx, auth.DatasourceUpdate, id)
+	if err != nil {
+		return Datasource{}, err
+	}
+	var row *datasourceRow
+	err = s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		if row, err = findDatasource(ctx, tx, who.TenantID, id); err != nil {
+			return err
+		}
+		return s.change(ctx, tx, row, in)
+	})
+	if err != nil {
+		return Datasource{}, err
+	}
+	s.pools.drop(row.ID)
+	s.publish(ctx, who.TenantID, "datasource.updated", changed{row.ID, row.Name})
+	return s.view(row)
+}
+
+func (s *Service) change(ctx context.Context, tx bun.IDB, row *datasourceRow, in DatasourceUpdate) error {
+	was := row.Version
+	if in.Version != 0 && in.Version != was {
+		return stale()
+	}
+	old, err := row.values()
+	if err != nil {
+		return err
+	}
+	stored, err := s.unseal(row)
+	if problem.Is(err, problem.Unavailable) {
+		stored, err = nil, nil // unreadable secrets can only be entered again
+	}
+	if err != nil {
+		return err
+	}
+	before := *row
+	set(&row.Name, in.Name)
+	set(&row.Description, in.Description)
+	set(&row.ReadOnly, in.ReadOnly)
+	merged := maps.Clone(old)
+	maps.Copy(merged, in.Settings)
+	if err := s.fill(row, merged, old, in.Secrets, stored); err != nil {
+		return err
+	}
+	if row.ReadOnly && !before.ReadOnly {
+		n, err := countQueries(ctx, tx, row.TenantID, row.ID, true)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			return problem.Newf(problem.Conflict, "datasource_in_use", "saved queries of this datasource write: %d", n)
+		}
+	}
+	row.UpdatedAt, row.Version = s.cfg.Clock.Now(), was+1
+	if err := update(ctx, tx, row, row.TenantID, was); err != nil {
+		return err
+	}
+	return s.cfg.Audit(ctx, tx, row.entry("datasource.update", map[string]any{
+		"name": row.Name, "changed": row.changes(&before), "secrets": sortedKeys(in.Secrets),
+	}))
+}
+
+// Delete removes a datasource. It is a Conflict while queries use it.
+func (s *Service) Delete(ctx context.Context, id string) error {
+	who, err := s.authorize(ctx, auth.DatasourceDelete, id)
+	if err != nil {
+		return err
+	}
+	var row *datasourceRow
+	err = s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		if row, err = findDatasource(ctx, tx, who.TenantID, id); err != nil {
+			return err
+		}
+		n, err := countQueries(ctx, tx, who.TenantID, id, false)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			return problem.Newf(problem.Conflict, "datasource_in_use", "saved queries still use this datasource: %d", n).
+				Fix("delete the queries first, or point them at another datasource")
+		}
+		if err := remove(ctx, tx, row, who.TenantID, id); err != nil {
+			return err
+		}
+		return s.cfg.Audit(ctx, tx, row.entry("datasource.delete", map[string]any{"name": row.Name, "type": row.Type}))
+	})
+	if err != nil {
+		return err
+	}
+	s.pools.drop(row.ID)
+	s.publish(ctx, who.TenantID, "datasource.deleted", changed{row.ID, row.Name})
+	return nil
+}
+
+// fill is the one validator of datasources: it checks all of a row and writes
+// its settings and secrets. old are the settings that the stored secrets were
+// entered for.
+func (s *Service) fill(row *datasourceRow, posted, old map[string]any, secrets map[string]string, stored map[string]secret.Text) error {
+	var faults problem.Faults
+	checkNames(row.Name, row.Description, &faults)
+	connector, err := s.connector(row.Type)
+	if err != nil {
+		faults.Merge("", err)
+		return faults.Err("datasource_invalid", "the datasource is not valid")
+	}
+	spec := connector.Spec()
+	settings := Settings{TenantID: row.TenantID, Egress: s.cfg.Egress}
+	settings.Values = spec.checkValues(posted, &faults)
+	if spec.moved(settings.Values, old) {
+		stored = nil
+	}
+	settings.Secrets = spec.checkSecrets(secrets, stored, &faults)
+	checkSettings(connector, settings, &faults)
+	if err := faults.Err("datasource_invalid", "the datasource is not valid"); err != nil {
+		return err
+	}
+	b, err := json.Marshal(settings.Values)
+	if err != nil {
+		return err
+	}
+	row.Settings = string(b)
+	return s.seal(row, settings.Secrets)
+}
+
+// moved reports whether the secrets would be sent to somewhere else (T63).
+func (s Spec) moved(values, old map[string]any) bool {
+	var ignored problem.Faults
+	old = s.checkValues(old, &ignored)
+	for _, f := range s.Fields {
+		if f.Target && !reflect.DeepEqual(values[f.Name], old[f.Name]) {
+			return true
+		}
+	}
+	return false
+}
+
+func checkSettings(connector Connector, settings Settings, faults *problem.Faults) {
+	if checker, ok := connector.(SettingsChecker); ok && len(faults.List()) == 0 {
+		faults.Merge("", checker.CheckSettings(settings))
+	}
+}
+
+func checkNames(name, description string, faults *problem.Faults) {
+	n := utf8.RuneCountInString(name)
+	faults.Check(n > 0 && n <= maxName && plain(name), "name", "must have 1 to 100 characters")
+	faults.Check(len(description) <= maxDescription && utf8.ValidString(description), "description", "must not be longer than 2000 bytes")
+}
+
+// settings makes a row ready to be opened.
+func (s *Service) settings(row *datasourceRow) (Connector, Settings, error) {
+	connector, err := s.connector(row.Type)
+	if err != nil {
+		return nil, Settings{}, problem.New(problem.Unavailable, "connector_missing", "this server has no connector for the type of this datasource")
+	}
+	values, err := row.values()
+	if err != nil {
+		return nil, Settings{}, err
+	}
+	secrets, err := s.unseal(row)
+	if err != nil {
+		return nil, Settings{}, err
+	}
+	var ignored problem.Faults // judged when they were saved
+	return connector, Settings{
+		TenantID: row.TenantID, Values: connector.Spec().checkValues(values, &ignored), Secrets: secrets, Egress: s.cfg.Egress,
+	}, nil
+}
+
+func (s *Service) view(row *datasourceRow) (Datasource, error) {
+	d := Datasource{
+		ID: row.ID, Name: row.Name, Description: row.Description, Type: row.Type, ReadOnly: row.ReadOnly, CreatedBy: row.CreatedBy,
+		CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt, Version: row.Version, Secrets: map[string]string{},
+	}
+	sealed, err := row.sealed()
+	if err != nil {
+		return Datasource{}, err
+	}
+	if d.Settings, err = row.values(); err != nil {
+		return Datasource{}, err
+	}
+	if connector := s.types[row.Type]; connector != nil {
+		d.Secrets = connector.Spec().states(sealed)
+	}
+	return d, nil
+}
+
+func (r *datasourceRow) entry(action string, detail map[string]any) audit.Entry {
+	return audit.Entry{TenantID: r.TenantID, Action: action, ObjectType: "datasource", ObjectID: r.ID, Detail: detail}
+}
+
+// changes names the fields that differ, without their values.
+func (r *datasourceRow) changes(before *datasourceRow) []string {
+	differs := map[string]bool{
+		"name": r.Name != before.Name, "description": r.Description != before.Description,
+		"settings": r.Settings != before.Settings, "readOnly": r.ReadOnly != before.ReadOnly,
+	}
+	maps.DeleteFunc(differs, func(_ string, changed bool) bool { return !changed })
+	return sortedKeys(differs)
+}
+
+func set[T any](to *T, v *T) {
+	if v != nil {
+		*to = *v
+	}
+}

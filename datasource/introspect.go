@@ -1,0 +1,40 @@
+package datasource
+
+import (
+	"context"
+	"time"
+
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/problem"
+)
+
+// Schema reads what a datasource holds: tables, columns and keys. It needs
+// datasource.read. A type that does not know is a Conflict, see [Abilities].
+func (s *Service) Schema(ctx context.Context, id string) (Schema, error) {
+	who, err := s.authorize(ctx, auth.DatasourceRead, id)
+	if err != nil {
+		return Schema{}, err
+	}
+	row, err := findDatasource(ctx, s.db.DB, who.TenantID, id)
+	if err != nil {
+		return Schema{}, err
+	}
+	ctx, cancel := s.limit(ctx, MaxTimeout)
+	defer cancel()
+	var schema Schema
+	err = s.withConn(ctx, row, func(conn Conn, _ time.Duration) error {
+		introspector, ok := conn.(Introspector)
+		if !ok {
+			return problem.New(problem.Conflict, "schema_unsupported", "this type of datasource has no schema")
+		}
+		schema, err = introspector.Introspect(ctx)
+		return err
+	})
+	if err != nil {
+		return Schema{}, s.explain(ctx, err)
+	}
+	if schema.Tables == nil {
+		schema.Tables = []Table{}
+	}
+	return schema, nil
+}

@@ -1,0 +1,174 @@
+package datasource
+
+import (
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/jetadmin/jetadmin/datasource/template"
+	"github.com/jetadmin/jetadmin/problem"
+)
+
+// The limits of parameters.
+const (
+	MaxParams       = 100
+	MaxListElements = 1000    // of one parameter
+	MaxValueLength  = 1 << 20 // bytes of one string or JSON value
+)
+
+// ParamType is the type of a parameter. A list of a type is written with "[]"
+// behind it, e.g. "integer[]".
+type ParamType string
+
+// The types of parameters.
+const (
+	ParamString    ParamType = "string"
+	ParamNumber    ParamType = "number"    // any JSON number; a string of one keeps every digit
+	ParamInteger   ParamType = "integer"   // 64 bits; beyond ±(2^53-1) as a string
+	ParamBoolean   ParamType = "boolean"   //
+	ParamDate      ParamType = "date"      // 2006-01-02
+	ParamTimestamp ParamType = "timestamp" // RFC 3339 with a zone
+	ParamUUID      ParamType = "uuid"      //
+	ParamJSON      ParamType = "json"      // anything
+)
+
+// ParamTypes lists the types, without the lists of them.
+func ParamTypes() []ParamType {
+	return []ParamType{ParamString, ParamNumber, ParamInteger, ParamBoolean, ParamDate, ParamTimestamp, ParamUUID, ParamJSON}
+}
+
+// List is the type of a list of t.
+func (t ParamType) List() ParamType { return t + "[]" }
+
+// Element is the type of the elements of a list; ok is false for other types.
+func (t ParamType) Element() (element ParamType, ok bool) {
+	e, ok := strings.CutSuffix(string(t), "[]")
+	return ParamType(e), ok
+}
+
+func (t ParamType) valid() bool {
+	element, _ := t.Element()
+	return slices.Contains(ParamTypes(), element)
+}
+
+// Param declares a parameter of a query. The rules hold for each element of a
+// list.
+type Param struct {
+	Name        string    `json:"name"` // a letter or "_", then letters, digits and "_"
+	Type        ParamType `json:"type"`
+	Description string    `json:"description,omitempty"`
+	Required    bool      `json:"required"`          // null and absent are faults
+	Default     any       `json:"default,omitempty"` // for an absent value; without it an absent value is null
+	Enum        []any     `json:"enum,omitempty"`    // the only values
+	Min         *float64  `json:"min,omitempty"`     // of a number or integer
+	Max         *float64  `json:"max,omitempty"`
+	MaxLength   int       `json:"maxLength,omitempty"` // of a string, in characters; 0 = only the general limit
+	Pattern     string    `json:"pattern,omitempty"`   // RE2, for the whole of a string
+}
+
+// rule is a Param that is ready to judge values.
+type rule struct {
+	Param
+	element ParamType
+	list    bool
+	enum    []any
+	pattern *regexp.Regexp
+	absent  any // the value for an absent one
+}
+
+// newRules checks declarations. used lists what the operation names: it must
+// name exactly what is declared.
+func newRules(params []Param, used []string, faults *problem.Faults) []rule {
+	faults.Check(len(params) <= MaxParams, "params", "must not be more than 100")
+	rules := make([]rule, 0, len(params))
+	seen := map[string]bool{}
+	for _, p := range params {
+		path := "params." + printable(p.Name)
+		faults.Check(template.ValidName(p.Name), path, "needs a name of letters, digits and _")
+		faults.Check(!seen[p.Name], path, "is declared twice")
+		seen[p.Name] = true
+		faults.Check(slices.Contains(used, p.Name), path, "is declared but not used in the operation")
+		rules = append(rules, newRule(p, path, faults))
+	}
+	for _, name := range used {
+		faults.Check(seen[name], "params."+name, "is used in the operation but not declared")
+	}
+	return rules
+}
+
+func newRule(p Param, path string, faults *problem.Faults) rule {
+	r := rule{Param: p}
+	r.element, r.list = p.Type.Element()
+	if !p.Type.valid() {
+		faults.Add(path, "has an unknown type")
+		return r
+	}
+	textual, numeric := r.element == ParamString, r.element == ParamNumber || r.element == ParamInteger
+	faults.Check(numeric || p.Min == nil && p.Max == nil, path, "can have min and max only as a number or integer")
+	faults.Check(p.Min == nil || p.Max == nil || *p.Min <= *p.Max, path, "has a min above its max")
+	faults.Check(textual || p.MaxLength == 0 && p.Pattern == "", path, "can have maxLength and pattern only as a string")
+	faults.Check(p.MaxLength >= 0, path, "has a negative maxLength")
+	if p.Pattern != "" {
+		var err error
+		if r.pattern, err = regexp.Compile(`^(?:` + p.Pattern + `)$`); err != nil {
+			faults.Add(path, "has a pattern that is not valid RE2 syntax")
+		}
+	}
+	for _, v := range p.Enum {
+		value, message := coerce(r.element, v)
+		if message != "" || r.element == ParamJSON {
+			faults.Add(path, "has an enum that does not fit its type")
+			break
+		}
+		r.enum = append(r.enum, value)
+	}
+	if p.Default != nil {
+		var message string
+		r.absent, message = r.value(p.Default)
+		faults.Check(message == "", path, "has a default that "+message)
+	}
+	return r
+}
+
+// rulesOf is newRules for declarations that were checked when they were saved.
+func rulesOf(params []Param, used []string) ([]rule, error) {
+	var faults problem.Faults
+	rules := newRules(params, used, &faults)
+	return rules, faults.Err("query_invalid", "the saved query is not valid")
+}
+
+// bind gives each parameter its value, see [Statement]. All faults are told at
+// once; none repeats a value.
+func bind(rules []rule, given map[string]any) (map[string]any, error) {
+	var faults problem.Faults
+	values := make(map[string]any, len(rules))
+	for _, r := range rules {
+		v, present := given[r.Name]
+		switch {
+		case v == nil && r.Required && (present || r.absent == nil):
+			faults.Add("params."+r.Name, "is required")
+		case !present:
+			values[r.Name] = r.absent
+		case v == nil:
+			values[r.Name] = nil
+		default:
+			value, message := r.value(v)
+			faults.Check(message == "", "params."+r.Name, message)
+			values[r.Name] = value
+		}
+	}
+	for _, name := range sortedKeys(given) {
+		declared := slices.ContainsFunc(rules, func(r rule) bool { return r.Name == name })
+		faults.Check(declared, "params."+printable(name), "is not a parameter of this query")
+	}
+	return values, faults.Err("params_invalid", "the parameters are not valid")
+}
+
+func marshalParams(params []Param) (string, error) {
+	if params == nil {
+		params = []Param{}
+	}
+	b, err := json.Marshal(params)
+	return string(b), err
+}

@@ -1,0 +1,318 @@
+package datasource
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/jetadmin/jetadmin/audit"
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/internal/id"
+	"github.com/jetadmin/jetadmin/internal/page"
+	"github.com/jetadmin/jetadmin/problem"
+)
+
+const maxOperation = 512 << 10
+
+// Query is a saved operation on a datasource.
+type Query struct {
+	ID           string          `json:"id"`
+	Name         string          `json:"name"`
+	Description  string          `json:"description"`
+	DatasourceID string          `json:"datasourceId"`
+	Operation    json.RawMessage `json:"operation"` // by the schema of the connector's Spec
+	Params       []Param         `json:"params"`
+	Writes       bool            `json:"writes"`    // may change data; without it the datasource refuses to
+	RowLimit     int             `json:"rowLimit"`  // rows of a result at most
+	TimeoutMS    int64           `json:"timeoutMs"` // of a run, waiting for a connection included
+	CreatedBy    string          `json:"createdBy"`
+	CreatedAt    time.Time       `json:"createdAt"`
+	UpdatedAt    time.Time       `json:"updatedAt"`
+	Version      int             `json:"version"`
+}
+
+// NewQuery is the input of [Service.CreateQuery].
+type NewQuery struct {
+	Name         string          `json:"name"` // unique in the tenant, 1 to 100 characters
+	Description  string          `json:"description"`
+	DatasourceID string          `json:"datasourceId"`
+	Operation    json.RawMessage `json:"operation"`
+	Params       []Param         `json:"params"`
+	Writes       bool            `json:"writes"`
+	RowLimit     int             `json:"rowLimit"`  // 1 to 10000; 0 = 1000
+	TimeoutMS    int64           `json:"timeoutMs"` // 1 to 30000; 0 = 30000
+}
+
+// QueryUpdate changes what is not nil.
+type QueryUpdate struct {
+	Name         *string         `json:"name"`
+	Description  *string         `json:"description"`
+	DatasourceID *string         `json:"datasourceId"`
+	Operation    json.RawMessage `json:"operation"`
+	Params       *[]Param        `json:"params"`
+	Writes       *bool           `json:"writes"`
+	RowLimit     *int            `json:"rowLimit"`
+	TimeoutMS    *int64          `json:"timeoutMs"`
+	Version      int             `json:"version"` // of the query that was read; 0 = whatever it is
+}
+
+// QueryFilter narrows [Service.Queries].
+type QueryFilter struct {
+	DatasourceID string // "" = of all datasources
+}
+
+// Queries returns the saved queries of the tenant, newest first.
+func (s *Service) Queries(ctx context.Context, f QueryFilter, r page.Request) (page.Page[Query], error) {
+	who, err := s.authorize(ctx, auth.QueryList, "")
+	if err != nil {
+		return page.Page[Query]{}, err
+	}
+	w, err := s.cfg.Pages.Open(r, "queries|"+who.TenantID+"|"+f.DatasourceID)
+	if err != nil {
+		return page.Page[Query]{}, err
+	}
+	if f.DatasourceID != "" && !id.Valid(f.DatasourceID) {
+		return page.Cut(w, []Query{}, Query.key), nil
+	}
+	rows, err := listQueries(ctx, s.db.DB, who.TenantID, f.DatasourceID, w)
+	if err != nil {
+		return page.Page[Query]{}, err
+	}
+	items := make([]Query, len(rows))
+	for i := range rows {
+		if items[i], err = rows[i].view(); err != nil {
+			return page.Page[Query]{}, err
+		}
+	}
+	return page.Cut(w, items, Query.key), nil
+}
+
+// Query returns one saved query.
+func (s *Service) Query(ctx context.Context, id string) (Query, error) {
+	who, err := s.authorize(ctx, auth.QueryRead, id)
+	if err != nil {
+		return Query{}, err
+	}
+	row, err := findQuery(ctx, s.db.DB, who.TenantID, id)
+	if err != nil {
+		return Query{}, err
+	}
+	return row.view()
+}
+
+// CheckQuery is nil when the caller may execute the query: for whoever saves a
+// reference to it. Otherwise it is Forbidden, or NotFound like for a query of
+// another tenant.
+func (s *Service) CheckQuery(ctx context.Context, queryID string) error {
+	who, err := s.authorize(ctx, auth.QueryExecute, queryID)
+	if err != nil {
+		return err
+	}
+	_, err = findQuery(ctx, s.db.DB, who.TenantID, queryID)
+	return err
+}
+
+// CreateQuery saves a query. All its faults are one Invalid error: unknown
+// datasource, malformed operation, parameters that are not declared or not used.
+func (s *Service) CreateQuery(ctx context.Context, in NewQuery) (Query, error) {
+	who, err := s.authorize(ctx, auth.QueryCreate, "")
+	if err != nil {
+		return Query{}, err
+	}
+	now := s.cfg.Clock.Now()
+	row := &queryRow{
+		ID: id.New(), TenantID: who.TenantID, CreatedBy: who.Actor(), CreatedAt: now, UpdatedAt: now, Version: 1,
+	}
+	err = s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		if err := s.fillQuery(ctx, tx, row, in); err != nil {
+			return err
+		}
+		if err := insert(ctx, tx, row); err != nil {
+			return err
+		}
+		return s.cfg.Audit(ctx, tx, row.entry("query.create", map[string]any{"name": row.Name, "datasourceId": row.DatasourceID, "writes": row.Writes}))
+	})
+	if err != nil {
+		return Query{}, err
+	}
+	s.publish(ctx, who.TenantID, "query.created", changed{row.ID, row.Name})
+	return row.view()
+}
+
+// UpdateQuery changes a query; the result is judged like a new one.
+func (s *Service) UpdateQuery(ctx context.Context, id string, in QueryUpdate) (Query, error) {
+	who, err := s.authorize(ctx, auth.QueryUpdate, id)
+	if err != nil {
+		return Query{}, err
+	}
+	var row *queryRow
+	err = s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		if row, err = findQuery(ctx, tx, who.TenantID, id); err != nil {
+			return err
+		}
+		return s.changeQuery(ctx, tx, row, in)
+	})
+	if err != nil {
+		return Query{}, err
+	}
+	s.publish(ctx, who.TenantID, "query.updated", changed{row.ID, row.Name})
+	return row.view()
+}
+
+func (s *Service) changeQuery(ctx context.Context, tx bun.IDB, row *queryRow, in QueryUpdate) error {
+	before := *row
+	if in.Version != 0 && in.Version != before.Version {
+		return stale()
+	}
+	q, err := row.view()
+	if err != nil {
+		return err
+	}
+	next := NewQuery{
+		Name: q.Name, Description: q.Description, DatasourceID: q.DatasourceID, Operation: q.Operation, Params: q.Params,
+		Writes: q.Writes, RowLimit: q.RowLimit, TimeoutMS: q.TimeoutMS,
+	}
+	set(&next.Name, in.Name)
+	set(&next.Description, in.Description)
+	set(&next.DatasourceID, in.DatasourceID)
+	if in.Operation != nil {
+		next.Operation = in.Operation
+	}
+	set(&next.Params, in.Params)
+	set(&next.Writes, in.Writes)
+	set(&next.RowLimit, in.RowLimit)
+	set(&next.TimeoutMS, in.TimeoutMS)
+	if err := s.fillQuery(ctx, tx, row, next); err != nil {
+		return err
+	}
+	row.UpdatedAt, row.Version = s.cfg.Clock.Now(), before.Version+1
+	if err := update(ctx, tx, row, row.TenantID, before.Version); err != nil {
+		return err
+	}
+	return s.cfg.Audit(ctx, tx, row.entry("query.update", map[string]any{
+		"name": row.Name, "writes": row.Writes, "changed": row.changes(&before),
+	}))
+}
+
+// DeleteQuery removes a query.
+func (s *Service) DeleteQuery(ctx context.Context, id string) error {
+	who, err := s.authorize(ctx, auth.QueryDelete, id)
+	if err != nil {
+		return err
+	}
+	var row *queryRow
+	err = s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		if row, err = findQuery(ctx, tx, who.TenantID, id); err != nil {
+			return err
+		}
+		if err := remove(ctx, tx, row, who.TenantID, id); err != nil {
+			return err
+		}
+		return s.cfg.Audit(ctx, tx, row.entry("query.delete", map[string]any{"name": row.Name}))
+	})
+	if err != nil {
+		return err
+	}
+	s.publish(ctx, who.TenantID, "query.deleted", changed{row.ID, row.Name})
+	return nil
+}
+
+// fillQuery is the one validator of saved queries: it checks in and writes it
+// to the row.
+func (s *Service) fillQuery(ctx context.Context, tx bun.IDB, row *queryRow, in NewQuery) error {
+	var faults problem.Faults
+	checkNames(in.Name, in.Description, &faults)
+	faults.Check(in.RowLimit >= 0 && in.RowLimit <= MaxRows, "rowLimit", "must be between 1 and 10000")
+	faults.Check(in.TimeoutMS >= 0 && in.TimeoutMS <= MaxTimeout.Milliseconds(), "timeoutMs", "must be between 1 and 30000")
+	ds, err := findDatasource(ctx, tx, row.TenantID, in.DatasourceID)
+	switch {
+	case problem.Is(err, problem.NotFound):
+		faults.Add("datasourceId", "is not a datasource of this tenant")
+	case err != nil:
+		return err
+	default:
+		s.compile(ds, in.Operation, in.Params, in.Writes, &faults)
+	}
+	if err := faults.Err("query_invalid", "the query is not valid"); err != nil {
+		return err
+	}
+	params, err := marshalParams(in.Params)
+	if err != nil {
+		return err
+	}
+	row.Name, row.Description, row.DatasourceID, row.Writes = in.Name, in.Description, in.DatasourceID, in.Writes
+	row.Operation, row.Params = string(in.Operation), params
+	row.RowLimit, row.TimeoutMS = orDefault(in.RowLimit, DefaultRows), orDefault(in.TimeoutMS, MaxTimeout.Milliseconds())
+	return nil
+}
+
+// compile reads an operation with its declared parameters.
+func (s *Service) compile(ds *datasourceRow, operation json.RawMessage, params []Param, writes bool, faults *problem.Faults) (Operation, []rule) {
+	connector, err := s.connector(ds.Type)
+	if err != nil {
+		faults.Add("datasourceId", "has a type that this server does not know")
+		return nil, nil
+	}
+	if len(operation) == 0 || len(operation) > maxOperation || !json.Valid(operation) {
+		faults.Addf("operation", "must be a JSON object of at most %d bytes", maxOperation)
+		return nil, nil
+	}
+	if writes {
+		faults.Check(connector.Spec().Abilities.Exec, "writes", "is not possible with this type of datasource")
+		faults.Check(!ds.ReadOnly, "writes", "is not allowed: the datasource is read-only")
+	}
+	op, err := connector.Parse(operation)
+	if err != nil {
+		faults.Merge("operation", err)
+		newRules(params, names(params), faults) // tell what is wrong with the declarations, too
+		return nil, nil
+	}
+	if w, ok := op.(interface{ Writes() bool }); ok && w.Writes() {
+		faults.Check(writes, "writes", "must be set: the operation can change data")
+	}
+	return op, newRules(params, op.Placeholders(), faults)
+}
+
+func names(params []Param) []string {
+	list := make([]string, len(params))
+	for i, p := range params {
+		list[i] = p.Name
+	}
+	return list
+}
+
+func (r *queryRow) view() (Query, error) {
+	q := Query{
+		ID: r.ID, Name: r.Name, Description: r.Description, DatasourceID: r.DatasourceID, Operation: json.RawMessage(r.Operation),
+		Writes: r.Writes, RowLimit: r.RowLimit, TimeoutMS: r.TimeoutMS, CreatedBy: r.CreatedBy,
+		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, Version: r.Version,
+	}
+	return q, json.Unmarshal([]byte(r.Params), &q.Params)
+}
+
+func (q Query) key() []string { return []string{q.ID} }
+
+func (r *queryRow) entry(action string, detail map[string]any) audit.Entry {
+	return audit.Entry{TenantID: r.TenantID, Action: action, ObjectType: "query", ObjectID: r.ID, Detail: detail}
+}
+
+func (r *queryRow) changes(before *queryRow) []string {
+	differs := map[string]bool{
+		"name": r.Name != before.Name, "description": r.Description != before.Description, "datasourceId": r.DatasourceID != before.DatasourceID,
+		"operation": r.Operation != before.Operation, "params": r.Params != before.Params, "writes": r.Writes != before.Writes,
+		"rowLimit": r.RowLimit != before.RowLimit, "timeoutMs": r.TimeoutMS != before.TimeoutMS,
+	}
+	maps.DeleteFunc(differs, func(_ string, changed bool) bool { return !changed })
+	return sortedKeys(differs)
+}
+
+func orDefault[T comparable](v, fallback T) T {
+	var zero T
+	if v == zero {
+		return fallback
+	}
+	return v
+}

@@ -1,0 +1,180 @@
+package datasource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jetadmin/jetadmin/audit"
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/internal/clock"
+	"github.com/jetadmin/jetadmin/internal/egress"
+	"github.com/jetadmin/jetadmin/internal/page"
+	"github.com/jetadmin/jetadmin/internal/secret"
+	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/problem"
+)
+
+// Config is what a [Service] is made of.
+type Config struct {
+	// Audit writes the record of a change in its transaction. Required.
+	Audit audit.Record
+
+	// Authorize is asked before anything else. Required.
+	Authorize auth.Authorize
+
+	// Clock stamps what is written; nil = the machine's.
+	Clock clock.Clock
+
+	// Connectors are the types there are; at least one.
+	Connectors []Connector
+
+	// DB holds the datasources and queries. Required.
+	DB *store.DB
+
+	// Egress says where connectors may connect to; the zero value refuses every
+	// address that is not public.
+	Egress egress.Policy
+
+	// Hooks let the host watch or refuse runs.
+	Hooks Hooks
+
+	// IdleTimeout is how long an open datasource is kept without use; 0 = 5 minutes.
+	IdleTimeout time.Duration
+
+	// Keys seal the secrets. Required.
+	Keys *secret.Keyring
+
+	// Logger gets what callers must not see; nil = discard.
+	Logger *slog.Logger
+
+	// MaxOpen is the number of datasources that are open at once in this
+	// process; 0 = 256. One more closes the one that was unused longest, or is
+	// Unavailable when all are in use.
+	MaxOpen int
+
+	// Pages signs the cursors of lists. Required.
+	Pages *page.Signer
+
+	// Publish tells subscribers of a topic about a change, after its commit;
+	// nil = nobody.
+	Publish func(ctx context.Context, topic, kind string, data any)
+}
+
+// Hooks are functions of the host; each may be nil.
+type Hooks struct {
+	// BeforeRun may refuse a run of a saved query; its error is the caller's.
+	BeforeRun func(ctx context.Context, q Query) error
+
+	// AfterRun learns how a run of a saved query ended.
+	AfterRun func(ctx context.Context, q Query, took time.Duration, err error)
+}
+
+func (c Config) withDefaults() Config {
+	if c.IdleTimeout == 0 {
+		c.IdleTimeout = 5 * time.Minute
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.MaxOpen == 0 {
+		c.MaxOpen = 256
+	}
+	if c.Publish == nil {
+		c.Publish = func(context.Context, string, string, any) {}
+	}
+	return c
+}
+
+func (c Config) validate() error {
+	switch {
+	case c.Audit == nil:
+		return errors.New("datasource: Audit is required")
+	case c.Authorize == nil:
+		return errors.New("datasource: Authorize is required")
+	case len(c.Connectors) == 0:
+		return errors.New("datasource: Connectors is empty")
+	case c.DB == nil:
+		return errors.New("datasource: DB is required")
+	case c.IdleTimeout < 0:
+		return errors.New("datasource: IdleTimeout is negative")
+	case c.Keys == nil:
+		return errors.New("datasource: Keys is required")
+	case c.MaxOpen < 0:
+		return errors.New("datasource: MaxOpen is negative")
+	case c.Pages == nil:
+		return errors.New("datasource: Pages is required")
+	}
+	if err := c.Egress.Validate(); err != nil {
+		return fmt.Errorf("datasource: Egress: %w", err)
+	}
+	return nil
+}
+
+// Service holds the datasources and queries of all tenants, and runs them. It is
+// safe for concurrent use.
+type Service struct {
+	cfg       Config
+	authorize auth.Authorize
+	db        *store.DB
+	types     map[string]Connector
+	pools     *pools
+	probes    limiter
+}
+
+// New makes a service. It does no I/O and starts nothing; [Service.Close] ends
+// the connections that it opens later.
+func New(cfg Config) (*Service, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	s := &Service{cfg: cfg, authorize: cfg.Authorize, db: cfg.DB, types: map[string]Connector{}, pools: newPools(cfg.MaxOpen, cfg.IdleTimeout)}
+	for _, c := range cfg.Connectors {
+		spec := c.Spec()
+		if err := spec.Validate(); err != nil {
+			return nil, fmt.Errorf("datasource: Connectors: %w", err)
+		}
+		if s.types[spec.Type] != nil {
+			return nil, fmt.Errorf("datasource: Connectors has the type %q twice", spec.Type)
+		}
+		s.types[spec.Type] = c
+	}
+	return s, nil
+}
+
+// Close ends all connections and the runs that use them, and waits until they
+// are closed. Runs after it are Unavailable.
+func (s *Service) Close() error { return s.pools.close() }
+
+// Types lists the types of datasources in alphabetical order, see [Spec]. It is
+// the same for everybody.
+func (s *Service) Types() []Spec {
+	specs := make([]Spec, 0, len(s.types))
+	for _, name := range sortedKeys(s.types) {
+		specs = append(specs, s.types[name].Spec())
+	}
+	return specs
+}
+
+// connector finds a type by its exact name (T82).
+func (s *Service) connector(name string) (Connector, error) {
+	if c := s.types[name]; c != nil {
+		return c, nil
+	}
+	var faults problem.Faults
+	faults.Add("type", "is not a type of datasource here")
+	return nil, faults.Err("datasource_invalid", "the datasource is not valid")
+}
+
+func (s *Service) publish(ctx context.Context, tenantID, event string, c changed) {
+	s.cfg.Publish(ctx, "tenant:"+tenantID, event, c)
+}
+
+// changed is what an event tells: enough to know what to read again.
+type changed struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
