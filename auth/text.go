@@ -24,17 +24,21 @@ const (
 // Only ASCII letters are folded: Unicode folding turns look-alikes such as the
 // Kelvin sign into plain letters, and so two mailboxes into one account.
 func normaliseEmail(s string) (string, bool) {
+	s = strings.TrimSpace(s)
+	if len(s) > maxEmail || !storable(s) {
+		return "", false
+	}
 	s = strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {
 			return r + 'a' - 'A'
 		}
 		return r
-	}, strings.TrimSpace(s))
-	if len(s) > maxEmail || !storable(s) {
+	}, s)
+	a, err := mail.ParseAddress(s)
+	if err != nil || a.Name != "" || a.Address != s {
 		return "", false
 	}
-	a, err := mail.ParseAddress(s)
-	return s, err == nil && a.Name == "" && a.Address == s
+	return s, true
 }
 
 func checkEmail(f *problem.Faults, email string) string {

@@ -1,0 +1,272 @@
+package auth_test
+
+import (
+	"context"
+	"net/http"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/internal/id"
+	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/internal/testdb"
+	"github.com/jetadmin/jetadmin/problem"
+)
+
+func TestLogin(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		var told []auth.User
+		b := setup(t, db, func(c *auth.Config) {
+			c.Hooks.AfterLogin = func(_ context.Context, u auth.User) { told = append(told, u); panic("of the host") }
+		})
+		u := b.user(ada)
+
+		l, err := b.Login(t.Context(), auth.Credentials{
+			Email: " ADA@Example.com ", Password: password, UserAgent: "cli\x00/1", Address: "192.0.2.1:999",
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l.User != u || !l.ExpiresAt.Equal(b.time.Now().Add(auth.DefaultSessionMax)) {
+			t.Errorf("login is %+v, want the user %+v until %v", l, u, auth.DefaultSessionMax)
+		}
+		p := b.known(l.Token)
+		if p.Kind != auth.KindUser || p.UserID != u.ID || p.SessionID == "" || p.TenantID != "" {
+			t.Errorf("principal is %+v", p)
+		}
+		if len(told) != 1 || told[0] != u {
+			t.Errorf("the hook was told %v", told)
+		}
+		if got, want := b.actions(""), []string{"user.create", "session.login"}; !slices.Equal(got, want) {
+			t.Errorf("recorded %v, want %v", got, want)
+		}
+	})
+}
+
+// Whoever cannot sign in gets the same answer after the same work, whatever the
+// reason.
+func TestT38_RefusedLoginsAreAlike(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := setup(t, db)
+		b.user(ada)
+		if err := b.SetDisabled(t.Context(), b.user("off@example.com").ID, true); err != nil {
+			t.Fatal(err)
+		}
+		insertAccount(t, b, auth.LocalIssuer, "sso@example.com")
+		insertAccount(t, b, "https://id.example.com", "elsewhere@example.com")
+
+		work := b.CountHashes()
+		var first error
+		for name, in := range map[string]auth.Credentials{
+			"wrong password":     {Email: ada, Password: "wrong horse battery"},
+			"unknown":            {Email: "nobody@example.com", Password: password},
+			"disabled":           {Email: "off@example.com", Password: password},
+			"without a password": {Email: "sso@example.com", Password: password},
+			"of another system":  {Email: "elsewhere@example.com", Password: password},
+			"empty":              {},
+			"not an address":     {Email: "ada\x00@example.com", Password: password},
+			"endless password":   {Email: ada, Password: string(make([]byte, 1<<20))},
+		} {
+			work.Store(0)
+			_, err := b.Login(t.Context(), in)
+			if first == nil {
+				first = err
+			}
+			wantKind(t, err, problem.Unauthenticated)
+			if !reflect.DeepEqual(err, first) {
+				t.Errorf("%s: the answer is %#v, elsewhere %#v", name, err, first)
+			}
+			if got := work.Load(); got != 64 {
+				t.Errorf("%s: hashed with %d KiB, want one hash of 64", name, got)
+			}
+		}
+	})
+}
+
+func TestT45_EachLoginHasANewToken(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := setup(t, db)
+		b.user(ada)
+		first, _ := b.login(ada)
+		second, _ := b.login(ada)
+		if first == second {
+			t.Error("two log-ins have the same token")
+		}
+		planted := auth.WithChecksum("jas_" + "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
+		r := request(t)
+		r.AddCookie(&http.Cookie{Name: auth.CookieName, Value: planted})
+		p, err := b.Authenticate(r)
+		wantKind(t, err, problem.Unauthenticated)
+		if p != nil {
+			t.Errorf("a token that we did not make is %+v", p)
+		}
+	})
+}
+
+func TestT42_NewPasswordEndsOtherSessions(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := setup(t, db)
+		b.user(ada)
+		other, _ := b.login(ada)
+		mine, ctx := b.login(ada)
+
+		const next = "a much better password"
+		if err := b.ChangePassword(ctx, auth.PasswordChange{Old: password, New: next}); err != nil {
+			t.Fatal(err)
+		}
+		b.dead(other)
+		b.known(mine)
+		_, err := b.Login(t.Context(), auth.Credentials{Email: ada, Password: password})
+		wantKind(t, err, problem.Unauthenticated)
+		if _, err := b.Login(t.Context(), auth.Credentials{Email: ada, Password: next}); err != nil {
+			t.Errorf("with the new password: %v", err)
+		}
+		if got := b.actions(""); !slices.Contains(got, "user.password") {
+			t.Errorf("recorded %v, want user.password among them", got)
+		}
+	})
+}
+
+func TestT42_DisablingEndsEverything(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := setup(t, db)
+		u := b.user(ada)
+		token, _ := b.login(ada)
+		p := b.known(token)
+		if err := b.SetDisabled(t.Context(), u.ID, true); err != nil {
+			t.Fatal(err)
+		}
+		b.dead(token)
+		_, err := b.Revalidate(t.Context(), p)
+		wantKind(t, err, problem.Unauthenticated)
+
+		if err := b.SetDisabled(t.Context(), u.ID, false); err != nil {
+			t.Fatal(err)
+		}
+		b.dead(token)
+		b.login(ada)
+		wantKind(t, b.SetDisabled(t.Context(), id.New(), true), problem.NotFound)
+	})
+}
+
+func TestChangePasswordRefuses(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := setup(t, db)
+		b.user(ada)
+		_, ctx := b.login(ada)
+
+		err := b.ChangePassword(ctx, auth.PasswordChange{Old: "not the old one", New: "short"})
+		wantKind(t, err, problem.Invalid)
+		if got := len(problem.Of(err).Faults); got != 2 {
+			t.Errorf("%d faults, want the old and the new password: %v", got, err)
+		}
+		wantKind(t, b.ChangePassword(t.Context(), auth.PasswordChange{}), problem.Unauthenticated)
+
+		outsider := insertAccount(t, b, "https://id.example.com", "42")
+		there := auth.NewContext(t.Context(), &auth.Principal{Kind: auth.KindUser, UserID: outsider})
+		wantCode(t, b.ChangePassword(there, auth.PasswordChange{Old: password, New: password}), "user_external")
+
+		for range auth.AccountAttempts {
+			err = b.ChangePassword(ctx, auth.PasswordChange{Old: "not the old one", New: password})
+		}
+		wantKind(t, err, problem.RateLimited)
+	})
+}
+
+func TestLoginRenewsAnOldHash(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := setup(t, db)
+		u := b.user(ada)
+		before := storedHash(t, b, u.ID)
+		b.SetCost(128, 1)
+		b.login(ada)
+		after := storedHash(t, b, u.ID)
+		if after == before {
+			t.Error("the hash was not renewed")
+		}
+		work := b.CountHashes()
+		b.login(ada)
+		if got := work.Load(); got != 128 || storedHash(t, b, u.ID) != after {
+			t.Errorf("a log-in with a current hash computed %d KiB, or changed it", got)
+		}
+	})
+}
+
+func TestT138_LoginIsThrottled(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := setup(t, db)
+		b.user(ada)
+		wrong := auth.Credentials{Email: ada, Password: "wrong horse battery"}
+		for range auth.AccountAttempts {
+			_, err := b.Login(t.Context(), wrong)
+			wantKind(t, err, problem.Unauthenticated)
+		}
+		work := b.CountHashes()
+		_, err := b.Login(t.Context(), auth.Credentials{Email: "Ada@example.com", Password: password})
+		wantKind(t, err, problem.RateLimited)
+		if work.Load() != 0 {
+			t.Error("a throttled log-in cost a hash")
+		}
+		wait := problem.Of(err).RetryAfter
+		if wait <= 0 || wait > auth.AccountPause {
+			t.Errorf("retry after %v, want up to %v", wait, auth.AccountPause)
+		}
+		b.time.pass(wait)
+		b.login(ada) // success gives all attempts back
+		_, err = b.Login(t.Context(), wrong)
+		wantKind(t, err, problem.Unauthenticated)
+	})
+}
+
+func TestT138_OneAddressIsThrottledForItself(t *testing.T) {
+	t.Parallel()
+	b := setup(t, testdb.SQLite(t))
+	b.user(ada)
+	try := func(address string) error {
+		_, err := b.Login(t.Context(), auth.Credentials{Email: id.New() + "@example.com", Password: password, Address: address})
+		return err
+	}
+	for range auth.AddressAttempts {
+		wantKind(t, try("2001:db8::1"), problem.Unauthenticated)
+	}
+	wantKind(t, try("2001:db8::2"), problem.RateLimited)
+	wantKind(t, try("[2001:db8::3]:8080"), problem.RateLimited)
+	wantKind(t, try("2001:db8:0:1::1"), problem.Unauthenticated)
+
+	for range auth.AccountAttempts + 1 {
+		_, err := b.Login(t.Context(), auth.Credentials{Email: ada, Password: "wrong", Address: "2001:db8::1"})
+		wantKind(t, err, problem.RateLimited)
+	}
+	b.login(ada) // what the address was refused does not lock the account
+}
+
+// insertAccount plants an account that has no password.
+func insertAccount(t *testing.T, b *bundle, issuer, subject string) string {
+	t.Helper()
+	userID := id.New()
+	_, err := b.db.ExecContext(t.Context(), `INSERT INTO ?schema.jet_user
+		(id, issuer, subject, email, name, created_at, updated_at, version) VALUES (?, ?, ?, '', '', ?, ?, 1)`,
+		userID, issuer, subject, b.time.Now(), b.time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return userID
+}
+
+func storedHash(t *testing.T, b *bundle, userID string) string {
+	t.Helper()
+	var hash string
+	if err := b.db.QueryRowContext(t.Context(), "SELECT password_hash FROM ?schema.jet_user WHERE id = ?", userID).Scan(&hash); err != nil {
+		t.Fatal(err)
+	}
+	return hash
+}
