@@ -195,6 +195,9 @@ func (r *run) object(n *ast.MapNode) (any, error) {
 		if !ok {
 			return nil, failAt(pair.Key, "the key of an object has to be a string, got %s", typeName(key))
 		}
+		if err := r.spendText(len(name)); err != nil {
+			return nil, err
+		}
 		if m[name], err = r.eval(pair.Value); err != nil {
 			return nil, err
 		}

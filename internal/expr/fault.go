@@ -61,9 +61,14 @@ func (s source) public(err error) string {
 		return f.message + s.position(f)
 	}
 	if f, ok := errors.AsType[*file.Error](err); ok {
-		return f.Message + s.position(&failure{at: f.From, placed: true})
+		return plainTypes().Replace(f.Message) + s.position(&failure{at: f.From, placed: true})
 	}
 	return "the expression can not be read"
+}
+
+// plainTypes gives the Go types in a message of the checker their JSON names.
+func plainTypes() *strings.Replacer {
+	return strings.NewReplacer("map[string]interface {}", "object", "[]interface {}", "array", "interface {}", "any value")
 }
 
 func (s source) position(f *failure) string {

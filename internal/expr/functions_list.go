@@ -22,7 +22,7 @@ func lenFn(r *run, args []any) (any, error) {
 }
 
 // getFn is access that may fail: null, or the third argument, when it is not there.
-func getFn(_ *run, args []any) (any, error) {
+func getFn(r *run, args []any) (any, error) {
 	var absent any
 	if len(args) == 3 {
 		absent = args[2]
@@ -30,7 +30,7 @@ func getFn(_ *run, args []any) (any, error) {
 	if args[0] == nil {
 		return absent, nil
 	}
-	v, ok, err := lookup(args[0], args[1])
+	v, ok, err := r.lookup(args[0], args[1])
 	if err != nil || !ok {
 		return absent, err
 	}
@@ -58,16 +58,16 @@ func fromJSONFn(r *run, args []any) (any, error) {
 	return v, nil
 }
 
-func firstFn(_ *run, args []any) (any, error) { return edge(args[0], 0) }
-func lastFn(_ *run, args []any) (any, error)  { return edge(args[0], -1) }
+func firstFn(r *run, args []any) (any, error) { return r.edge(args[0], 0) }
+func lastFn(r *run, args []any) (any, error)  { return r.edge(args[0], -1) }
 
 // edge is null for an empty array.
-func edge(v any, i int) (any, error) {
+func (r *run) edge(v any, i int) (any, error) {
 	list, err := listArg(v)
 	if err != nil || len(list) == 0 {
 		return nil, err
 	}
-	v, _, err = lookup(list, i)
+	v, _, err = r.lookup(list, i)
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +158,11 @@ func uniqFn(r *run, args []any) (any, error) {
 		if err := r.spend(4); err != nil {
 			return nil, err
 		}
-		if key, ok := scalarKey(v); ok {
+		key, ok, err := r.scalarKey(v)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
 			if _, again := seen[key]; !again {
 				seen[key] = struct{}{}
 				out = append(out, v)
@@ -204,7 +208,15 @@ func keysFn(r *run, args []any) (any, error) {
 	if err := r.spend(2 * len(m)); err != nil {
 		return nil, err
 	}
-	return widen(sortedKeys(m)), nil
+	return anys(sortedKeys(m)), nil
+}
+
+func anys(texts []string) []any {
+	out := make([]any, len(texts))
+	for i, s := range texts {
+		out[i] = s
+	}
+	return out
 }
 
 func valuesFn(r *run, args []any) (any, error) {

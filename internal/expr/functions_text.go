@@ -100,7 +100,7 @@ func splitFn(r *run, args []any) (any, error) {
 	if err := r.spend(2 * parts); err != nil {
 		return nil, err
 	}
-	return widen(strings.Split(s[0], s[1])), nil
+	return anys(strings.Split(s[0], s[1])), nil
 }
 
 func joinFn(r *run, args []any) (any, error) {

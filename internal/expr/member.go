@@ -57,8 +57,10 @@ func (r *run) member(n *ast.MemberNode, base any, optional bool) (link, error) {
 	if err != nil {
 		return link{}, err
 	}
-	v, ok, err := lookup(base, property)
+	v, ok, err := r.lookup(base, property)
 	switch {
+	case err == errWork:
+		return link{}, err
 	case err != nil:
 		return link{}, failAt(n, "%s: %s", path(n), err.Error())
 	case !ok && optional:
@@ -72,7 +74,7 @@ func (r *run) member(n *ast.MemberNode, base any, optional bool) (link, error) {
 
 // lookup finds a member of an object by name, or of an array by index, counted
 // from the end when negative.
-func lookup(base, property any) (v any, ok bool, err error) {
+func (r *run) lookup(base, property any) (v any, ok bool, err error) {
 	switch b := base.(type) {
 	case map[string]any:
 		name, isName := property.(string)
@@ -80,7 +82,7 @@ func lookup(base, property any) (v any, ok bool, err error) {
 			return nil, false, failf("the members of an object have names, got %s", typeName(property))
 		}
 		v, ok = b[name]
-		return v, ok, nil
+		return v, ok, r.spendText(len(name))
 	case []any:
 		i, err := integer(property)
 		if err != nil {

@@ -36,14 +36,23 @@ func numberOf(v any) (number, error) {
 	case float64:
 		return number{f: v, isFloat: true}, nil
 	case json.Number:
+		if len(v) > maxDigits {
+			return number{}, errDigits
+		}
 		n, exact, err := parseNumber(string(v))
 		if err == nil && !exact {
-			err = failf("the number has more digits than arithmetic keeps (float() rounds it)")
+			err = errDigits
 		}
 		return n, err
 	}
 	return number{}, failf("expected a number, got %s", typeName(v))
 }
+
+// maxDigits bounds the work of reading a number: what is longer than this is
+// either more exact than a float64 or needlessly written out.
+const maxDigits = 64
+
+var errDigits = failf("the number has more digits than arithmetic keeps (float() rounds it)")
 
 // parseNumber reads a JSON number. It is not exact when digits were lost.
 func parseNumber(text string) (n number, exact bool, err error) {

@@ -51,7 +51,7 @@ type program struct {
 
 type pattern struct {
 	re   *regexp.Regexp
-	size int // instructions: what one character costs
+	size int // states: what one character may cost
 }
 
 // compile reads one expression, text, that stands in src. Its errors have

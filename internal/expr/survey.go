@@ -11,9 +11,10 @@ import (
 // survey walks a tree once before it is checked: it bounds the tree, refuses
 // what the dialect leaves out, and notes what the expression reads.
 type survey struct {
-	visited  int
-	refs     []Ref
-	patterns map[ast.Node]pattern
+	visited     int
+	refs        []Ref
+	patterns    map[ast.Node]pattern
+	patternSize int
 }
 
 func (s *survey) visit(node ast.Node) error {
@@ -90,16 +91,35 @@ func (s *survey) pattern(n *ast.BinaryNode) error {
 	if err != nil {
 		return failAt(n, "the pattern is not a valid regular expression")
 	}
-	code, err := syntax.Compile(parsed.Simplify())
-	if err != nil {
-		return failAt(n, "the pattern is not a valid regular expression")
+	size := patternSize(parsed)
+	if s.patternSize += size; s.patternSize > maxPattern {
+		return failAt(n, "the pattern is too complex")
 	}
 	re, err := regexp.Compile(literal.Value)
 	if err != nil {
 		return failAt(n, "the pattern is not a valid regular expression")
 	}
-	s.patterns[n] = pattern{re: re, size: len(code.Inst)}
+	s.patterns[n] = pattern{re: re, size: size}
 	return nil
+}
+
+// maxPattern bounds the states of all patterns in an expression: x{1000} is
+// short to write and long to compile.
+const maxPattern = 2000
+
+// patternSize is about how many states a pattern compiles to.
+func patternSize(re *syntax.Regexp) int {
+	size := 1
+	if re.Op == syntax.OpLiteral {
+		size = len(re.Rune)
+	}
+	for _, sub := range re.Sub {
+		size += patternSize(sub)
+	}
+	if re.Op == syntax.OpRepeat {
+		size *= max(re.Min+1, re.Max)
+	}
+	return size
 }
 
 // stepOf is the key in steps.key or steps["key"].

@@ -106,32 +106,28 @@ func dateFn(r *run, args []any) (any, error) {
 	if t, ok := args[0].(time.Time); ok {
 		return t, nil
 	}
-	text, err := textArg(args[0])
+	texts, err := r.texts(args)
 	if err != nil {
 		return nil, err
 	}
 	layouts := []string{time.RFC3339Nano, time.DateOnly, time.DateTime}
-	if len(args) == 2 {
-		layout, err := textArg(args[1])
-		if err != nil {
-			return nil, err
-		}
-		layouts = []string{layout}
+	if len(texts) == 2 {
+		layouts = texts[1:]
 	}
 	for _, layout := range layouts {
-		if t, err := time.Parse(layout, text); err == nil {
+		if t, err := time.Parse(layout, texts[0]); err == nil {
 			return t, nil
 		}
 	}
 	return nil, failf("the text is not a date")
 }
 
-func durationFn(_ *run, args []any) (any, error) {
-	text, err := textArg(args[0])
+func durationFn(r *run, args []any) (any, error) {
+	texts, err := r.texts(args)
 	if err != nil {
 		return nil, err
 	}
-	d, err := time.ParseDuration(text)
+	d, err := time.ParseDuration(texts[0])
 	if err != nil {
 		return nil, failf("the text is not a duration such as 1h30m")
 	}

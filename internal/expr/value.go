@@ -73,7 +73,7 @@ func (v *Value) parse(raw any, path string, depth int, faults *problem.Faults) f
 		}
 		return f
 	}
-	constant, err := normal(nil, raw)
+	constant, err := newRun(nil).export(raw, depth)
 	if err != nil {
 		faults.Add(path, err.Error())
 	}
