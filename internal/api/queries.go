@@ -1,0 +1,185 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/datasource"
+	"github.com/jetadmin/jetadmin/internal/page"
+)
+
+func (a *API) queryRoutes() {
+	const tag = "queries"
+	operation := map[string]any{"sql": "select id, total from orders where country = {{ country }}"}
+	params := []map[string]any{{"name": "country", "type": "string", "required": true}}
+	register(a, Operation{
+		ID: "listQueries", Method: http.MethodGet, Path: "/tenants/{tenantId}/queries", Access: InTenant, Permission: auth.QueryList, Tag: tag,
+		Summary: "Saved queries, newest first",
+	}, a.listQueries)
+	register(a, Operation{
+		ID: "createQuery", Method: http.MethodPost, Path: "/tenants/{tenantId}/queries", Access: InTenant, Permission: auth.QueryCreate, Tag: tag,
+		Status:  http.StatusCreated,
+		Summary: "Save a query",
+		Example: map[string]any{"name": "Orders by country", "datasourceId": "0198c2f0-7a1b-7c3d-8e4f-5a6b7c8d9e0f", "operation": operation, "params": params},
+	}, a.createQuery)
+	register(a, Operation{
+		ID: "testQuery", Method: http.MethodPost, Path: "/tenants/{tenantId}/queries/test", Access: InTenant, Permission: auth.QueryTest, Tag: tag,
+		Summary: "Run a query that is not saved",
+		Example: map[string]any{"datasourceId": "0198c2f0-7a1b-7c3d-8e4f-5a6b7c8d9e0f", "operation": operation, "params": params, "values": map[string]any{"country": "DE"}},
+	}, a.testQuery)
+	register(a, Operation{
+		ID: "getQuery", Method: http.MethodGet, Path: "/tenants/{tenantId}/queries/{id}", Access: InTenant, Permission: auth.QueryRead, Tag: tag,
+		Summary: "One saved query",
+	}, a.getQuery)
+	register(a, Operation{
+		ID: "updateQuery", Method: http.MethodPatch, Path: "/tenants/{tenantId}/queries/{id}", Access: InTenant, Permission: auth.QueryUpdate, Tag: tag,
+		Summary: "Change a saved query",
+		Example: map[string]any{"rowLimit": 100, "version": 1},
+	}, a.updateQuery)
+	register(a, Operation{
+		ID: "deleteQuery", Method: http.MethodDelete, Path: "/tenants/{tenantId}/queries/{id}", Access: InTenant, Permission: auth.QueryDelete, Tag: tag,
+		Summary: "Delete a saved query",
+	}, a.deleteQuery)
+	register(a, Operation{
+		ID: "runQuery", Method: http.MethodPost, Path: "/tenants/{tenantId}/queries/{id}/run", Access: InTenant, Permission: auth.QueryExecute, Tag: tag,
+		Summary:     "Run a saved query",
+		Description: "Values are always bound, never pasted into a text.",
+		Example:     map[string]any{"params": map[string]any{"country": "DE"}},
+	}, a.runQuery)
+}
+
+type listQueriesInput struct {
+	TenantPath
+	PageInput
+	DatasourceID string `query:"datasourceId" maxLength:"100" doc:"only queries of this datasource"`
+}
+
+func (a *API) listQueries(ctx context.Context, in *listQueriesInput) (*output[page.Page[datasource.Query]], error) {
+	return reply200(a.cfg.Datasources.Queries(ctx, datasource.QueryFilter{DatasourceID: in.DatasourceID}, in.request()))
+}
+
+// QueryParam is [datasource.Param] with what may be left out.
+type QueryParam struct {
+	Name        string               `json:"name" doc:"a letter or _, then letters, digits and _"`
+	Type        datasource.ParamType `json:"type" doc:"string, number, integer, boolean, date, timestamp, uuid, json, or a list: string[]"`
+	Description string               `json:"description,omitempty"`
+	Required    bool                 `json:"required,omitempty"`
+	Default     any                  `json:"default,omitempty" doc:"for an absent value; without it an absent value is null"`
+	Enum        []any                `json:"enum,omitempty" doc:"the only values"`
+	Min         *float64             `json:"min,omitempty"`
+	Max         *float64             `json:"max,omitempty"`
+	MaxLength   int                  `json:"maxLength,omitempty"`
+	Pattern     string               `json:"pattern,omitempty" doc:"RE2, for the whole of a text"`
+}
+
+func declared(params []QueryParam) []datasource.Param {
+	list := make([]datasource.Param, len(params))
+	for i, p := range params {
+		list[i] = datasource.Param(p)
+	}
+	return list
+}
+
+type createQueryInput struct {
+	TenantPath
+	Body struct {
+		Name         string          `json:"name" maxLength:"1000"`
+		Description  string          `json:"description,omitempty" maxLength:"10000"`
+		DatasourceID string          `json:"datasourceId" maxLength:"100"`
+		Operation    json.RawMessage `json:"operation" doc:"by the schema of the datasource type"`
+		Params       []QueryParam    `json:"params,omitempty"`
+		Writes       bool            `json:"writes,omitempty" doc:"may change data"`
+		RowLimit     int             `json:"rowLimit,omitempty" doc:"1 to 10000; default 1000"`
+		TimeoutMS    int64           `json:"timeoutMs,omitempty" doc:"1 to 30000; default 30000"`
+	} `nameHint:"NewQuery"`
+}
+
+func (a *API) createQuery(ctx context.Context, in *createQueryInput) (*createdVersion[datasource.Query], error) {
+	b := in.Body
+	q, err := a.cfg.Datasources.CreateQuery(ctx, datasource.NewQuery{
+		Name: b.Name, Description: b.Description, DatasourceID: b.DatasourceID, Operation: b.Operation,
+		Params: declared(b.Params), Writes: b.Writes, RowLimit: b.RowLimit, TimeoutMS: b.TimeoutMS,
+	})
+	return &createdVersion[datasource.Query]{Location: a.at(in.TenantID, "queries", q.ID), ETag: etag(q.Version), Body: q}, err
+}
+
+type testQueryInput struct {
+	TenantPath
+	Body struct {
+		DatasourceID string          `json:"datasourceId" maxLength:"100"`
+		Operation    json.RawMessage `json:"operation" doc:"by the schema of the datasource type"`
+		Params       []QueryParam    `json:"params,omitempty"`
+		Writes       bool            `json:"writes,omitempty" doc:"may change data"`
+		RowLimit     int             `json:"rowLimit,omitempty" doc:"1 to 10000; default 1000"`
+		TimeoutMS    int64           `json:"timeoutMs,omitempty" doc:"1 to 30000; default 30000"`
+		Values       map[string]any  `json:"values,omitempty" doc:"of the parameters"`
+	} `nameHint:"QueryTest"`
+}
+
+func (a *API) testQuery(ctx context.Context, in *testQueryInput) (*output[datasource.Result], error) {
+	b := in.Body
+	return reply200(a.cfg.Datasources.TestQuery(ctx, datasource.QueryTest{
+		DatasourceID: b.DatasourceID, Operation: b.Operation, Params: declared(b.Params),
+		Writes: b.Writes, RowLimit: b.RowLimit, TimeoutMS: b.TimeoutMS, Values: b.Values,
+	}))
+}
+
+func (a *API) getQuery(ctx context.Context, in *ObjectPath) (*versioned[datasource.Query], error) {
+	q, err := a.cfg.Datasources.Query(ctx, in.ID)
+	return &versioned[datasource.Query]{ETag: etag(q.Version), Body: q}, err
+}
+
+type updateQueryInput struct {
+	ObjectPath
+	VersionInput
+	Body struct {
+		Name         *string         `json:"name,omitempty" maxLength:"1000"`
+		Description  *string         `json:"description,omitempty" maxLength:"10000"`
+		DatasourceID *string         `json:"datasourceId,omitempty" maxLength:"100"`
+		Operation    json.RawMessage `json:"operation,omitempty" doc:"by the schema of the datasource type"`
+		Params       *[]QueryParam   `json:"params,omitempty"`
+		Writes       *bool           `json:"writes,omitempty" doc:"may change data"`
+		RowLimit     *int            `json:"rowLimit,omitempty" doc:"1 to 10000"`
+		TimeoutMS    *int64          `json:"timeoutMs,omitempty" doc:"1 to 30000"`
+		Version      int             `json:"version,omitempty" minimum:"1"`
+	} `nameHint:"QueryUpdate"`
+}
+
+func (a *API) updateQuery(ctx context.Context, in *updateQueryInput) (*versioned[datasource.Query], error) {
+	b := in.Body
+	version, err := in.version(b.Version)
+	if err != nil {
+		return nil, err
+	}
+	change := datasource.QueryUpdate{
+		Name: b.Name, Description: b.Description, DatasourceID: b.DatasourceID, Operation: b.Operation,
+		Writes: b.Writes, RowLimit: b.RowLimit, TimeoutMS: b.TimeoutMS, Version: version,
+	}
+	if b.Params != nil {
+		params := declared(*b.Params)
+		change.Params = &params
+	}
+	q, err := a.cfg.Datasources.UpdateQuery(ctx, in.ID, change)
+	return &versioned[datasource.Query]{ETag: etag(q.Version), Body: q}, err
+}
+
+func (a *API) deleteQuery(ctx context.Context, in *ObjectPath) (*struct{}, error) {
+	return nil, a.cfg.Datasources.DeleteQuery(ctx, in.ID)
+}
+
+type runQueryInput struct {
+	ObjectPath
+	Body *struct {
+		Params map[string]any `json:"params,omitempty"`
+	} `nameHint:"QueryValues"`
+}
+
+func (a *API) runQuery(ctx context.Context, in *runQueryInput) (*output[datasource.Result], error) {
+	var params map[string]any
+	if in.Body != nil {
+		params = in.Body.Params
+	}
+	return reply200(a.cfg.Datasources.RunQuery(ctx, in.ID, params))
+}

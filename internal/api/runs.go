@@ -1,0 +1,118 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/internal/page"
+	"github.com/jetadmin/jetadmin/problem"
+	"github.com/jetadmin/jetadmin/workflow"
+)
+
+// maxWait is how long a start may wait for the end of its run.
+const maxWait = 30 * time.Second
+
+func (a *API) runRoutes() {
+	const tag = "runs"
+	register(a, Operation{
+		ID: "startRun", Method: http.MethodPost, Path: "/tenants/{tenantId}/workflows/{id}/runs", Access: InTenant, Permission: auth.WorkflowExecute, Tag: tag,
+		Status:      http.StatusAccepted,
+		Summary:     "Start a run of the published version",
+		Description: "With `wait` the reply comes when the run has ended, or after 30 seconds: its status tells which.",
+		Example:     map[string]any{"input": map[string]any{"country": "DE"}, "wait": true},
+	}, a.startRun)
+	register(a, Operation{
+		ID: "listRuns", Method: http.MethodGet, Path: "/tenants/{tenantId}/runs", Access: InTenant, Permission: auth.RunList, Tag: tag,
+		Summary: "Runs, newest first",
+	}, a.listRuns)
+	register(a, Operation{
+		ID: "getRun", Method: http.MethodGet, Path: "/tenants/{tenantId}/runs/{id}", Access: InTenant, Permission: auth.RunRead, Tag: tag,
+		Summary: "One run, with its graph and nodes",
+	}, a.getRun)
+	register(a, Operation{
+		ID: "getRunNode", Method: http.MethodGet, Path: "/tenants/{tenantId}/runs/{id}/nodes/{key}", Access: InTenant, Permission: auth.RunRead, Tag: tag,
+		Summary: "One node of a run, with its attempts",
+	}, a.getRunNode)
+	register(a, Operation{
+		ID: "cancelRun", Method: http.MethodPost, Path: "/tenants/{tenantId}/runs/{id}/cancel", Access: InTenant, Permission: auth.RunCancel, Tag: tag,
+		Summary: "End a run",
+	}, a.cancelRun)
+}
+
+type startRunInput struct {
+	ObjectPath
+	Body *struct {
+		Input          map[string]any `json:"input,omitempty" doc:"as the start node declares it"`
+		IdempotencyKey string         `json:"idempotencyKey,omitempty" maxLength:"200" doc:"a second start of this workflow with the same key returns the first run"`
+		Wait           bool           `json:"wait,omitempty" doc:"reply when the run has ended, after 30 seconds at the latest"`
+	} `nameHint:"NewRun"`
+}
+
+// StartedRun is a run and, when it was waited for, what it came to.
+type StartedRun struct {
+	workflow.Run
+	Output any               `json:"output,omitempty"`
+	Error  *workflow.Failure `json:"error,omitempty"`
+}
+
+func (a *API) startRun(ctx context.Context, in *startRunInput) (*created[StartedRun], error) {
+	start, wait := workflow.StartParams{WorkflowID: in.ID}, false
+	if in.Body != nil {
+		start.Input, start.IdempotencyKey, wait = in.Body.Input, in.Body.IdempotencyKey, in.Body.Wait
+	}
+	run, err := a.cfg.Workflows.Start(ctx, start)
+	if err != nil {
+		return nil, err
+	}
+	started := StartedRun{Run: run}
+	if wait {
+		started = a.awaited(ctx, started)
+	}
+	return &created[StartedRun]{Location: a.at(in.TenantID, "runs", run.ID), Body: started}, nil
+}
+
+// awaited is the run at its end, or as it is when that takes too long or the
+// caller may start runs but not read them: the start is done in any case.
+func (a *API) awaited(ctx context.Context, started StartedRun) StartedRun {
+	ctx, cancel := context.WithTimeout(ctx, maxWait)
+	defer cancel()
+	run, err := a.cfg.Workflows.Wait(ctx, started.ID)
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		if !problem.Is(err, problem.Forbidden) {
+			a.logProblem(ctx, statusOf(problem.KindOf(err)), err)
+		}
+		return started
+	}
+	return StartedRun{Run: run.Run, Output: run.Output, Error: run.Error}
+}
+
+type listRunsInput struct {
+	TenantPath
+	PageInput
+	WorkflowID string             `query:"workflowId" maxLength:"100" doc:"only runs of this workflow"`
+	Status     workflow.RunStatus `query:"status" enum:"queued,running,waiting,succeeded,failed,cancelled" doc:"only runs in this status"`
+}
+
+func (a *API) listRuns(ctx context.Context, in *listRunsInput) (*output[page.Page[workflow.Run]], error) {
+	return reply200(a.cfg.Workflows.Runs(ctx, workflow.RunFilter{WorkflowID: in.WorkflowID, Status: in.Status}, in.request()))
+}
+
+func (a *API) getRun(ctx context.Context, in *ObjectPath) (*output[workflow.RunDetail], error) {
+	return reply200(a.cfg.Workflows.Run(ctx, in.ID))
+}
+
+type getRunNodeInput struct {
+	ObjectPath
+	Key string `path:"key" doc:"the node's key in the graph"`
+}
+
+func (a *API) getRunNode(ctx context.Context, in *getRunNodeInput) (*output[workflow.RunNodeDetail], error) {
+	return reply200(a.cfg.Workflows.RunNode(ctx, in.ID, in.Key))
+}
+
+func (a *API) cancelRun(ctx context.Context, in *ObjectPath) (*output[workflow.Run], error) {
+	return reply200(a.cfg.Workflows.Cancel(ctx, in.ID))
+}

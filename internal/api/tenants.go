@@ -1,0 +1,89 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/tenancy"
+)
+
+func (a *API) tenantRoutes() {
+	const tag = "tenants"
+	register(a, Operation{
+		ID: "listTenants", Method: http.MethodGet, Path: "/tenants", Access: SignedIn, Tag: tag,
+		Summary: "The tenants of the caller, all of them (at most 1,000)",
+	}, a.listTenants)
+	register(a, Operation{
+		ID: "createTenant", Method: http.MethodPost, Path: "/tenants", Access: SignedIn, Tag: tag, Status: http.StatusCreated,
+		Summary: "Make a tenant, with the caller as its owner",
+		Example: map[string]any{"name": "Acme"},
+	}, a.createTenant)
+	register(a, Operation{
+		ID: "getTenant", Method: http.MethodGet, Path: "/tenants/{tenantId}", Access: InTenant, Permission: auth.TenantRead, Tag: tag,
+		Summary: "One tenant",
+	}, a.getTenant)
+	register(a, Operation{
+		ID: "updateTenant", Method: http.MethodPatch, Path: "/tenants/{tenantId}", Access: InTenant, Permission: auth.TenantUpdate, Tag: tag,
+		Summary: "Rename a tenant",
+		Example: map[string]any{"name": "Acme Ltd", "version": 1},
+	}, a.updateTenant)
+}
+
+// JoinedTenant is a tenant as one of its members sees it in a list.
+type JoinedTenant struct {
+	tenancy.Tenant
+	Roles []tenancy.MemberRole `json:"roles" doc:"of the caller"`
+	Since time.Time            `json:"since" doc:"since when the caller is a member"`
+}
+
+type tenantsOutput struct {
+	Body struct {
+		Items []JoinedTenant `json:"items"`
+	} `nameHint:"JoinedTenantList"`
+}
+
+func (a *API) listTenants(ctx context.Context, _ *struct{}) (*tenantsOutput, error) {
+	mine, err := a.cfg.Tenancy.Mine(ctx)
+	out := &tenantsOutput{}
+	out.Body.Items = make([]JoinedTenant, len(mine))
+	for i, m := range mine {
+		out.Body.Items[i] = JoinedTenant{Tenant: m.Tenant, Roles: m.Roles, Since: m.Since}
+	}
+	return out, err
+}
+
+type createTenantInput struct {
+	Body struct {
+		Name string `json:"name" maxLength:"1000"`
+	} `nameHint:"NewTenant"`
+}
+
+func (a *API) createTenant(ctx context.Context, in *createTenantInput) (*createdVersion[tenancy.Tenant], error) {
+	t, err := a.cfg.Tenancy.Create(ctx, tenancy.NewTenant{Name: in.Body.Name})
+	return &createdVersion[tenancy.Tenant]{Location: a.at(t.ID), ETag: etag(t.Version), Body: t}, err
+}
+
+func (a *API) getTenant(ctx context.Context, _ *TenantPath) (*versioned[tenancy.Tenant], error) {
+	t, err := a.cfg.Tenancy.Get(ctx)
+	return &versioned[tenancy.Tenant]{ETag: etag(t.Version), Body: t}, err
+}
+
+type updateTenantInput struct {
+	TenantPath
+	VersionInput
+	Body struct {
+		Name    *string `json:"name,omitempty" maxLength:"1000"`
+		Version int     `json:"version,omitempty" minimum:"1"`
+	} `nameHint:"TenantUpdate"`
+}
+
+func (a *API) updateTenant(ctx context.Context, in *updateTenantInput) (*versioned[tenancy.Tenant], error) {
+	version, err := in.version(in.Body.Version)
+	if err != nil {
+		return nil, err
+	}
+	t, err := a.cfg.Tenancy.Update(ctx, tenancy.TenantUpdate{Name: in.Body.Name, Version: version})
+	return &versioned[tenancy.Tenant]{ETag: etag(t.Version), Body: t}, err
+}

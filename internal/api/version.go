@@ -1,0 +1,35 @@
+package api
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/jetadmin/jetadmin/problem"
+)
+
+// VersionInput is the part of an input that says which state of an object is to
+// be changed.
+type VersionInput struct {
+	IfMatch string `header:"If-Match" doc:"the ETag that was read; a stale one is refused with 412"`
+}
+
+// version is the one that the caller means to change: that of If-Match, or that
+// of the body, which may be missing; 0 = whichever there is.
+func (v VersionInput) version(body int) (int, error) {
+	given := strings.TrimSpace(v.IfMatch)
+	if given == "" || given == "*" {
+		return body, nil
+	}
+	n, err := strconv.Atoi(strings.Trim(given, `"`))
+	if err != nil || n < 1 || etag(n) != given {
+		return 0, problem.New(problem.Stale, "stale", "the object does not have this entity tag").
+			Fix("read the object again and send the ETag that comes with it")
+	}
+	if body != 0 && body != n {
+		return 0, invalid([]problem.Fault{{Path: "version", Message: "is not the version of If-Match"}})
+	}
+	return n, nil
+}
+
+// etag is the version of an object as an entity tag.
+func etag(version int) string { return strconv.Quote(strconv.Itoa(version)) }
