@@ -1,0 +1,35 @@
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## Start the demo server on http://127.0.0.1:8080
+	go run ./examples/server
+
+.PHONY: test
+test: ## Run the tests on what this machine has
+	go test ./...
+
+.PHONY: race
+race: ## Run the tests with the race detector, in random order, PostgreSQL and Redis required
+	JETADMIN_TEST_REQUIRE=postgres,redis go test -race -shuffle=on -timeout 20m ./...
+
+.PHONY: lint
+lint: ## Check the format, vet and staticcheck
+	@files=$$(git ls-files '*.go' | xargs gofmt -l); test -z "$$files" || { echo "run gofmt -w on:"; echo "$$files"; exit 1; }
+	go vet ./...
+	go tool -modfile=tools/go.mod staticcheck ./...
+
+.PHONY: bench
+bench: ## Run the benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: smoke
+smoke: ## Start the demo server and use it once
+	.ci/smoke
+
+.PHONY: ci
+ci: ## Everything that must hold before a change goes in
+	.ci/run
