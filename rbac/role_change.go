@@ -39,10 +39,11 @@ func (s *Service) CreateRole(ctx context.Context, in NewRole) (Role, error) {
 		return Role{}, err
 	}
 	now := s.clock.Now()
-	role := Role{ID: id.New(), Name: in.Name, Description: in.Description, Permissions: canonical(in.Permissions), CreatedAt: now, UpdatedAt: now, Version: 1}
+	role := Role{ID: id.New(), Name: in.Name, Description: in.Description, Permissions: in.Permissions, CreatedAt: now, UpdatedAt: now, Version: 1}
 	if err := s.validate(role); err != nil {
 		return Role{}, err
 	}
+	role.Permissions = canonical(role.Permissions)
 	err = s.change(ctx, who, func(ctx context.Context, tx bun.IDB, p *policy) error {
 		if err := s.holdsAll(p, who, role.Permissions); err != nil {
 			return err
@@ -83,6 +84,7 @@ func (s *Service) UpdateRole(ctx context.Context, roleID string, in RoleUpdate) 
 		if err := s.validate(role); err != nil {
 			return err
 		}
+		role.Permissions = canonical(role.Permissions)
 		if err := s.holdsAll(p, who, role.Permissions); err != nil {
 			return err
 		}
@@ -162,7 +164,7 @@ func (in RoleUpdate) apply(role Role) Role {
 		role.Description = *in.Description
 	}
 	if in.Permissions != nil {
-		role.Permissions = canonical(in.Permissions)
+		role.Permissions = in.Permissions
 	}
 	role.Version++
 	return role

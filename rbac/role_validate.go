@@ -17,7 +17,7 @@ const (
 	maxDescription = 500
 )
 
-// validate checks a role as it would be stored: the same for a new and for a
+// validate checks a role as the caller gave it: the same for a new and for a
 // changed one.
 func (s *Service) validate(role Role) error {
 	var f problem.Faults
