@@ -1,0 +1,68 @@
+package realtime
+
+import (
+	"context"
+	"time"
+)
+
+// Bus numbers the events of topics, keeps the last of them, and carries them to
+// every process that watches. It is safe for concurrent use.
+//
+// A bus that works in the background also has the methods of [Background]; the
+// hub calls them. A bus belongs to one hub.
+type Bus interface {
+	// Publish gives the message the next number of the topic and hands it on. It
+	// does not wait for other processes. The bus keeps the body; nobody may change
+	// it afterwards. The error is Unavailable.
+	Publish(ctx context.Context, topic string, m Message) error
+
+	// Watch calls deliver for every message of the topic with a number above
+	// last, in rising order and never twice at a time, until stop is called. A
+	// number that is left out is a message that is lost to this process.
+	// deliver must not block or call the bus.
+	Watch(ctx context.Context, topic string, deliver func(Message)) (last int64, stop func(), err error)
+
+	// Read returns up to limit messages with a number above after, oldest first.
+	Read(ctx context.Context, topic string, after int64, limit int) (History, error)
+}
+
+// Background is what a [Bus] with goroutines of its own has. Stop sends what was
+// published, as long as ctx allows, and leaves no goroutine.
+type Background interface {
+	Start(ctx context.Context) error
+	Stop(ctx context.Context) error
+}
+
+// Message is an event on its way.
+type Message struct {
+	Seq  int64  // the number within the topic, given by the bus
+	Key  string // see [Event].Key
+	Body []byte // the end of the frame, made by the hub; nil = this number is lost
+}
+
+// History is what a bus keeps of a topic.
+type History struct {
+	Base     int64     // where the numbers began: the first message had Base+1
+	Last     int64     // the number of the newest message; Base when there was none
+	Messages []Message // those asked for, as far as they are still there
+}
+
+// Retention limits what a bus keeps for readers that come back.
+type Retention struct {
+	Age   time.Duration // of a topic without a new message; default 5 minutes
+	Bytes int           // per topic; default 1 MB
+	Count int           // messages per topic; default 1,000
+}
+
+func (r Retention) withDefaults() Retention {
+	if r.Age <= 0 {
+		r.Age = 5 * time.Minute
+	}
+	if r.Bytes <= 0 {
+		r.Bytes = 1 << 20
+	}
+	if r.Count <= 0 {
+		r.Count = 1000
+	}
+	return r
+}

@@ -1,0 +1,157 @@
+package realtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/internal/clock"
+)
+
+// Config is what a [Hub] needs. The functions may be called concurrently; an
+// error or a panic in one of them is a refusal.
+type Config struct {
+	// AllowedOrigins are pages of other origins that may connect, each written
+	// "https://host" or "https://host:port". There are no patterns. Default: only
+	// pages of the host that the request was sent to.
+	AllowedOrigins []string
+
+	// Authenticate recognises the credential in the cookie or header of the
+	// upgrade. nil, nil means that there is none: a token has to follow. An error
+	// refuses the upgrade. Default: no credential is looked for.
+	Authenticate func(*http.Request) (*auth.Principal, error)
+
+	// AuthenticateToken recognises the token of an auth frame. Required.
+	AuthenticateToken func(ctx context.Context, token string) (*auth.Principal, error)
+
+	// AuthTimeout is how long a connection may stay without a valid credential.
+	// Default: 10 seconds.
+	AuthTimeout time.Duration
+
+	// Authorize says whether a principal may subscribe to a topic, and returns
+	// him as he is in the tenant of the topic. A topic of an unknown kind, a
+	// missing and a foreign one are NotFound. Required.
+	Authorize func(ctx context.Context, who *auth.Principal, topic Topic) (*auth.Principal, error)
+
+	// Bus carries the events. Default: [NewMemoryBus].
+	Bus Bus
+
+	// Clock is the time of events. Default: the machine's.
+	Clock clock.Clock
+
+	// Logger receives causes that clients do not see. Default: slog.Default().
+	Logger *slog.Logger
+
+	// MaxConnections is how many connections there may be. Default: 20,000.
+	MaxConnections int
+
+	// MaxFrame is the size of a message from a client in bytes. Default: 256 KB.
+	MaxFrame int
+
+	// MaxMessages is how many messages a second a connection may send, WebSocket
+	// pings included, over any length of time; twice MaxTopics may come at once.
+	// Default: 50.
+	MaxMessages int
+
+	// MaxTopics is how many topics a connection may be subscribed to. Default: 256.
+	MaxTopics int
+
+	// PingInterval is how often a client is asked for a sign of life. It has as
+	// long as WriteTimeout to answer. Default: 25 seconds, which proxies accept.
+	PingInterval time.Duration
+
+	// QueueBytes and QueueSize are how many bytes and frames may wait for one
+	// connection. Who lets more wait is closed with [CloseSlow]. Events are shared
+	// between the connections that wait for them. Default: 4 MB and 256.
+	QueueBytes, QueueSize int
+
+	// Recheck is how often the rights of all connections are checked again. It
+	// costs a Revalidate per connection and an Authorize per subscription. Default:
+	// 500 milliseconds; at most a second.
+	Recheck time.Duration
+
+	// Revalidate says whether a principal's session, key, account and membership
+	// are still good, and returns him as he is now. Required.
+	Revalidate func(ctx context.Context, who *auth.Principal) (*auth.Principal, error)
+
+	// WriteTimeout is how long one frame may take to be taken by the network, and
+	// a message from a client to be complete once it has begun. Default: 10 seconds.
+	WriteTimeout time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	if c.Bus == nil {
+		c.Bus = NewMemoryBus()
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&c.AuthTimeout, 10 * time.Second},
+		{&c.PingInterval, 25 * time.Second},
+		{&c.Recheck, 500 * time.Millisecond},
+		{&c.WriteTimeout, 10 * time.Second},
+	} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	for _, n := range []struct {
+		field *int
+		value int
+	}{
+		{&c.MaxConnections, 20_000},
+		{&c.MaxFrame, 256 << 10},
+		{&c.MaxMessages, 50},
+		{&c.MaxTopics, 256},
+		{&c.QueueBytes, 4 << 20},
+		{&c.QueueSize, 256},
+	} {
+		if *n.field == 0 {
+			*n.field = n.value
+		}
+	}
+	return c
+}
+
+func (c Config) validate() error {
+	if c.AuthenticateToken == nil {
+		return errors.New("realtime: Config.AuthenticateToken is required")
+	}
+	if c.Authorize == nil {
+		return errors.New("realtime: Config.Authorize is required")
+	}
+	if c.Revalidate == nil {
+		return errors.New("realtime: Config.Revalidate is required")
+	}
+	if c.Recheck > time.Second {
+		return errors.New("realtime: Config.Recheck must be at most a second: rights end within that time")
+	}
+	for _, f := range []struct {
+		name  string
+		value int64
+	}{
+		{"AuthTimeout", int64(c.AuthTimeout)},
+		{"MaxConnections", int64(c.MaxConnections)},
+		{"MaxFrame", int64(c.MaxFrame)},
+		{"MaxMessages", int64(c.MaxMessages)},
+		{"MaxTopics", int64(c.MaxTopics)},
+		{"PingInterval", int64(c.PingInterval)},
+		{"QueueBytes", int64(c.QueueBytes)},
+		{"QueueSize", int64(c.QueueSize)},
+		{"Recheck", int64(c.Recheck)},
+		{"WriteTimeout", int64(c.WriteTimeout)},
+	} {
+		if f.value < 0 {
+			return fmt.Errorf("realtime: Config.%s must not be negative", f.name)
+		}
+	}
+	return nil
+}

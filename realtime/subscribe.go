@@ -1,0 +1,232 @@
+package realtime
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/jetadmin/jetadmin/problem"
+)
+
+// askTimeout is how long the callbacks and the bus may take for a subscribe.
+const askTimeout = 5 * time.Second
+
+// replayChunk is how many messages of history are read at a time.
+const replayChunk = 64
+
+// subscription is a client in a room, or on its way into it.
+type subscription struct {
+	client *client
+	topic  Topic
+	room   *room
+	ended  atomic.Bool
+	sent   atomic.Int64 // position that the client has surely reached
+
+	position int64 // up to where events were queued; the room guards it once live
+}
+
+func (c *client) subscribe(r request) {
+	ctx, cancel := context.WithTimeout(c.ctx, askTimeout)
+	defer cancel()
+	s, err := c.open(ctx, r.Topic)
+	switch {
+	case errors.Is(err, errTopics):
+		c.finish(CloseTopics, "too many topics")
+	case err != nil:
+		c.reply(refusal(r.ID, r.Topic, err))
+		if errors.Is(err, errNoLonger) {
+			c.finish(CloseUnauthenticated, "the credential is no longer valid")
+		}
+	case r.Since == nil:
+		s.room.enter(s, r.ID)
+	default:
+		// Not here: who reads has to answer pings while the client takes its time.
+		c.tasks.Go(func() { c.contain(func() { s.replay(r.ID, *r.Since) }) })
+	}
+}
+
+var (
+	errTopics   = errors.New("too many topics")
+	errNoLonger = problem.New(problem.Unauthenticated, "unauthenticated", "the credential is no longer valid")
+)
+
+// open checks the right to a topic and joins its room.
+func (c *client) open(ctx context.Context, name string) (*subscription, error) {
+	topic, err := ParseTopic(name)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	known, count := c.topics[name] != nil, len(c.topics)
+	c.mu.Unlock()
+	if known {
+		return nil, problem.New(problem.Conflict, "already_subscribed", "there is a subscription to the topic already")
+	}
+	if count >= c.hub.cfg.MaxTopics {
+		return nil, errTopics
+	}
+	who, err := c.hub.revalidate(ctx, c.principal())
+	if lostRight(err) {
+		return nil, errNoLonger
+	}
+	if err == nil {
+		err = c.hub.authorize(ctx, who, topic)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := &subscription{client: c, topic: topic}
+	if s.room, err = c.hub.join(ctx, name); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.topics[name] = s
+	return s, nil
+}
+
+func (c *client) unsubscribe(r request) {
+	c.mu.Lock()
+	s := c.topics[r.Topic]
+	c.mu.Unlock()
+	if s == nil {
+		c.reply(refusal(r.ID, "", problem.New(problem.NotFound, "not_subscribed", "there is no subscription to the topic")))
+		return
+	}
+	c.leave(s)
+	c.reply(reply{ID: r.ID, Op: opOK, Topic: r.Topic})
+}
+
+// leave ends a subscription: nothing that waits for it is sent any more.
+func (c *client) leave(s *subscription) {
+	if s.ended.Swap(true) {
+		return
+	}
+	c.mu.Lock()
+	delete(c.topics, s.topic.String())
+	c.mu.Unlock()
+	s.room.exit(s)
+	c.hub.part(s.room)
+}
+
+func (c *client) leaveAll() {
+	for _, s := range c.subscriptions() {
+		c.leave(s)
+	}
+}
+
+func (c *client) subscriptions() []*subscription {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := make([]*subscription, 0, len(c.topics))
+	for _, s := range c.topics {
+		all = append(all, s)
+	}
+	return all
+}
+
+// replay sends what history holds after a position, at the pace of the client,
+// until the subscription has caught up with the room and goes live.
+func (s *subscription) replay(id string, since int64) {
+	c := s.client
+	select {
+	case c.replays <- struct{}{}:
+		defer func() { <-c.replays }()
+	case <-c.ctx.Done():
+		return
+	}
+	h, err := s.read(since)
+	if err != nil {
+		c.leave(s)
+		c.reply(refusal(id, s.topic.String(), err))
+		return
+	}
+	s.position = since
+	if since == 0 {
+		s.position = h.Base
+	}
+	lost := since > h.Last // a number that the topic never reached: of another life
+	if lost {
+		s.position = h.Last
+	}
+	s.sent.Store(s.position)
+	c.reply(reply{ID: id, Op: opOK, Topic: s.topic.String(), Seq: s.position})
+	if lost {
+		s.pushGap(min(h.Base+1, h.Last), h.Last)
+	}
+	for s.take(h) && !s.room.enterAt(s) {
+		if h, err = s.read(s.position); err != nil {
+			c.leave(s)
+			c.reply(refusal("", s.topic.String(), err))
+			return
+		}
+	}
+}
+
+func (s *subscription) read(after int64) (History, error) {
+	ctx, cancel := context.WithTimeout(s.client.ctx, askTimeout)
+	defer cancel()
+	return s.client.hub.cfg.Bus.Read(ctx, s.topic.String(), after, replayChunk)
+}
+
+// take queues a piece of history; false = the subscription has ended.
+func (s *subscription) take(h History) bool {
+	for _, m := range h.Messages {
+		if !s.awaitRoom() {
+			return false
+		}
+		s.queue(m, nil)
+	}
+	if len(h.Messages) < replayChunk && s.position < h.Last {
+		s.queue(Message{Seq: h.Last}, nil)
+	}
+	return !s.ended.Load()
+}
+
+func (s *subscription) awaitRoom() bool {
+	for !s.client.out.hasRoom() {
+		select {
+		case <-s.client.out.room:
+		case <-s.client.ctx.Done():
+		}
+		if s.client.ended.Load() {
+			return false
+		}
+	}
+	return !s.ended.Load()
+}
+
+// queue sends a message that is news to the subscription, after a gap for what
+// is missing before it. frame is its encoding, when there is one already.
+func (s *subscription) queue(m Message, frame []byte) {
+	if m.Seq <= s.position {
+		return
+	}
+	missing := m.Seq - 1
+	if m.Body == nil {
+		missing = m.Seq
+	}
+	if missing > s.position {
+		s.pushGap(s.position+1, missing)
+	}
+	if m.Body != nil {
+		if frame == nil {
+			frame = eventFrame(s.topic.String(), m)
+		}
+		s.push(&outgoing{frame: frame, seq: m.Seq, sub: s, key: m.Key})
+	}
+	s.position = m.Seq
+}
+
+func (s *subscription) pushGap(from, to int64) {
+	gap := reply{Op: opGap, Topic: s.topic.String(), From: from, To: to}
+	s.push(&outgoing{frame: gap.encode(), seq: to, sub: s})
+}
+
+func (s *subscription) push(o *outgoing) {
+	if !s.client.out.push(o) {
+		s.client.end(CloseSlow, s.topic.String()+" "+strconv.FormatInt(s.sent.Load(), 10))
+	}
+}
