@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+
+	"github.com/jetadmin/jetadmin/problem"
 )
 
 // Authenticator recognises one kind of credential of a request.
@@ -57,8 +59,8 @@ func (s *Service) Authenticate(r *http.Request) (*Principal, error) {
 		}
 	}
 	p, dead := s.byCookie(r)
-	if p != nil {
-		return p, nil
+	if p != nil || isFailure(dead) {
+		return p, dead
 	}
 	if token != "" {
 		return nil, refuse(errNobodyKnows)
@@ -113,13 +115,17 @@ func (s *Service) byCookie(r *http.Request) (*Principal, error) {
 			break
 		}
 		p, err := s.bySession(r.Context(), cookie.Value)
-		if err == nil {
-			return p, nil
+		if err == nil || isFailure(err) {
+			return p, err
 		}
 		last = err
 	}
 	return nil, last
 }
+
+// isFailure reports whether a credential could not be judged, which is no
+// reason to look for another identity.
+func isFailure(err error) bool { return err != nil && !problem.Is(err, problem.Unauthenticated) }
 
 // headerToken is the token that a client sent on purpose: of X-API-Key, or of a
 // bearer Authorization; "" = none. Two of them could be read in two ways by two

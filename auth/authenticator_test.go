@@ -124,3 +124,26 @@ func TestAuthenticateToken(t *testing.T) {
 		b.dead(token)
 	}
 }
+
+// A credential that cannot be judged is nobody else's.
+func TestFailureIsNotAnotherIdentity(t *testing.T) {
+	t.Parallel()
+	b := setup(t, testdb.SQLite(t), func(c *auth.Config) {
+		c.Authenticators = []auth.Authenticator{auth.AuthenticatorFunc(func(*http.Request) (*auth.Principal, error) {
+			t.Error("the host was asked")
+			return nil, nil
+		})}
+	})
+	b.user(ada)
+	token, _ := b.login(ada)
+	if err := b.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, headers := range [][]string{{"Authorization", "Bearer " + token}, {"Cookie", auth.CookieName + "=" + token}} {
+		p, err := b.Authenticate(request(t, headers...))
+		wantKind(t, err, problem.Internal)
+		if p != nil {
+			t.Errorf("got %+v", p)
+		}
+	}
+}

@@ -7,8 +7,8 @@ func (s *Service) SetCost(memory, passes uint32) {
 	s.passwords = newHasher(cost{memory: memory, passes: passes, threads: 1})
 }
 
-// CountHashes counts the password hashes that are computed from now on, each
-// with its cost.
+// CountHashes adds up the memory, in KiB, of the password hashes that are
+// computed from now on.
 func (s *Service) CountHashes() *atomic.Int64 {
 	var n atomic.Int64
 	derive := s.passwords.derive
@@ -17,6 +17,16 @@ func (s *Service) CountHashes() *atomic.Int64 {
 		return derive(password, salt, c, size)
 	}
 	return &n
+}
+
+// DuringHash has something happen while the next password hash is computed.
+func (s *Service) DuringHash(happen func()) {
+	derive := s.passwords.derive
+	s.passwords.derive = func(password string, salt []byte, c cost, size uint32) []byte {
+		s.passwords.derive = derive
+		happen()
+		return derive(password, salt, c, size)
+	}
 }
 
 // WithChecksum completes the text of a token.

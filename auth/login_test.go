@@ -132,6 +132,47 @@ func TestT42_NewPasswordEndsOtherSessions(t *testing.T) {
 	})
 }
 
+// A log-in or a change that was under way with the old password comes too late.
+func TestT42_NewPasswordDuringALogin(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := setup(t, db)
+		u := b.user(ada)
+		_, ctx := b.login(ada)
+		plant := func() {
+			const other = "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
+			_, err := db.ExecContext(t.Context(), "UPDATE ?schema.jet_user SET password_hash = ? WHERE id = ?", other, u.ID)
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		before := storedHash(t, b, u.ID)
+		b.DuringHash(plant)
+		_, err := b.Login(t.Context(), auth.Credentials{Email: ada, Password: password})
+		wantKind(t, err, problem.Unauthenticated)
+
+		if _, err := db.ExecContext(t.Context(), "UPDATE ?schema.jet_user SET password_hash = ? WHERE id = ?", before, u.ID); err != nil {
+			t.Fatal(err)
+		}
+		b.DuringHash(plant)
+		wantKind(t, b.ChangePassword(ctx, auth.PasswordChange{Old: password, New: "a much better password"}), problem.Conflict)
+		if all, err := b.Sessions(ctx); err != nil || len(all) != 1 {
+			t.Errorf("sessions are %+v, %v, want the first log-in only", all, err)
+		}
+	})
+}
+
+func TestUnreadableHashIsNoPassword(t *testing.T) {
+	t.Parallel()
+	b := setup(t, testdb.SQLite(t))
+	u := b.user(ada)
+	if _, err := b.db.ExecContext(t.Context(), "UPDATE ?schema.jet_user SET password_hash = 'x' WHERE id = ?", u.ID); err != nil {
+		t.Fatal(err)
+	}
+	_, err := b.Login(t.Context(), auth.Credentials{Email: ada, Password: password})
+	wantCode(t, err, "login_failed")
+}
+
 func TestT42_DisablingEndsEverything(t *testing.T) {
 	t.Parallel()
 	testdb.Each(t, func(t *testing.T, db *store.DB) {
