@@ -35,7 +35,7 @@ const (
 
 // ParseValue compiles every string in v, the result of decoding JSON. It fails
 // with an Invalid problem, "expression_invalid", that lists all faults with the
-// path inside the value, such as "headers.Authorization" or "items.0".
+// path inside the value, such as "headers.Authorization" or "items[0]".
 func ParseValue(v any) (*Value, error) {
 	value := &Value{}
 	var faults problem.Faults
@@ -63,7 +63,7 @@ func (v *Value) parse(raw any, path string, depth int, faults *problem.Faults) f
 	case []any:
 		f := field{kind: isList, list: make([]field, len(raw))}
 		for i, item := range raw {
-			f.list[i] = v.parse(item, below(path, strconv.Itoa(i)), depth+1, faults)
+			f.list[i] = v.parse(item, path+element(i), depth+1, faults)
 		}
 		return f
 	case map[string]any:
@@ -87,6 +87,8 @@ func (v *Value) note(refs []Ref) {
 		}
 	}
 }
+
+func element(i int) string { return "[" + strconv.Itoa(i) + "]" }
 
 func below(path, name string) string {
 	if path == "" {
@@ -123,7 +125,7 @@ func (r *run) resolve(f field, path string, faults *problem.Faults) any {
 	case isList:
 		out := make([]any, len(f.list))
 		for i, item := range f.list {
-			out[i] = r.resolve(item, below(path, strconv.Itoa(i)), faults)
+			out[i] = r.resolve(item, path+element(i), faults)
 		}
 		return out
 	case isObject:

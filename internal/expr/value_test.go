@@ -35,14 +35,14 @@ func TestValueReportsEveryFaultWithItsPath(t *testing.T) {
 	t.Parallel()
 	raw := decode(t, `{"headers": {"Authorization": "{{ foo }}", "Accept": "ok"}, "items": [1, "{{ 1 + }}"], "fine": "{{ input }}"}`)
 	_, err := expr.ParseValue(raw)
-	assertPaths(t, err, "expression_invalid", "headers.Authorization", "items.1")
+	assertPaths(t, err, "expression_invalid", "headers.Authorization", "items[1]")
 
 	v, err := expr.ParseValue(decode(t, `{"headers": {"A": "{{ input.a }}"}, "items": ["{{ input.b }} x", "{{ input }}"]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = v.Eval(env(t, `{}`))
-	assertPaths(t, err, "expression_failed", "headers.A", "items.0")
+	assertPaths(t, err, "expression_failed", "headers.A", "items[0]")
 }
 
 func TestValueOfAString(t *testing.T) {
