@@ -1,0 +1,152 @@
+package api
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/internal/testdb"
+)
+
+// Every resource is made, read, changed and removed over HTTP, on both
+// databases; every reply on the way is held against the document.
+func TestResources(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		w := setupOn(t, db, basePath)
+		ada := w.as("ada")
+		tenant := ada.tenant("Acme")
+
+		ada.call("GET", "/tenants", nil).want(200)
+		if name := ada.call("PATCH", tenant, `{"name":"Acme Ltd","version":1}`).want(200).text("name"); name != "Acme Ltd" {
+			t.Fatalf("renamed to %q", name)
+		}
+		me := ada.call("GET", "/auth/me", nil).want(200)
+		if !strings.Contains(string(me.Body), `"query.execute"`) {
+			t.Fatalf("an owner's permissions are missing: %s", me.Body)
+		}
+		ada.call("PATCH", "/auth/me", `{"name":"x"}`).want(409) // the account lives in the host
+		ada.call("GET", "/auth/sessions", nil).want(200)
+
+		ada.call("GET", tenant+"/permissions", nil).want(200)
+		role := ada.call("POST", tenant+"/roles", `{"name":"Reader","permissions":["query.read"]}`).want(201)
+		ada.call("GET", tenant+"/roles/"+role.text("id"), nil).want(200)
+		ada.call("GET", tenant+"/roles?limit=2", nil).want(200)
+		ada.call("PATCH", tenant+"/roles/"+role.text("id"), `{"permissions":["query.*"],"version":1}`).want(200)
+
+		bob := w.as("bob").call("GET", "/auth/me", nil).want(200).text("user.id")
+		ada.call("POST", tenant+"/members", map[string]any{"userId": bob, "roleIds": []string{role.text("id")}}).want(201)
+		ada.call("GET", tenant+"/members", nil).want(200)
+		ada.call("GET", tenant+"/members/"+bob, nil).want(200)
+		ada.call("PATCH", tenant+"/members/"+bob, map[string]any{"roleIds": []string{role.text("id")}, "version": 1}).want(200)
+		w.as("bob").call("GET", tenant+"/members", nil).want(403)
+		w.as("bob").call("GET", tenant+"/permissions", nil).want(403)
+		w.as("bob").call("GET", tenant+"/datasource-types", nil).want(403)
+		ada.call("DELETE", tenant+"/members/"+bob, nil).want(204)
+		w.as("bob").call("GET", tenant+"/members", nil).want(404)
+		ada.call("DELETE", tenant+"/roles/"+role.text("id"), nil).want(204)
+
+		key := ada.call("POST", tenant+"/apikeys", `{"name":"export","scopes":["query.*","datasource.list"]}`).want(201)
+		ada.call("GET", tenant+"/apikeys", nil).want(200)
+		w.bearer(key.text("key")).call("GET", tenant+"/queries", nil).want(200)
+		w.bearer(key.text("key")).call("GET", tenant+"/members", nil).want(403)
+		w.bearer(key.text("key")).call("GET", "/auth/me", nil).want(200)
+		ada.call("DELETE", tenant+"/apikeys/"+key.text("id"), nil).want(204)
+		w.bearer(key.text("key")).call("GET", tenant+"/queries", nil).want(401)
+
+		useData(t, ada, tenant)
+
+		ada.call("GET", tenant+"/audit?limit=3", nil).want(200)
+		if valid := ada.call("GET", tenant+"/audit/verify", nil).want(200).field("valid"); valid != true {
+			t.Fatal("the record does not verify")
+		}
+	})
+}
+
+func useData(t *testing.T, ada *caller, tenant string) {
+	t.Helper()
+	ada.call("GET", tenant+"/datasource-types", nil).want(200)
+	body := `{"name":"Shop","type":"fixed","settings":{"host":"db.example.com"},"secrets":{"password":"hunter2"}}`
+	ada.call("POST", tenant+"/datasources/test", body).want(200)
+	source := ada.call("POST", tenant+"/datasources", body).want(201)
+	if strings.Contains(string(source.Body), "hunter2") {
+		t.Fatalf("the secret comes back: %s", source.Body)
+	}
+	at := tenant + "/datasources/" + source.text("id")
+	if got := source.Header.Get("Location"); got != basePath+apiPrefix+at {
+		t.Fatalf("Location is %q", got)
+	}
+	ada.call("GET", tenant+"/datasources", nil).want(200)
+	ada.call("GET", at, nil).want(200)
+	ada.call("PATCH", at, `{"description":"the shop","version":1}`).want(200)
+	ada.call("POST", at+"/test", nil).want(200)
+	ada.call("GET", at+"/schema", nil).want(200)
+
+	query := ada.call("POST", tenant+"/queries", map[string]any{"name": "All", "datasourceId": source.text("id"), "operation": map[string]any{}}).want(201)
+	ada.call("GET", tenant+"/queries?datasourceId="+source.text("id"), nil).want(200)
+	ada.call("GET", tenant+"/queries/"+query.text("id"), nil).want(200)
+	ada.call("PATCH", tenant+"/queries/"+query.text("id"), `{"rowLimit":1,"version":1}`).want(200)
+	ada.call("POST", tenant+"/queries/test", map[string]any{"datasourceId": source.text("id"), "operation": map[string]any{}}).want(200)
+	result := ada.call("POST", tenant+"/queries/"+query.text("id")+"/run", nil).want(200)
+	if result.field("truncated") != true || result.field("rowCount") != 1.0 {
+		t.Fatalf("the result is %s", result.Body)
+	}
+	ada.call("DELETE", at, nil).want(409)
+
+	useWorkflow(t, ada, tenant, query.text("id"))
+
+	ada.call("DELETE", tenant+"/queries/"+query.text("id"), nil).want(204)
+	ada.call("DELETE", at, nil).want(204)
+}
+
+func useWorkflow(t *testing.T, ada *caller, tenant, queryID string) {
+	t.Helper()
+	ada.call("GET", tenant+"/node-types", nil).want(200)
+	flow := ada.call("POST", tenant+"/workflows", map[string]any{"name": "Report", "draft": graph(queryID)}).want(201)
+	at := tenant + "/workflows/" + flow.text("id")
+	ada.call("GET", tenant+"/workflows", nil).want(200)
+	ada.call("GET", at, nil).want(200)
+	ada.call("PATCH", at, `{"description":"daily","version":1}`).want(200)
+	if ada.call("POST", at+"/validate", nil).want(200).field("valid") != true {
+		t.Fatal("the stored draft is not valid")
+	}
+	faulty := ada.call("POST", at+"/validate", `{"draft":{"nodes":[],"edges":[]}}`).want(200)
+	if faulty.field("valid") != false || len(faulty.field("errors").([]any)) == 0 {
+		t.Fatalf("an empty draft: %s", faulty.Body)
+	}
+	ada.call("POST", at+"/runs", nil).want(409) // not published
+	version := ada.call("POST", at+"/publish", `{"version":2}`).want(201)
+	if !strings.HasSuffix(version.Header.Get("Location"), "/versions/1") {
+		t.Fatalf("Location is %q", version.Header.Get("Location"))
+	}
+	ada.call("GET", at+"/versions", nil).want(200)
+	ada.call("GET", at+"/versions/1", nil).want(200)
+	ada.call("GET", at+"/versions/01", nil).want(404)
+	ada.call("GET", at+"/versions/x", nil).want(404)
+
+	run := ada.call("POST", at+"/runs", `{"input":{"big":9007199254740993},"wait":true}`).want(202)
+	if run.text("status") != "succeeded" {
+		t.Fatalf("the run: %s", run.Body)
+	}
+	if !strings.Contains(string(run.Body), "9007199254740993") {
+		t.Fatalf("a large integer lost digits: %s", run.Body)
+	}
+	ada.call("GET", tenant+"/runs?status=succeeded&workflowId="+flow.text("id"), nil).want(200)
+	ada.call("GET", tenant+"/runs?status=sleeping", nil).want(422)
+	ada.call("GET", tenant+"/runs/"+run.text("id"), nil).want(200)
+	ada.call("GET", tenant+"/runs/"+run.text("id")+"/nodes/query", nil).want(200)
+	ada.call("POST", tenant+"/runs/"+run.text("id")+"/cancel", nil).want(409)
+	ada.call("DELETE", at, nil).want(204)
+}
+
+// graph reads a query and ends with the run's input.
+func graph(queryID string) map[string]any {
+	return map[string]any{
+		"nodes": []map[string]any{
+			{"key": "start", "type": "start"},
+			{"key": "query", "type": "query", "config": map[string]any{"queryId": queryID}},
+			{"key": "end", "type": "end", "config": map[string]any{"output": "{{ input }}"}},
+		},
+		"edges": []map[string]any{{"from": "start", "to": "query"}, {"from": "query", "to": "end"}},
+	}
+}
