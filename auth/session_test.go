@@ -114,6 +114,22 @@ func TestLogoutWithoutASession(t *testing.T) {
 	wantKind(t, b.Logout(byKey), problem.Forbidden)
 }
 
+// A session that began while its account was being disabled is worth nothing.
+func TestSessionOfADisabledAccount(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := setup(t, db)
+		b.user(ada)
+		token, ctx := b.login(ada)
+		if _, err := db.ExecContext(t.Context(), "UPDATE ?schema.jet_user SET disabled = ?", true); err != nil {
+			t.Fatal(err)
+		}
+		b.dead(token)
+		_, err := b.Revalidate(t.Context(), auth.FromContext(ctx))
+		wantKind(t, err, problem.Unauthenticated)
+	})
+}
+
 func TestSessionsAreBounded(t *testing.T) {
 	t.Parallel()
 	b := setup(t, testdb.SQLite(t))
