@@ -45,7 +45,8 @@ type Conn interface {
 	// An error about the statement itself is a *StatementError.
 	Query(ctx context.Context, s Statement) (Rows, error)
 
-	// Close ends all connections. Calls under way fail.
+	// Close ends all connections. The service calls it when no other call is under
+	// way; calls after it fail.
 	Close() error
 }
 

@@ -1,0 +1,196 @@
+package rest
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strconv"
+
+	"github.com/jetadmin/jetadmin/datasource"
+)
+
+// answer makes rows of a JSON document: of a list of objects one row each, with
+// the keys as columns in the order of their first appearance; of one object one
+// row; of anything else a column "value". pointer leads to the rows.
+func answer(body []byte, pointer []string, maxRows int) (datasource.Rows, error) {
+	document, err := find(body, pointer)
+	if err != nil {
+		return nil, err
+	}
+	t := table{index: map[string]int{}}
+	if first(document) != '[' {
+		return t.result(t.add(document))
+	}
+	var list []json.RawMessage
+	if err := json.Unmarshal(document, &list); err != nil {
+		return nil, notJSON(err)
+	}
+	for _, element := range list[:min(len(list), maxRows+1)] {
+		if err := t.add(element); err != nil {
+			return nil, err
+		}
+	}
+	return t.result(nil)
+}
+
+func find(document json.RawMessage, pointer []string) (json.RawMessage, error) {
+	if !json.Valid(document) {
+		return nil, notJSON(nil)
+	}
+	for _, token := range pointer {
+		var ok bool
+		switch first(document) {
+		case '{':
+			var object map[string]json.RawMessage
+			_ = json.Unmarshal(document, &object)
+			document, ok = object[token]
+		case '[':
+			var list []json.RawMessage
+			_ = json.Unmarshal(document, &list)
+			if i, err := strconv.Atoi(token); err == nil && i >= 0 && i < len(list) {
+				document, ok = list[i], true
+			}
+		}
+		if !ok {
+			return nil, refused("the answer has nothing at the place that rows points to", "", nil)
+		}
+	}
+	return document, nil
+}
+
+func notJSON(cause error) error { return refused("the answer is not valid JSON", "", cause) }
+
+func first(document []byte) byte {
+	if trimmed := bytes.TrimLeft(document, " \t\r\n"); len(trimmed) > 0 {
+		return trimmed[0]
+	}
+	return 0
+}
+
+// table grows by rows and by columns.
+type table struct {
+	columns []datasource.Column
+	index   map[string]int
+	rows    [][]any
+}
+
+func (t *table) result(err error) (datasource.Rows, error) {
+	if err != nil {
+		return nil, err
+	}
+	for i, row := range t.rows { // later rows may have brought more columns
+		t.rows[i] = append(row, make([]any, len(t.columns)-len(row))...)
+	}
+	for i := range t.columns {
+		t.columns[i].Type = t.columnType(i)
+	}
+	return datasource.BufferedRows(t.columns, t.rows), nil
+}
+
+func (t *table) add(element json.RawMessage) error {
+	row := make([]any, len(t.columns))
+	if first(element) != '{' {
+		row = t.put(row, "value", element)
+		t.rows = append(t.rows, row)
+		return nil
+	}
+	d := json.NewDecoder(bytes.NewReader(element))
+	if _, err := d.Token(); err != nil {
+		return notJSON(err)
+	}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			return notJSON(err)
+		}
+		var v json.RawMessage
+		if err := d.Decode(&v); err != nil {
+			return notJSON(err)
+		}
+		row = t.put(row, key.(string), v)
+	}
+	t.rows = append(t.rows, row)
+	return nil
+}
+
+func (t *table) put(row []any, key string, v json.RawMessage) []any {
+	i, ok := t.index[key]
+	if !ok {
+		i = len(t.columns)
+		t.index[key] = i
+		t.columns = append(t.columns, datasource.Column{Name: key})
+	}
+	for len(row) <= i {
+		row = append(row, nil)
+	}
+	row[i] = value(v)
+	return row
+}
+
+func value(raw json.RawMessage) any {
+	switch first(raw) {
+	case '"':
+		var s string
+		_ = json.Unmarshal(raw, &s)
+		return s
+	case 't', 'f':
+		return first(raw) == 't'
+	case 'n':
+		return nil
+	case '{', '[':
+		return datasource.JSON(raw)
+	}
+	s := string(bytes.TrimSpace(raw))
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return n
+	}
+	if f, err := strconv.ParseFloat(s, 64); err == nil && !wide(s) {
+		return f
+	}
+	return datasource.Decimal(s)
+}
+
+// wide reports whether a number has more digits than a float64 keeps.
+func wide(s string) bool {
+	digits := 0
+	for _, c := range s {
+		if c == 'e' || c == 'E' {
+			break
+		}
+		if '0' <= c && c <= '9' && (digits > 0 || c != '0') {
+			digits++
+		}
+	}
+	return digits > 15
+}
+
+// columnType is the type that all values of a column share.
+func (t *table) columnType(i int) datasource.ColumnType {
+	var types []datasource.ColumnType
+	for _, row := range t.rows {
+		switch row[i].(type) {
+		case nil:
+		case string:
+			types = append(types, datasource.ColumnString)
+		case bool:
+			types = append(types, datasource.ColumnBoolean)
+		case int64:
+			types = append(types, datasource.ColumnInteger)
+		case float64, datasource.Decimal:
+			types = append(types, datasource.ColumnNumber)
+		default:
+			types = append(types, datasource.ColumnJSON)
+		}
+	}
+	slices.Sort(types)
+	types = slices.Compact(types)
+	switch {
+	case len(types) == 0:
+		return datasource.ColumnUnknown
+	case len(types) == 1:
+		return types[0]
+	case slices.Equal(types, []datasource.ColumnType{datasource.ColumnInteger, datasource.ColumnNumber}):
+		return datasource.ColumnNumber
+	}
+	return datasource.ColumnJSON
+}
