@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/jetadmin/jetadmin/datasource"
 	"github.com/jetadmin/jetadmin/datasource/template"
@@ -93,8 +94,10 @@ func parsePath(path string, faults *problem.Faults) template.Text {
 	}
 	literal, _ := text.Expand(func(string) any { return nil }, nil, func(string, any) (string, error) { return "x", nil })
 	u, err := url.Parse("http://host/" + strings.TrimPrefix(literal, "/"))
-	faults.Check(err == nil && u.Host == "host" && !strings.ContainsAny(literal, "?#\\") && plainSegments(literal),
-		"path", `must be a path without "?", "#", "\" and ".." (query parameters belong to query)`)
+	// A path that a URL would write otherwise is refused: it would be decoded and
+	// encoded again, and with it the "/" inside of a value.
+	faults.Check(err == nil && u.Host == "host" && u.EscapedPath() == "/"+strings.TrimPrefix(literal, "/") && plainSegments(literal),
+		"path", `must be a percent-encoded path without "?", "#" and ".." (query parameters belong to query)`)
 	return text
 }
 
@@ -113,6 +116,7 @@ func parseFields(in map[string]string, path string, faults *problem.Faults) []fi
 	var fields []field
 	for name, value := range in {
 		faults.Check(name != "" && !strings.Contains(name, "{{"), path, "needs fixed names: a name cannot hold a placeholder")
+		faults.Check(!strings.ContainsFunc(value, unicode.IsControl), path, "cannot hold line breaks and control characters")
 		text, err := template.ParseText(value, path)
 		faults.Merge("", err)
 		fields = append(fields, field{name, text})
