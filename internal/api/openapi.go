@@ -17,12 +17,15 @@ import (
 
 const schemaPrefix = "#/components/schemas/"
 
-// surface is huma with the choices that it makes by itself taken from it: a
-// reply is JSON whatever the Accept header says.
+// surface is huma with the choices that it makes by itself taken from it: bodies
+// are JSON both ways, whatever the headers say.
 type surface struct{ huma.API }
 
 // Negotiate implements huma.API.
 func (surface) Negotiate(string) (string, error) { return jsonType, nil }
+
+// Unmarshal implements huma.API.
+func (surface) Unmarshal(_ string, body []byte, into any) error { return unmarshal(body, into) }
 
 // adapter puts huma's operations on our mux, behind our steps.
 type adapter struct{ *API }
@@ -46,7 +49,7 @@ func (a *API) openSurface() {
 	// The configuration of a node type is any JSON Schema.
 	registry.RegisterTypeAlias(reflect.TypeFor[jsonschema.Schema](), reflect.TypeFor[map[string]any]())
 	registry.Schema(reflect.TypeFor[Problem](), true, "")
-	format := huma.Format{Marshal: marshal, Unmarshal: unmarshal}
+	format := huma.Format{Marshal: marshal}
 	config := huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
