@@ -89,11 +89,32 @@ func (s *Service) allows(ctx context.Context, who *auth.Principal, permission au
 	default:
 		return false, nil
 	}
+	return s.byRoles(ctx, who, permission, objectID)
+}
+
+// byRoles decides by the roles of a principal: by a decision that was made
+// before, if it still stands.
+func (s *Service) byRoles(ctx context.Context, who *auth.Principal, permission auth.Permission, objectID string) (bool, error) {
+	var space [256]byte
+	key := appendQuestion(space[:0], who.TenantID, who.Roles, permission, "")
+	if d := s.decisions.find(key); d != nil && s.policies.stands(&d.ground.lease) && d.ground.asked(objectID) == "" {
+		return d.allowed, nil
+	}
 	p, err := s.policies.get(ctx, who.TenantID)
 	if err != nil {
 		return false, fmt.Errorf("load the roles: %w", err)
 	}
-	return p.allows(who.Roles, permission, objectID)
+	if objectID = p.ground.asked(objectID); objectID != "" {
+		key = appendQuestion(space[:0], who.TenantID, who.Roles, permission, objectID)
+	}
+	if d := s.decisions.find(key); d != nil && d.ground == p.ground {
+		return d.allowed, nil
+	}
+	allowed, err := p.allows(who.Roles, permission, objectID)
+	if err == nil {
+		s.decisions.keep(&decision{key: string(key), allowed: allowed, ground: p.ground})
+	}
+	return allowed, err
 }
 
 // granted reports whether a service holds a right. A grant on one object says

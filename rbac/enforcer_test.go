@@ -1,6 +1,7 @@
 package rbac
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -54,15 +55,7 @@ func (w world) rules() []rule {
 // answers are the decisions on every question that can be asked, by question.
 func (w world) answers(t *testing.T, rules []rule) map[string]bool {
 	t.Helper()
-	m, err := modelOf()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &Service{model: m, catalogue: newCatalogue()}
-	p, err := s.newPolicy(1, rules)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := serviceOf(t, rules)
 	answers := map[string]bool{}
 	for set := range 1 << len(w.roles) {
 		var roles []string
@@ -74,18 +67,44 @@ func (w world) answers(t *testing.T, rules []rule) map[string]bool {
 		w.Shuffle(len(roles), func(i, j int) { roles[i], roles[j] = roles[j], roles[i] })
 		for _, permission := range w.questions {
 			for _, objectID := range w.objects {
-				allowed, err := p.allows(roles, permission, objectID)
-				if err != nil {
-					t.Fatal(err)
-				}
+				allowed := s.must(t, roles, permission, objectID)
 				if want := byTheBook(rules, roles, permission, objectID); allowed != want {
 					t.Fatalf("%v %s %q is %v, by the rules %+v it is %v", roles, permission, objectID, allowed, rules, want)
+				}
+				if again := s.must(t, roles, permission, objectID); again != allowed {
+					t.Fatalf("%v %s %q is %v, the second time %v", roles, permission, objectID, allowed, again)
 				}
 				answers[fmt.Sprint(set, permission, objectID)] = allowed
 			}
 		}
 	}
 	return answers
+}
+
+// asked is a service on rules that come from no database.
+type asked struct{ *Service }
+
+func serviceOf(t *testing.T, rules []rule) asked {
+	t.Helper()
+	m, err := modelOf()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Service{catalogue: newCatalogue(), decisions: newDecisions(64), model: m}
+	s.policies = newPolicies(1,
+		func(context.Context, string) (int64, error) { return 1, nil },
+		func(context.Context, string) (*policy, error) { return s.newPolicy(1, rules) })
+	return asked{s}
+}
+
+func (s asked) must(t *testing.T, roles []string, permission auth.Permission, objectID string) bool {
+	t.Helper()
+	who := &auth.Principal{Kind: auth.KindUser, TenantID: "t", Roles: roles}
+	allowed, err := s.byRoles(t.Context(), who, permission, objectID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return allowed
 }
 
 // byTheBook decides as the package says it, without Casbin, cache or shortcuts.
@@ -152,50 +171,5 @@ func noWider(t *testing.T, rules []rule, before, after map[string]bool) {
 		if allowed && !before[question] {
 			t.Fatalf("%s became allowed; the rules were %+v", question, rules)
 		}
-	}
-}
-
-// A key of the decision cache stands for one question only.
-func FuzzQuestionsHaveKeysOfTheirOwn(f *testing.F) {
-	f.Add("a", "b", "query.read", "x", "ab", "", "query.read", "x")
-	f.Add("a", "", "query.read", "", "a", "query.read", "", "")
-	f.Fuzz(func(t *testing.T, a1, a2, ap, ao, b1, b2, bp, bo string) {
-		a := appendQuestion(nil, []string{a1, a2}, auth.Permission(ap), ao)
-		b := appendQuestion(nil, []string{b1, b2}, auth.Permission(bp), bo)
-		sameRoles := a1 == b1 && a2 == b2 || a1 == b2 && a2 == b1
-		if same := sameRoles && ap == bp && ao == bo; same != (string(a) == string(b)) {
-			t.Errorf("%q and %q", a, b)
-		}
-	})
-}
-
-func TestDecisionsAreBounded(t *testing.T) {
-	t.Parallel()
-	m, err := modelOf()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &Service{model: m}
-	p, err := s.newPolicy(1, []rule{{role: "r", permissions: []auth.Permission{"query.*"}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range maxDecisions + 100 {
-		allowed, err := p.allows([]string{"r", fmt.Sprint(i)}, auth.QueryRead, fmt.Sprint(i))
-		if err != nil || !allowed {
-			t.Fatal(allowed, err)
-		}
-		if len(p.decisions) > maxDecisions {
-			t.Fatalf("%d decisions are kept", len(p.decisions))
-		}
-	}
-	clear(p.decisions)
-	for i := range 1000 {
-		if _, err := p.allows([]string{"r"}, auth.QueryRead, fmt.Sprint(i)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if len(p.decisions) != 1 {
-		t.Errorf("objects without rules of their own take %d decisions", len(p.decisions))
 	}
 }

@@ -37,9 +37,10 @@ type Service struct {
 	catalogue catalogue
 	clock     clock.Clock
 	db        *store.DB
+	decisions *decisions
 	model     model.Model
 	pages     *page.Signer
-	policies  *cache
+	policies  *policies
 }
 
 const defaultTenants = 16384
@@ -59,10 +60,11 @@ func New(cfg Config) (*Service, error) {
 		catalogue: newCatalogue(),
 		clock:     cfg.Clock,
 		db:        cfg.DB,
+		decisions: newDecisions(maxDecisions),
 		model:     m,
 		pages:     cfg.Pages,
 	}
-	s.policies = newCache(cfg.Tenants, s.currentVersion, s.currentPolicy)
+	s.policies = newPolicies(cfg.Tenants, s.currentVersion, s.currentPolicy)
 	return s, nil
 }
 

@@ -19,8 +19,8 @@ type source struct {
 	during  func() // runs in the middle of a load
 }
 
-func (s *source) cache(limit int, age time.Duration) *cache {
-	c := newCache(limit, s.look, s.load)
+func (s *source) policies(limit int, age time.Duration) *policies {
+	c := newPolicies(limit, s.look, s.load)
 	c.age = age
 	return c
 }
@@ -38,14 +38,14 @@ func (s *source) load(context.Context, string) (*policy, error) {
 	if err := s.fail.Load(); err != nil {
 		return nil, *err
 	}
-	p := &policy{version: s.version.Load()}
+	p := &policy{version: s.version.Load(), ground: new(ground)}
 	if s.during != nil {
 		s.during()
 	}
 	return p, nil
 }
 
-func mustGet(t *testing.T, c *cache, tenantID string) *policy {
+func mustGet(t *testing.T, c *policies, tenantID string) *policy {
 	t.Helper()
 	p, err := c.get(t.Context(), tenantID)
 	if err != nil {
@@ -54,10 +54,10 @@ func mustGet(t *testing.T, c *cache, tenantID string) *policy {
 	return p
 }
 
-func TestCacheReadsAVersionOnceInAWhile(t *testing.T) {
+func TestPoliciesReadAVersionOnceInAWhile(t *testing.T) {
 	t.Parallel()
 	var s source
-	c := s.cache(10, policyAge)
+	c := s.policies(10, policyAge)
 	began := time.Now()
 	var done sync.WaitGroup
 	for range 8 {
@@ -77,10 +77,10 @@ func TestCacheReadsAVersionOnceInAWhile(t *testing.T) {
 	}
 }
 
-func TestCacheFollowsTheVersion(t *testing.T) {
+func TestPoliciesFollowTheVersion(t *testing.T) {
 	t.Parallel()
 	var s source
-	c := s.cache(10, 0) // every policy is too old at once
+	c := s.policies(10, 0) // every policy is too old at once
 	first := mustGet(t, c, "a")
 	if mustGet(t, c, "a") != first || s.loads.Load() != 1 {
 		t.Error("a policy of the same version is loaded again")
@@ -91,10 +91,10 @@ func TestCacheFollowsTheVersion(t *testing.T) {
 	}
 }
 
-func TestCacheForgetsWhatWasLoadedDuringAChange(t *testing.T) {
+func TestPoliciesForgetWhatWasLoadedDuringAChange(t *testing.T) {
 	t.Parallel()
 	var s source
-	c := s.cache(10, time.Hour)
+	c := s.policies(10, time.Hour)
 	s.during = func() { // the change is committed after the load has read
 		s.during = nil
 		s.version.Store(2)
@@ -110,31 +110,46 @@ func TestCacheForgetsWhatWasLoadedDuringAChange(t *testing.T) {
 	}
 }
 
-func TestCacheIsBoundedAndKeepsWhatIsUsed(t *testing.T) {
+func TestPoliciesAreBoundedAndKeepWhatIsUsed(t *testing.T) {
 	t.Parallel()
 	var s source
-	c := s.cache(4, time.Hour)
+	c := s.policies(4, time.Hour)
 	kept := mustGet(t, c, "kept")
 	for i := range 50 {
 		mustGet(t, c, fmt.Sprint(i))
-		c.shard("kept").slots["kept"].used.Store(c.now()) // a use, without waiting for a second
-		n := 0
-		for i := range c.shards {
-			n += len(c.shards[i].slots)
+		if mustGet(t, c, "kept") != kept {
+			t.Fatal("the policy that was used all the time is dropped")
 		}
-		if n > 4 {
-			t.Fatalf("%d policies are kept", n)
+		if len(c.slots) > 4 || c.order.Len() != len(c.slots) {
+			t.Fatalf("%d policies are kept", len(c.slots))
 		}
-	}
-	if mustGet(t, c, "kept") != kept {
-		t.Error("the policy that was used all the time is dropped")
 	}
 }
 
-func TestCacheFailsClosedAndRecovers(t *testing.T) {
+// What was decided by a policy that invalidate cannot reach any more must not
+// stand.
+func TestPoliciesEndWhenTheyAreDropped(t *testing.T) {
 	t.Parallel()
 	var s source
-	c := s.cache(10, 0)
+	c := s.policies(1, time.Hour)
+	dropped := mustGet(t, c, "a")
+	mustGet(t, c, "b")
+	if c.stands(&dropped.ground.lease) {
+		t.Error("a dropped policy stands")
+	}
+	s.during = func() {
+		s.during = nil
+		mustGet(t, c, "b") // takes the only place while "a" is loaded
+	}
+	if late := mustGet(t, c, "a"); c.stands(&late.ground.lease) {
+		t.Error("a policy that was dropped while it was loaded stands")
+	}
+}
+
+func TestPoliciesFailClosedAndRecover(t *testing.T) {
+	t.Parallel()
+	var s source
+	c := s.policies(10, 0)
 	mustGet(t, c, "a")
 	down := errors.New("down")
 	s.fail.Store(&down)
@@ -145,10 +160,10 @@ func TestCacheFailsClosedAndRecovers(t *testing.T) {
 	mustGet(t, c, "a")
 }
 
-func TestCacheLetsGoOfWhoStopsWaiting(t *testing.T) {
+func TestPoliciesLetGoOfWhoStopsWaiting(t *testing.T) {
 	t.Parallel()
 	var s source
-	c := s.cache(10, time.Hour)
+	c := s.policies(10, time.Hour)
 	loading, release := make(chan struct{}), make(chan struct{})
 	s.during = func() { close(loading); <-release }
 	var first sync.WaitGroup
