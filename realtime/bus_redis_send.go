@@ -28,6 +28,7 @@ type redisSender struct {
 	bus       *RedisBus
 	publisher string // names this process in the state of topics
 	number    int64  // of the last message taken; only run uses it
+	loaded    bool   // the script is at Redis, as far as run knows
 	wake      chan struct{}
 	done      chan struct{}
 
@@ -147,30 +148,32 @@ func (s *redisSender) send(ctx context.Context, batch []redisMessage) {
 // it. One that Redis refused was certainly not accepted; it and those after it
 // get new numbers, since a later one of the same topic may have been accepted.
 func (s *redisSender) try(ctx context.Context, batch []redisMessage) (again []redisMessage, failure error) {
+	// Before, not after the first refusal: another process may load it in the
+	// middle of the batch, and later messages would overtake.
+	if !s.loaded {
+		if err := s.bus.publish.Load(ctx, s.bus.rdb).Err(); err != nil {
+			return batch, err
+		}
+		s.loaded = true
+	}
 	pipe := s.bus.rdb.Pipeline()
 	answers := make([]*redis.Cmd, len(batch))
 	for i, m := range batch {
 		answers[i] = s.bus.publish.EvalSha(ctx, pipe, s.bus.keys(m.topic), s.arguments(m)...)
 	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
-	refused, unloaded := false, false
+	refused := false
 	for i, answer := range answers {
 		err := answer.Err()
 		switch {
 		case err == nil:
-			continue
-		case redis.HasErrorPrefix(err, "NOSCRIPT"):
-			refused, unloaded = true, true
 		case passes(err):
+			again = append(again, batch[i])
 			refused, failure = refused || answered(err), err
+			s.loaded = false // lost with what went wrong, possibly
 		default:
 			s.bus.logger().ErrorContext(ctx, "realtime: message refused by Redis", "topic", batch[i].topic, "error", err)
-			continue
 		}
-		again = append(again, batch[i])
-	}
-	if unloaded {
-		failure = s.bus.publish.Load(ctx, s.bus.rdb).Err()
 	}
 	if refused {
 		s.renumber(again)
@@ -211,7 +214,7 @@ func passes(err error) bool {
 	if !answered(err) {
 		return true
 	}
-	for _, state := range []string{"LOADING", "READONLY", "OOM", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY", "MISCONF", "NOREPLICAS"} {
+	for _, state := range []string{"NOSCRIPT", "LOADING", "READONLY", "OOM", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY", "MISCONF", "NOREPLICAS"} {
 		if strings.HasPrefix(err.Error(), state) {
 			return true
 		}

@@ -1,0 +1,250 @@
+package realtime_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/realtime"
+)
+
+// T128: an upgrade from elsewhere is refused, and so is a credential in the URL.
+func TestT128_ForeignOriginIsRefused(t *testing.T) {
+	t.Parallel()
+	w := setup(t, nil, func(c *realtime.Config) { c.AllowedOrigins = []string{"https://App.example.com:443", "http://dev.example.com:3000"} })
+	cookie := []string{"Cookie", "session=ann"}
+	for name, c := range map[string]struct {
+		headers []string
+		path    string
+		status  int
+	}{
+		"own page":              {append(cookie, "Origin", w.url), "", 0},
+		"own page behind TLS":   {append(cookie, "Origin", "https://"+w.host), "", 0},
+		"allowed":               {append(cookie, "Origin", "https://app.example.com"), "", 0},
+		"allowed with port":     {append(cookie, "Origin", "http://dev.example.com:3000"), "", 0},
+		"program without":       {nil, "", 0},
+		"cookie without origin": {cookie, "", 403},
+		"foreign":               {append(cookie, "Origin", "https://evil.example.com"), "", 403},
+		"foreign, no cookie":    {[]string{"Origin", "https://evil.example.com"}, "", 403},
+		"null":                  {append(cookie, "Origin", "null"), "", 403},
+		"empty":                 {append(cookie, "Origin", ""), "", 403},
+		"longer name":           {append(cookie, "Origin", "https://app.example.com.evil.com"), "", 403},
+		"shorter name":          {append(cookie, "Origin", "https://example.com"), "", 403},
+		"prefix":                {append(cookie, "Origin", "https://evilapp.example.com"), "", 403},
+		"other scheme":          {append(cookie, "Origin", "http://app.example.com"), "", 403},
+		"other port":            {append(cookie, "Origin", "https://app.example.com:8443"), "", 403},
+		"host as user":          {append(cookie, "Origin", "http://"+w.host+"@evil.com"), "", 403},
+		"with a path":           {append(cookie, "Origin", w.url+"/"), "", 403},
+		"two":                   {append(cookie, "Origin", w.url, "Origin", w.url), "", 403},
+		"token in the URL":      {nil, "/?token=ann", 400},
+		"any query":             {nil, "/?", 400},
+	} {
+		_, response, err := tryDial(t, w.url+c.path, c.headers...)
+		if c.status == 0 && err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if c.status != 0 && (err == nil || response.StatusCode != c.status || response.Header.Get("Content-Type") != "application/problem+json") {
+			t.Errorf("%s: %v, want %d", name, response, c.status)
+		}
+	}
+}
+
+// T129: whatever goes wrong in sign-in, the connection has no rights and closes.
+func TestT129_FailedAuthHasNoRights(t *testing.T) {
+	t.Parallel()
+	subscribe := `{"id":"s","op":"subscribe","topic":"run:1"}`
+	for name, c := range map[string]struct {
+		send []string
+		bad  func(string) (*auth.Principal, error)
+	}{
+		"wrong token":        {[]string{`{"id":"1","op":"auth","token":"eve"}`, subscribe}, nil},
+		"no token":           {[]string{`{"id":"1","op":"auth"}`, subscribe}, nil},
+		"skipped":            {[]string{subscribe}, nil},
+		"ping first":         {[]string{`{"op":"ping"}`, subscribe}, nil},
+		"not JSON":           {[]string{`token=ann`, subscribe}, nil},
+		"array":              {[]string{`["auth","ann"]`, subscribe}, nil},
+		"token of a number":  {[]string{`{"id":"1","op":"auth","token":1}`, subscribe}, nil},
+		"nobody":             {[]string{`{"id":"1","op":"auth","token":"ann"}`, subscribe}, func(string) (*auth.Principal, error) { return nil, nil }},
+		"error midway":       {[]string{`{"id":"1","op":"auth","token":"ann"}`, subscribe}, func(string) (*auth.Principal, error) { return &auth.Principal{}, errors.New("database is down") }},
+		"panic midway":       {[]string{`{"id":"1","op":"auth","token":"ann"}`, subscribe}, func(string) (*auth.Principal, error) { panic("boom") }},
+		"never":              {nil, nil},
+		"begun, not ended":   {[]string{`{"id":"1","op":"auth","token":"` + strings.Repeat("x", 300)}, nil},
+		"longer than a peek": {[]string{`{"id":"1","op":"auth","token":"` + strings.Repeat("x", 8000) + `"}`}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := setup(t, nil, func(cfg *realtime.Config) {
+				cfg.AuthTimeout = 200 * time.Millisecond
+				if c.bad != nil {
+					cfg.AuthenticateToken = func(_ context.Context, token string) (*auth.Principal, error) { return c.bad(token) }
+				}
+			})
+			s := dial(t, w.url)
+			for _, text := range c.send {
+				_ = s.trySend(text) // the server may have closed already
+			}
+			for {
+				f, err := s.receive()
+				if err != nil {
+					break
+				}
+				if f.Op != "error" {
+					t.Errorf("got %+v", f)
+				}
+			}
+		})
+	}
+	t.Run("late", func(t *testing.T) {
+		t.Parallel()
+		w := setup(t, nil, func(cfg *realtime.Config) { cfg.AuthTimeout = 50 * time.Millisecond })
+		s := dial(t, w.url)
+		s.wantClose(realtime.CloseUnauthenticated)
+	})
+	t.Run("slow check", func(t *testing.T) {
+		t.Parallel()
+		w := setup(t, nil, func(cfg *realtime.Config) {
+			cfg.AuthTimeout = 50 * time.Millisecond
+			cfg.AuthenticateToken = func(ctx context.Context, _ string) (*auth.Principal, error) {
+				<-ctx.Done()
+				return &auth.Principal{UserID: "ann"}, nil // comes back too late, with a principal
+			}
+		})
+		s := dial(t, w.url)
+		s.send(`{"id":"1","op":"auth","token":"ann"}`)
+		s.send(subscribe)
+		s.wantClose(realtime.CloseUnauthenticated)
+	})
+	t.Run("panic at the upgrade", func(t *testing.T) {
+		t.Parallel()
+		w := setup(t, nil, func(cfg *realtime.Config) {
+			cfg.Authenticate = func(*http.Request) (*auth.Principal, error) { panic("boom") }
+		})
+		if _, response, err := tryDial(t, w.url); err == nil || response.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("got %v", response)
+		}
+	})
+}
+
+// T130: no way into a topic without the right to it.
+func TestT130_ForeignTopicIsRefused(t *testing.T) {
+	t.Parallel()
+	eachBus(t, func(t *testing.T, bus medium) {
+		w := setup(t, bus())
+		w.allow("bob", "run:2")
+		s := w.enter(t, "bob")
+		for _, topic := range []string{"run:1", "tenant:1", "run:*", "*", "run:", ":1", "*:1", "run:%", "run:1\\u0000", "RUN:1", "run:1 ", "run:../1", "run:1:2"} {
+			s.send(`{"id":"s","op":"subscribe","topic":"` + topic + `"}`)
+			if f := s.want("error"); f.ID != "s" {
+				t.Errorf("%s: %+v", topic, f)
+			}
+		}
+		w.publish(t, "run:1", "secret", 1)
+		s.quiet()
+
+		s.send(`{"id":"s","op":"subscribe","topic":"run:2"}`)
+		s.want("ok")
+		w.forbid("bob", "run:2")
+		for since := range 2 {
+			again := w.enter(t, "bob")
+			again.send(`{"id":"s","op":"subscribe","topic":"run:2"` + []string{``, `,"since":0`}[since] + `}`)
+			again.want("error")
+		}
+	})
+}
+
+// T131: who loses a right loses the subscriptions within a second.
+func TestT131_LostRightEndsWithinASecond(t *testing.T) {
+	t.Parallel()
+	within := func(t *testing.T, what func(w *world), ended func(s *socket)) {
+		t.Helper()
+		w := setup(t, nil)
+		s, _ := w.watch(t, "ann", "run:1")
+		s.send(`{"id":"s","op":"subscribe","topic":"run:2"}`)
+		s.want("ok")
+		began := time.Now()
+		what(w)
+		ended(s)
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("took %v", took)
+		}
+		w.publish(t, "run:1", "secret", 1)
+		if f, err := s.receiveAfterPing(); err == nil && f.Op == "event" {
+			t.Errorf("received %+v", f)
+		}
+	}
+	t.Run("topic", func(t *testing.T) {
+		t.Parallel()
+		within(t, func(w *world) { w.forbid("ann", "run:1") }, func(s *socket) {
+			if f := s.want("error"); f.ID != "" || f.Topic != "run:1" || f.Code != "subscription_ended" {
+				t.Errorf("got %+v", f)
+			}
+		})
+	})
+	t.Run("session", func(t *testing.T) {
+		t.Parallel()
+		within(t, func(w *world) { w.signOut("ann") }, func(s *socket) { s.wantClose(realtime.CloseUnauthenticated) })
+	})
+	t.Run("check fails", func(t *testing.T) {
+		t.Parallel()
+		within(t, func(w *world) { w.breakWith(func() error { return errors.New("database is down") }) },
+			func(s *socket) { s.wantClose(realtime.CloseTryLater) })
+	})
+	t.Run("check panics", func(t *testing.T) {
+		t.Parallel()
+		within(t, func(w *world) { w.breakWith(func() error { panic("boom") }) },
+			func(s *socket) { s.wantClose(realtime.CloseTryLater) })
+	})
+}
+
+// A topic that is lost does not take the others of the connection with it.
+func TestT131_OtherSubscriptionsStay(t *testing.T) {
+	t.Parallel()
+	w := setup(t, nil)
+	s, _ := w.watch(t, "ann", "run:1")
+	s.send(`{"id":"s","op":"subscribe","topic":"run:2"}`)
+	seq := s.want("ok").Seq
+	w.forbid("ann", "run:1")
+	s.want("error")
+	w.publish(t, "run:2", "tick", 1)
+	s.wantEvent(seq+1, "1")
+	w.allow("ann", "run:1")
+	s.send(`{"id":"s","op":"subscribe","topic":"run:1"}`)
+	s.want("ok")
+}
+
+// A check that hangs ends its connection and no other.
+func TestT131_HangingCheckEndsTheConnection(t *testing.T) {
+	t.Parallel()
+	var hang atomic.Bool
+	release := make(chan struct{})
+	t.Cleanup(func() { close(release) })
+	w := setup(t, nil, func(c *realtime.Config) {
+		revalidate := c.Revalidate
+		c.Revalidate = func(ctx context.Context, who *auth.Principal) (*auth.Principal, error) {
+			if who.UserID == "ann" && hang.Load() {
+				<-release // deaf to ctx
+			}
+			return revalidate(ctx, who)
+		}
+	})
+	w.allow("bob", "run:1")
+	hung, _ := w.watch(t, "ann", "run:1")
+	other, seq := w.watch(t, "bob", "run:1")
+	hang.Store(true)
+	hung.wantClose(realtime.CloseTryLater)
+	w.publish(t, "run:1", "tick", 1)
+	other.wantEvent(seq+1, "1")
+}
+
+// receiveAfterPing receives the next frame that is not the answer to a ping.
+func (s *socket) receiveAfterPing() (frame, error) {
+	if err := s.trySend(`{"op":"ping"}`); err != nil {
+		return frame{}, err
+	}
+	return s.receive()
+}
