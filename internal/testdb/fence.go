@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
@@ -21,9 +22,9 @@ type Reporter interface {
 }
 
 // fence checks statements (security.md, case H3). One that touches the table of
-// a tenant must compare its tenant_id with a value, not merely with another
-// column and not beside an OR, or insert it; and when the context has a
-// principal in a tenant, every such value must be that tenant.
+// a tenant must compare its tenant_id with a value, or insert it; a second table
+// may compare with the first. A comparison beside an OR does not count. When the
+// call is made in a tenant, every such value must be that tenant.
 type fence struct {
 	report Reporter
 	tables map[string]bool // tables with a tenant_id; true = it may be "", for what belongs to no tenant
@@ -100,7 +101,8 @@ func (f *fence) fault(s statement, tenant string) string {
 		return ""
 	}
 	var values []string
-	unbound, mayBeEmpty := "", true
+	var unbound []string // tables that need a comparison
+	mayBeEmpty := true
 	for i := s.from; i < s.to; i++ {
 		empty, ours := f.tables[s.word(i)]
 		if !ours || s.is(i+1, ".") {
@@ -109,13 +111,14 @@ func (f *fence) fault(s statement, tenant string) string {
 		mayBeEmpty = mayBeEmpty && empty
 		inserted, ok := s.inserted(i, "tenant_id")
 		if !ok {
-			unbound = s.word(i)
+			unbound = append(unbound, s.word(i))
 		}
 		values = append(values, inserted...)
 	}
-	compared, binds := s.compared("tenant_id")
-	if unbound != "" && !binds {
-		return fmt.Sprintf("%s is not bound to a tenant", unbound)
+	compared, withValues, withColumns := s.compared("tenant_id")
+	if len(unbound) > 0 && (withValues == 0 || withValues+withColumns < len(unbound)) {
+		return fmt.Sprintf("%s: %d tables of tenants, %d comparisons of tenant_id with a value, %d with another column",
+			strings.Join(unbound, ", "), len(unbound), withValues, withColumns)
 	}
 	for _, value := range append(values, compared...) {
 		if tenant != "" && value != tenant && (value != "" || !mayBeEmpty) {

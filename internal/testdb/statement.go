@@ -112,26 +112,32 @@ func (s statement) given(i, index int) (values []string) {
 	return values
 }
 
-// compared lists the values that the column is compared with, or set to. binds
-// reports whether one of the comparisons holds for every row: it is a condition
-// of its own, not an assignment, and not beside an OR.
-func (s statement) compared(column string) (values []string, binds bool) {
+// compared lists the values that the column is compared with, or set to, and
+// counts the comparisons that hold for every row: conditions of their own, not
+// assignments, and not beside an OR.
+func (s statement) compared(column string) (values []string, withValues, withColumns int) {
 	for i := s.from; i < s.to; i++ {
 		if s.word(i) != column {
 			continue
 		}
-		starts := s.opposite(i)
-		holds := len(starts) > 0
-		for _, start := range starts {
-			value, known, ok := s.literal(start)
+		all := true
+		others := s.opposite(i)
+		for _, other := range others {
+			value, known, ok := s.literal(other)
 			if known {
 				values = append(values, value)
 			}
-			holds = holds && ok
+			all = all && ok
 		}
-		binds = binds || holds && s.clause(i) != "set" && !s.besideOr(i)
+		switch {
+		case len(others) == 0 || s.clause(i) == "set" || s.besideOr(i):
+		case all:
+			withValues++
+		case s.is(i+1, "=") && s.word(others[0]) != "": // once for both columns
+			withColumns++
+		}
 	}
-	return values, binds
+	return values, withValues, withColumns
 }
 
 // opposite are the tokens on the other side of the = or IN of the column at i.
