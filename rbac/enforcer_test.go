@@ -38,8 +38,8 @@ func some[T any](w world, from []T, most int) []T {
 
 func (w world) rule(deny bool) rule {
 	r := rule{role: w.roles[w.IntN(len(w.roles))], permissions: some(w, w.permissions, 3), deny: deny}
-	if id := w.objects[w.IntN(len(w.objects))]; id != "" && w.IntN(2) == 0 {
-		r.object = one(id)
+	if w.IntN(2) == 0 {
+		r.object = one(w.objects[w.IntN(len(w.objects))])
 	}
 	return r
 }
@@ -170,6 +170,37 @@ func noWider(t *testing.T, rules []rule, before, after map[string]bool) {
 	for question, allowed := range after {
 		if allowed && !before[question] {
 			t.Fatalf("%s became allowed; the rules were %+v", question, rules)
+		}
+	}
+}
+
+// A wildcard is not held by who is denied a part of it, now or by one of his roles.
+func TestADenyIsNotPassedOn(t *testing.T) {
+	t.Parallel()
+	s := serviceOf(t, []rule{
+		{role: "all", permissions: []auth.Permission{"*"}},
+		{role: "but", permissions: []auth.Permission{auth.QueryDelete}, deny: true},
+	})
+	p, err := s.policies.get(t.Context(), "t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		roles []string
+		give  auth.Permission
+		want  bool
+	}{
+		{[]string{"all"}, "query.*", true},
+		{[]string{"all"}, auth.QueryDelete, true},
+		{[]string{"all", "but"}, "*", false},
+		{[]string{"all", "but"}, "query.*", false},
+		{[]string{"all", "but"}, auth.QueryDelete, false},
+		{[]string{"all", "but"}, "run.*", true},
+		{[]string{"but"}, auth.QueryRead, false},
+	} {
+		who := &auth.Principal{Kind: auth.KindUser, TenantID: "t", Roles: c.roles}
+		if held, err := s.holds(p, who, c.give); err != nil || held != c.want {
+			t.Errorf("%v hold %s: %v (%v)", c.roles, c.give, held, err)
 		}
 	}
 }
