@@ -65,29 +65,6 @@ func isSpecial(c rune) bool {
 	return !strings.ContainsRune("/-_.~", c)
 }
 
-// checkOrigin refuses requests that a page of another site makes a browser send
-// with the credentials it holds.
-func (a *API) checkOrigin(r *http.Request) error {
-	refused := refuse(http.StatusForbidden, "cross_origin", "requests from other sites are not accepted")
-	if err := a.origins.Check(r); err != nil {
-		return refused
-	}
-	if safe(r.Method) || r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" {
-		return nil
-	}
-	// A browser says where such a request comes from. Cookies without that, and
-	// without a credential that a page has to know, may have been sent unwillingly.
-	ambient := r.Header.Get("Cookie") != "" && r.Header.Get("Authorization") == "" && r.Header.Get("X-Api-Key") == ""
-	if ambient {
-		return refused
-	}
-	return nil
-}
-
-func safe(method string) bool {
-	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
-}
-
 // checkQuery refuses a query string that two readers could understand
 // differently, or that no database can hold.
 func checkQuery(raw string) error {

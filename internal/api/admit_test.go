@@ -195,6 +195,28 @@ func TestCrossOrigin(t *testing.T) {
 	}
 }
 
+// A page of an allowed origin may ask and read; to every other one nothing is said.
+func TestAllowedOriginReads(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	allowed := w.as("ada").with("Origin", "https://console.example.com")
+	if got := allowed.call("GET", "/tenants", nil).want(200).Header.Get("Access-Control-Allow-Origin"); got != "https://console.example.com" {
+		t.Fatalf("the reply is for %q", got)
+	}
+	preflight := func(origin string) *answer {
+		return w.anonymous().with("Origin", origin).with("Access-Control-Request-Method", "PATCH").call("OPTIONS", "/tenants", nil)
+	}
+	said := preflight("https://console.example.com").want(204).Header
+	if !strings.Contains(said.Get("Access-Control-Allow-Methods"), "PATCH") || !strings.Contains(said.Get("Access-Control-Allow-Headers"), "If-Match") {
+		t.Fatalf("the answer is %v", said)
+	}
+	for _, origin := range []string{"https://evil.example.com", "null", "https://console.example.com.evil.com", "*"} {
+		if said := preflight(origin).want(405).Header; said.Get("Access-Control-Allow-Origin") != "" {
+			t.Errorf("%s may read", origin)
+		}
+	}
+}
+
 func FuzzCanonical(f *testing.F) {
 	a := &API{cfg: Config{BasePath: "/admin"}}
 	for _, seed := range []string{"/admin/api/v1/tenants", "/admin//x", "/admin/../x", "/admin/%2e", "/administrator", "/admin/x;y", "/admin"} {

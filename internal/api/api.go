@@ -24,8 +24,7 @@ import (
 // Config is what the HTTP layer needs. The services are required.
 type Config struct {
 	// AllowedOrigins are the origins ("https://admin.example.com"), besides the
-	// App's own, whose pages may make requests that change something.
-	// Default: none.
+	// App's own, whose pages may make requests and read the replies. Default: none.
 	AllowedOrigins []string
 
 	// Audit lists and verifies the record of changes.
@@ -55,7 +54,7 @@ type Config struct {
 	Keys *secret.Keyring
 
 	// Logger takes the causes of failed requests, with their request ids.
-	// Default: nothing is logged.
+	// Default: slog.Default().
 	Logger *slog.Logger
 
 	// MaxBody is the number of bytes that a request body may have, unless its
@@ -83,7 +82,7 @@ const defaultMaxBody = 1 << 20
 
 func (c Config) withDefaults() Config {
 	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
+		c.Logger = slog.Default()
 	}
 	if c.MaxBody == 0 {
 		c.MaxBody = defaultMaxBody
@@ -187,6 +186,9 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}()
 	if err := a.admit(r); err != nil {
 		a.fail(w, r, err)
+		return
+	}
+	if a.shareWithOrigin(w, r) {
 		return
 	}
 	handler, pattern := a.mux.Handler(r)

@@ -41,15 +41,15 @@ type createKeyInput struct {
 	} `nameHint:"NewAPIKey"`
 }
 
-// NewKey is an API key that was just made, with its secret.
-type NewKey struct {
+// IssuedAPIKey is an API key that was just made, with its secret.
+type IssuedAPIKey struct {
 	auth.APIKey
 	Key string `json:"key" doc:"the key itself, shown this once"`
 }
 
-func (a *API) createKey(ctx context.Context, in *createKeyInput) (*created[NewKey], error) {
+func (a *API) createKey(ctx context.Context, in *createKeyInput) (*created[IssuedAPIKey], error) {
 	key, secret, err := a.cfg.Auth.CreateKey(ctx, auth.NewKey{Name: in.Body.Name, Scopes: in.Body.Scopes, ExpiresAt: in.Body.ExpiresAt})
-	return &created[NewKey]{Location: a.at(in.TenantID, "apikeys", key.ID), Body: NewKey{APIKey: key, Key: secret}}, err
+	return &created[IssuedAPIKey]{Location: a.at(in.TenantID, "apikeys", key.ID), Body: IssuedAPIKey{APIKey: key, Key: secret}}, err
 }
 
 func (a *API) revokeKey(ctx context.Context, in *ObjectPath) (*struct{}, error) {

@@ -24,7 +24,7 @@ func (a *API) authRoutes() {
 		Example:     map[string]any{"email": "ada@example.com", "password": "correct horse battery staple"},
 	}, a.login)
 	register(a, Operation{
-		ID: "logout", Method: http.MethodPost, Path: "/auth/logout", Access: SignedIn, Tag: tag, Once: true,
+		ID: "logout", Method: http.MethodPost, Path: "/auth/logout", Access: SignedIn, Tag: tag, Unkeyed: true,
 		Summary: "End the session of this call",
 	}, a.logout)
 	register(a, Operation{
@@ -37,7 +37,7 @@ func (a *API) authRoutes() {
 		Example: map[string]any{"name": "Ada Lovelace", "version": 1},
 	}, a.updateMe)
 	register(a, Operation{
-		ID: "changePassword", Method: http.MethodPost, Path: "/auth/password", Access: SignedIn, Tag: tag, Once: true,
+		ID: "changePassword", Method: http.MethodPost, Path: "/auth/password", Access: SignedIn, Tag: tag, Unkeyed: true,
 		Summary: "Change the password, and end every other session",
 	}, a.changePassword)
 	register(a, Operation{

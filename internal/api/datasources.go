@@ -33,7 +33,7 @@ func (a *API) datasourceRoutes() {
 	}, a.createDatasource)
 	register(a, Operation{
 		ID: "testDatasource", Method: http.MethodPost, Path: "/tenants/{tenantId}/datasources/test", Access: InTenant, Permission: auth.DatasourceTest, Tag: tag,
-		Once:    true,
+		Unkeyed: true,
 		Summary: "Test a connection that is not saved",
 		Example: example,
 	}, a.testDatasource)
@@ -53,7 +53,7 @@ func (a *API) datasourceRoutes() {
 	}, a.deleteDatasource)
 	register(a, Operation{
 		ID: "testSavedDatasource", Method: http.MethodPost, Path: "/tenants/{tenantId}/datasources/{id}/test", Access: InTenant, Permission: auth.DatasourceTest, Tag: tag,
-		Once:    true,
+		Unkeyed: true,
 		Summary: "Test a saved connection",
 	}, a.testSavedDatasource)
 	register(a, Operation{
@@ -135,7 +135,14 @@ func (a *API) updateDatasource(ctx context.Context, in *updateDatasourceInput) (
 	return &versioned[datasource.Datasource]{ETag: etag(d.Version), Body: d}, err
 }
 
-func (a *API) deleteDatasource(ctx context.Context, in *ObjectPath) (*struct{}, error) {
+func (a *API) deleteDatasource(ctx context.Context, in *deletion) (*struct{}, error) {
+	err := in.check(func() (int, error) {
+		now, err := a.cfg.Datasources.Get(ctx, in.ID)
+		return now.Version, err
+	})
+	if err != nil {
+		return nil, err
+	}
 	return nil, a.cfg.Datasources.Delete(ctx, in.ID)
 }
 

@@ -84,6 +84,18 @@ func (a *API) setMemberRoles(ctx context.Context, in *setMemberRolesInput) (*ver
 	return &versioned[tenancy.Member]{ETag: etag(m.Version), Body: m}, err
 }
 
-func (a *API) removeMember(ctx context.Context, in *MemberPath) (*struct{}, error) {
+type removeMemberInput struct {
+	MemberPath
+	VersionInput
+}
+
+func (a *API) removeMember(ctx context.Context, in *removeMemberInput) (*struct{}, error) {
+	err := in.check(func() (int, error) {
+		now, err := a.cfg.Tenancy.Member(ctx, in.UserID)
+		return now.Version, err
+	})
+	if err != nil {
+		return nil, err
+	}
 	return nil, a.cfg.Tenancy.RemoveMember(ctx, in.UserID)
 }

@@ -165,7 +165,14 @@ func (a *API) updateQuery(ctx context.Context, in *updateQueryInput) (*versioned
 	return &versioned[datasource.Query]{ETag: etag(q.Version), Body: q}, err
 }
 
-func (a *API) deleteQuery(ctx context.Context, in *ObjectPath) (*struct{}, error) {
+func (a *API) deleteQuery(ctx context.Context, in *deletion) (*struct{}, error) {
+	err := in.check(func() (int, error) {
+		now, err := a.cfg.Datasources.Query(ctx, in.ID)
+		return now.Version, err
+	})
+	if err != nil {
+		return nil, err
+	}
 	return nil, a.cfg.Datasources.DeleteQuery(ctx, in.ID)
 }
 

@@ -45,8 +45,8 @@ type Operation struct {
 	Status  int   // of success; 0 = 200, or 204 without a reply body
 	MaxBody int64 // bytes of the body; 0 = Config.MaxBody
 
-	Root bool // not below /api/v1 (health)
-	Once bool // a POST that takes no Idempotency-Key, because its reply sets a cookie or its retry is harmless
+	Root    bool // not below /api/v1 (health)
+	Unkeyed bool // a POST that takes no Idempotency-Key, because its reply sets a cookie or its retry is harmless
 }
 
 const (
@@ -186,12 +186,12 @@ func (op Operation) problems() map[string]*huma.Response {
 	switch op.Method {
 	case http.MethodPost:
 		add(http.StatusConflict, http.StatusUnprocessableEntity)
-	case http.MethodPatch, http.MethodPut:
+	case http.MethodPatch:
 		add(http.StatusPreconditionFailed, http.StatusUnprocessableEntity)
 	}
 	return responses
 }
 
 func (op Operation) idempotent() bool {
-	return op.Method == http.MethodPost && op.Access != Public && !op.Once
+	return op.Method == http.MethodPost && op.Access != Public && !op.Unkeyed
 }

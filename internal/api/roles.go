@@ -102,6 +102,13 @@ func (a *API) updateRole(ctx context.Context, in *updateRoleInput) (*versioned[r
 	return &versioned[rbac.Role]{ETag: etag(role.Version), Body: role}, err
 }
 
-func (a *API) deleteRole(ctx context.Context, in *ObjectPath) (*struct{}, error) {
+func (a *API) deleteRole(ctx context.Context, in *deletion) (*struct{}, error) {
+	err := in.check(func() (int, error) {
+		now, err := a.cfg.RBAC.Role(ctx, in.ID)
+		return now.Version, err
+	})
+	if err != nil {
+		return nil, err
+	}
 	return nil, a.cfg.RBAC.DeleteRole(ctx, in.ID)
 }

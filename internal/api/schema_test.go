@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -70,7 +71,7 @@ func (w *world) resolve(schema json.RawMessage) *jsonschema.Resolved {
 	if done := w.schemas.done[string(schema)]; done != nil {
 		return done
 	}
-	text, err := json.Marshal(map[string]any{"$defs": doc.Components.Schemas, "allOf": []json.RawMessage{schema}})
+	text, err := json.Marshal(map[string]any{"$defs": doc.reached(schema), "allOf": []json.RawMessage{schema}})
 	must(w.t, err)
 	var s jsonschema.Schema
 	text = []byte(strings.ReplaceAll(string(text), schemaPrefix, "#/$defs/"))
@@ -81,6 +82,23 @@ func (w *world) resolve(schema json.RawMessage) *jsonschema.Resolved {
 	}
 	w.schemas.done[string(schema)] = resolved
 	return resolved
+}
+
+var reference = regexp.MustCompile(`"` + schemaPrefix + `([^"]+)"`)
+
+// reached are the components that a schema refers to, directly or not.
+func (d document) reached(schema json.RawMessage) map[string]json.RawMessage {
+	found := map[string]json.RawMessage{}
+	for open := []json.RawMessage{schema}; len(open) > 0; open = open[1:] {
+		for _, ref := range reference.FindAllSubmatch(open[0], -1) {
+			name := string(ref[1])
+			if _, known := found[name]; !known {
+				found[name] = d.Components.Schemas[name]
+				open = append(open, found[name])
+			}
+		}
+	}
+	return found
 }
 
 // checkReply fails when a reply is not what the document says of its operation,

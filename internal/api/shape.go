@@ -17,6 +17,12 @@ type ObjectPath struct {
 	ID string `path:"id" doc:"the object"`
 }
 
+// deletion is the input of an operation that removes an object with a version.
+type deletion struct {
+	ObjectPath
+	VersionInput
+}
+
 // output is a reply with a body.
 type output[T any] struct{ Body T }
 

@@ -22,13 +22,31 @@ func (v VersionInput) version(body int) (int, error) {
 	}
 	n, err := strconv.Atoi(strings.Trim(given, `"`))
 	if err != nil || n < 1 || etag(n) != given {
-		return 0, problem.New(problem.Stale, "stale", "the object does not have this entity tag").
-			Fix("read the object again and send the ETag that comes with it")
+		return 0, stale()
 	}
 	if body != 0 && body != n {
 		return 0, invalid([]problem.Fault{{Path: "version", Message: "is not the version of If-Match"}})
 	}
 	return n, nil
+}
+
+// check is for an operation that does not take a version: it refuses when the
+// object, which read reads, is not the one that the caller has seen.
+func (v VersionInput) check(read func() (version int, err error)) error {
+	seen, err := v.version(0)
+	if err != nil || seen == 0 {
+		return err
+	}
+	now, err := read()
+	if err == nil && now != seen {
+		err = stale()
+	}
+	return err
+}
+
+func stale() error {
+	return problem.New(problem.Stale, "stale", "the object does not have this entity tag").
+		Fix("read the object again and send the ETag that comes with it")
 }
 
 // etag is the version of an object as an entity tag.

@@ -44,7 +44,7 @@ func (a *API) workflowRoutes() {
 	}, a.deleteWorkflow)
 	register(a, Operation{
 		ID: "validateWorkflow", Method: http.MethodPost, Path: "/tenants/{tenantId}/workflows/{id}/validate", Access: InTenant, Permission: auth.WorkflowUpdate, Tag: tag,
-		Once:    true,
+		Unkeyed: true,
 		Summary: "Check a draft, the stored or the given one, without storing it",
 	}, a.validateWorkflow)
 	register(a, Operation{
@@ -120,7 +120,14 @@ func (a *API) updateWorkflow(ctx context.Context, in *updateWorkflowInput) (*ver
 	return &versioned[workflow.Workflow]{ETag: etag(w.Version), Body: w}, err
 }
 
-func (a *API) deleteWorkflow(ctx context.Context, in *ObjectPath) (*struct{}, error) {
+func (a *API) deleteWorkflow(ctx context.Context, in *deletion) (*struct{}, error) {
+	err := in.check(func() (int, error) {
+		now, err := a.cfg.Workflows.Get(ctx, in.ID)
+		return now.Version, err
+	})
+	if err != nil {
+		return nil, err
+	}
 	return nil, a.cfg.Workflows.Delete(ctx, in.ID)
 }
 

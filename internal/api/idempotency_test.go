@@ -1,0 +1,203 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/internal/testdb"
+	"github.com/jetadmin/jetadmin/problem"
+)
+
+// counting is an operation that says how often it was done, and does what act
+// says on the way.
+func counting(t *testing.T, act func(n int64) error) (*world, *atomic.Int64) {
+	var done atomic.Int64
+	w := setupBare(t, func(a *API) {
+		register(a, Operation{
+			ID: "count", Method: http.MethodPost, Path: "/count", Access: SignedIn, Tag: "test", Summary: "Counts", Status: 201,
+		}, func(context.Context, *struct {
+			Body struct {
+				Name string `json:"name"`
+			} `nameHint:"Count"`
+		}) (*created[map[string]any], error) {
+			n := done.Add(1)
+			if err := act(n); err != nil {
+				return nil, err
+			}
+			return &created[map[string]any]{Location: "/x", Body: map[string]any{"n": n, "secret": "hunter2"}}, nil
+		})
+	})
+	return w, &done
+}
+
+func nothing(int64) error { return nil }
+
+func TestSameKeySameAnswer(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		w := setupOn(t, db, "")
+		ada := w.as("ada")
+		keyed := ada.with(idempotencyHeader, "first")
+		one := keyed.call("POST", "/tenants", `{"name":"Acme"}`).want(201)
+		two := keyed.call("POST", "/tenants", `{"name":"Acme"}`).want(201)
+		if string(one.Body) != string(two.Body) || two.Header.Get("Location") != one.Header.Get("Location") || two.Header.Get("ETag") != `"1"` {
+			t.Fatalf("%s %v, then %s %v", one.Body, one.Header, two.Body, two.Header)
+		}
+		if one.Header.Get(replayedHeader) != "" || two.Header.Get(replayedHeader) != "true" {
+			t.Fatal("a repetition does not say that it is one")
+		}
+		if one.Header.Get("X-Request-Id") == two.Header.Get("X-Request-Id") {
+			t.Fatal("the repetition has the request id of the first")
+		}
+		if n := len(ada.call("GET", "/tenants", nil).want(200).field("items").([]any)); n != 1 {
+			t.Fatalf("%d tenants", n)
+		}
+		if code := keyed.call("POST", "/tenants", `{"name":"Other"}`).want(409).problem().Code; code != "idempotency_key_reused" {
+			t.Fatalf("another body: %s", code)
+		}
+		tenant := "/tenants/" + one.text("id")
+		// A key is of one caller and one tenant.
+		w.as("bob").with(idempotencyHeader, "first").call("POST", "/tenants", `{"name":"Other"}`).want(201)
+		keyed.call("POST", tenant+"/roles", `{"name":"R","permissions":["query.read"]}`).want(201)
+
+		key := keyed.with(idempotencyHeader, "key")
+		secret := key.call("POST", tenant+"/apikeys", `{"name":"k","scopes":["query.read"]}`).want(201).text("key")
+		if again := key.call("POST", tenant+"/apikeys", `{"name":"k","scopes":["query.read"]}`).want(201).text("key"); again != secret {
+			t.Fatal("the repetition has another secret")
+		}
+		var rows []idempotencyRow
+		must(t, db.NewSelect().Model(&rows).Comment("across tenants: looks for the secret").Scan(t.Context()))
+		for _, row := range rows {
+			if row.Reply == nil || strings.Contains(*row.Reply, secret) || strings.Contains(string(row.Request), "query.read") {
+				t.Fatalf("row %s/%s keeps what it must not", row.Actor, row.Key)
+			}
+		}
+	})
+}
+
+func TestKeyOfAFailedCallIsFree(t *testing.T) {
+	t.Parallel()
+	for name, failure := range map[string]func() error{
+		"500":   func() error { return errSecretCause },
+		"409":   func() error { return problem.New(problem.Conflict, "", "taken") },
+		"panic": func() error { panic("oh") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, done := counting(t, func(n int64) error {
+				if n == 1 {
+					return failure()
+				}
+				return nil
+			})
+			keyed := w.as("ada").with(idempotencyHeader, "k")
+			if first := keyed.call("POST", "/count", `{"name":"a"}`); first.Status < 400 {
+				t.Fatalf("status %d", first.Status)
+			}
+			keyed.call("POST", "/count", `{"name":"b"}`).want(201)
+			keyed.call("POST", "/count", `{"name":"b"}`).want(201)
+			if done.Load() != 2 {
+				t.Fatalf("done %d times", done.Load())
+			}
+		})
+	}
+}
+
+func TestKeyInUse(t *testing.T) {
+	t.Parallel()
+	entered, leave := make(chan struct{}), make(chan struct{})
+	w, done := counting(t, func(int64) error {
+		close(entered)
+		<-leave
+		return nil
+	})
+	keyed := w.as("ada").with(idempotencyHeader, "k")
+	first := make(chan *answer)
+	go func() { first <- keyed.call("POST", "/count", `{"name":"a"}`) }()
+	<-entered
+	answer := keyed.call("POST", "/count", `{"name":"a"}`).want(409)
+	if answer.problem().Code != "idempotency_key_in_use" || answer.Header.Get("Retry-After") != "1" {
+		t.Fatalf("%s %v", answer.Body, answer.Header)
+	}
+	close(leave)
+	(<-first).want(201)
+	keyed.call("POST", "/count", `{"name":"a"}`).want(201)
+	if done.Load() != 1 {
+		t.Fatalf("done %d times", done.Load())
+	}
+}
+
+func TestManyCallsWithOneKey(t *testing.T) {
+	t.Parallel()
+	w, done := counting(t, nothing)
+	keyed := w.as("ada").with(idempotencyHeader, "k")
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if status := keyed.call("POST", "/count", `{"name":"a"}`).Status; status != 201 && status != 409 {
+				t.Errorf("status %d", status)
+			}
+		})
+	}
+	wg.Wait()
+	if done.Load() != 1 {
+		t.Fatalf("done %d times", done.Load())
+	}
+}
+
+func TestKeyExpires(t *testing.T) {
+	t.Parallel()
+	w, done := counting(t, nothing)
+	for i := range 3 {
+		w.as("ada").with(idempotencyHeader, fmt.Sprint("old", i)).call("POST", "/count", `{"name":"a"}`).want(201)
+	}
+	w.advance(keyLifetime - time.Second)
+	w.as("ada").with(idempotencyHeader, "old0").call("POST", "/count", `{"name":"a"}`).want(201)
+	if done.Load() != 3 {
+		t.Fatal("a key was forgotten before its time")
+	}
+	w.advance(2 * time.Second)
+	w.as("ada").with(idempotencyHeader, "old0").call("POST", "/count", `{"name":"a"}`).want(201)
+	if done.Load() != 4 {
+		t.Fatal("a key outlived its time")
+	}
+	var left []idempotencyRow
+	must(t, w.cfg.DB.NewSelect().Model(&left).Comment("across tenants: lists what is left").Scan(t.Context()))
+	if len(left) != 1 {
+		t.Fatalf("%d keys are left, want only the new one", len(left))
+	}
+}
+
+func TestLargeReplyIsNotDoneTwice(t *testing.T) {
+	t.Parallel()
+	var done atomic.Int64
+	w := setupBare(t, func(a *API) {
+		register(a, Operation{
+			ID: "large", Method: http.MethodPost, Path: "/large", Access: SignedIn, Tag: "test", Summary: "Replies at length",
+		}, func(context.Context, *struct{}) (*output[string], error) {
+			done.Add(1)
+			return reply200(strings.Repeat("a", maxKeptReply), nil)
+		})
+	})
+	keyed := w.as("ada").with(idempotencyHeader, "k")
+	keyed.call("POST", "/large", nil).want(200)
+	if code := keyed.call("POST", "/large", nil).want(409).problem().Code; code != "idempotency_reply_lost" || done.Load() != 1 {
+		t.Fatalf("%s, done %d times", code, done.Load())
+	}
+}
+
+func TestKeysThatAreNone(t *testing.T) {
+	t.Parallel()
+	w, _ := counting(t, nothing)
+	for _, key := range []string{"", "a b", "a\tb", "ü", strings.Repeat("a", maxKey+1)} {
+		w.as("ada").with(idempotencyHeader, key).call("POST", "/count", `{"name":"a"}`).want(422)
+	}
+	w.as("ada").with(idempotencyHeader, strings.Repeat("a", maxKey)).call("POST", "/count", `{"name":"a"}`).want(201)
+}
