@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/jetadmin/jetadmin/datasource"
 	"github.com/jetadmin/jetadmin/internal/egress"
@@ -20,6 +21,15 @@ type conn struct {
 	base     *url.URL
 	settings datasource.Settings
 	client   *http.Client
+	closed   atomic.Bool
+}
+
+// do sends a request while the conn is open.
+func (c *conn) do(r *http.Request) (*http.Response, error) {
+	if c.closed.Load() {
+		return nil, net.ErrClosed
+	}
+	return c.client.Do(r)
 }
 
 // Ping asks for the base URL. Any answer is a sign of life, but for one that
@@ -30,7 +40,7 @@ func (c *conn) Ping(ctx context.Context) error {
 		return errBaseURL()
 	}
 	c.authenticate(r)
-	reply, err := c.client.Do(r)
+	reply, err := c.do(r)
 	if err != nil {
 		return connectError(err)
 	}
@@ -42,6 +52,7 @@ func (c *conn) Ping(ctx context.Context) error {
 }
 
 func (c *conn) Close() error {
+	c.closed.Store(true)
 	c.client.CloseIdleConnections()
 	return nil
 }
@@ -65,7 +76,7 @@ func (c *conn) send(ctx context.Context, op *operation, s datasource.Statement) 
 	if err != nil {
 		return nil, err
 	}
-	reply, err := c.client.Do(r)
+	reply, err := c.do(r)
 	if err != nil {
 		return nil, connectError(err)
 	}

@@ -3,6 +3,7 @@ package template
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 
 	"github.com/jetadmin/jetadmin/problem"
@@ -40,7 +41,7 @@ func Strict(operation json.RawMessage, into any) error {
 	err := d.Decode(into)
 	if err == nil {
 		if _, more := d.Token(); more != io.EOF {
-			err = more
+			err = errors.New("more than one JSON value")
 		}
 	}
 	if err == nil {
