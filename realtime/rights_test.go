@@ -16,7 +16,9 @@ import (
 // T128: an upgrade from elsewhere is refused, and so is a credential in the URL.
 func TestT128_ForeignOriginIsRefused(t *testing.T) {
 	t.Parallel()
-	w := setup(t, nil, func(c *realtime.Config) { c.AllowedOrigins = []string{"https://App.example.com:443", "http://dev.example.com:3000"} })
+	w := setup(t, nil, func(c *realtime.Config) {
+		c.AllowedOrigins = []string{"https://App.example.com:443", "http://dev.example.com:3000"}
+	})
 	cookie := []string{"Cookie", "session=ann"}
 	for name, c := range map[string]struct {
 		headers []string
