@@ -14,14 +14,17 @@ import (
 	"github.com/jetadmin/jetadmin/datasource/template"
 )
 
-// The statements around the user's. They are constants of this package, sent
-// several at once; the user's own text never is.
+// The statements around the user's. They are constants of this package, and
+// only they are ever sent several at once in the simple protocol.
 const (
-	setLocal = "; SET LOCAL statement_timeout = %d; SET LOCAL intervalstyle = 'iso_8601'; SET LOCAL bytea_output = 'hex'; SET LOCAL standard_conforming_strings = on"
-	begin    = "BEGIN READ ONLY" + setLocal
-	beginRW  = "BEGIN READ WRITE" + setLocal
-	rollback = "ROLLBACK; SELECT pg_advisory_unlock_all()"
-	commit   = "COMMIT; RESET ALL; SELECT pg_advisory_unlock_all()"
+	begin      = "BEGIN READ ONLY"
+	beginRW    = "BEGIN READ WRITE"
+	setTimeout = "SET LOCAL statement_timeout = %d"
+	rollback   = "ROLLBACK; SELECT pg_advisory_unlock_all()"
+	commit     = "COMMIT; RESET ALL; SELECT pg_advisory_unlock_all(); " + sessionStart
+
+	// sessionStart makes the server write values in the forms that are read here.
+	sessionStart = "SET intervalstyle = 'iso_8601'; SET bytea_output = 'hex'; SET standard_conforming_strings = on"
 )
 
 const maxKnown = 500
@@ -41,12 +44,6 @@ func (c *conn) Close() error {
 	return nil
 }
 
-// session is a connection inside of a transaction.
-type session struct {
-	conn *pgxpool.Conn
-	pg   *pgconn.PgConn
-}
-
 // Query runs a statement in a READ ONLY transaction that is rolled back when the
 // rows are closed.
 func (c *conn) Query(ctx context.Context, s datasource.Statement) (datasource.Rows, error) {
@@ -54,16 +51,17 @@ func (c *conn) Query(ctx context.Context, s datasource.Statement) (datasource.Ro
 	if err != nil {
 		return nil, err
 	}
-	session, err := c.begin(ctx, begin)
+	session, err := c.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.describe(ctx, session, bound.Text); err != nil {
+	answer, err := session.ask(ctx, bound.Text, params, c.knows(bound.Text))
+	if err != nil {
 		session.end(ctx, rollback)
 		return nil, queryError(err, bound)
 	}
-	reader := session.pg.ExecParams(ctx, bound.Text, params, nil, nil, nil)
-	return newRows(session, reader, bound, func() { session.end(ctx, rollback) }), nil
+	c.learn(bound.Text)
+	return newRows(session, answer, bound, func() { session.end(ctx, rollback) }), nil
 }
 
 // Exec runs a statement in a READ WRITE transaction and commits it.
@@ -72,12 +70,16 @@ func (c *conn) Exec(ctx context.Context, s datasource.Statement) (datasource.Row
 	if err != nil {
 		return nil, err
 	}
-	session, err := c.begin(ctx, beginRW)
+	session, err := c.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
+	if err := session.run(ctx, beginRW+";"+fmt.Sprintf(setTimeout, statementTimeout(ctx))); err != nil {
+		session.discard()
+		return nil, connectError(err)
+	}
 	reader := session.pg.ExecParams(ctx, bound.Text, params, nil, nil, nil)
-	rows := newRows(session, reader, bound, func() {})
+	rows := newRows(session, answer{ResultReader: reader}, bound, func() {})
 	kept, err := datasource.Buffer(rows, s)
 	if err != nil {
 		_ = rows.Close()
@@ -104,17 +106,12 @@ func dml(tag pgconn.CommandTag) bool {
 	return tag.Insert() || tag.Update() || tag.Delete() || tag.Select()
 }
 
-func (c *conn) begin(ctx context.Context, statement string) (*session, error) {
+func (c *conn) acquire(ctx context.Context) (*session, error) {
 	pooled, err := c.pool.Acquire(ctx)
 	if err != nil {
 		return nil, connectError(err)
 	}
-	s := &session{conn: pooled, pg: pooled.Conn().PgConn()}
-	if err := s.run(ctx, fmt.Sprintf(statement, statementTimeout(ctx))); err != nil {
-		s.discard()
-		return nil, connectError(err)
-	}
-	return s, nil
+	return &session{conn: pooled, pg: pooled.Conn().PgConn()}, nil
 }
 
 // statementTimeout is a little more than what ctx leaves: it is for the case
@@ -127,62 +124,21 @@ func statementTimeout(ctx context.Context) int64 {
 	return max(time.Until(deadline), 0).Milliseconds() + 1000
 }
 
-// describe has the server say whether a statement gives rows back. What kind of
-// statement a text is never changes, so the answer is kept.
-func (c *conn) describe(ctx context.Context, s *session, text string) error {
+// knows reports whether the server described a text as a statement that gives
+// rows back. What kind of statement a text is never changes.
+func (c *conn) knows(text string) bool {
 	c.mu.Lock()
-	known := c.known[text]
-	c.mu.Unlock()
-	if known {
-		return nil
-	}
-	description, err := s.pg.Prepare(ctx, "", text, nil)
-	if err != nil {
-		return err
-	}
-	if len(description.Fields) == 0 {
-		return errNoRows
-	}
+	defer c.mu.Unlock()
+	return c.known[text]
+}
+
+func (c *conn) learn(text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.known) >= maxKnown {
 		clear(c.known)
 	}
 	c.known[text] = true
-	return nil
-}
-
-// run sends constant statements.
-func (s *session) run(ctx context.Context, statements string) error {
-	_, err := s.pg.Exec(ctx, statements).ReadAll()
-	return err
-}
-
-// end finishes the transaction, also when ctx is over, and gives the connection
-// back; one that does not answer is closed.
-func (s *session) end(ctx context.Context, statements string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cancelPatience)
-	defer cancel()
-	if s.pg.IsClosed() || s.run(ctx, statements) != nil {
-		s.discard()
-		return
-	}
-	s.conn.Release()
-}
-
-// discard closes the connection and gives its place back.
-func (s *session) discard() {
-	ctx, cancel := context.WithTimeout(context.Background(), cancelPatience)
-	defer cancel()
-	_ = s.conn.Conn().Close(ctx)
-	s.conn.Release()
-}
-
-// stop has the server end the statement under way.
-func (s *session) stop() error {
-	ctx, cancel := context.WithTimeout(context.Background(), cancelPatience)
-	defer cancel()
-	return s.pg.CancelRequest(ctx)
 }
 
 func bind(s datasource.Statement) (template.Bound, [][]byte, error) {

@@ -13,7 +13,7 @@ import (
 // rows reads an answer in text format.
 type rows struct {
 	session *session
-	reader  *pgconn.ResultReader
+	reader  answer
 	bound   template.Bound
 	types   *pgtype.Map
 	columns []datasource.Column
@@ -24,7 +24,7 @@ type rows struct {
 	done    func() // ends the transaction, once
 }
 
-func newRows(s *session, reader *pgconn.ResultReader, bound template.Bound, done func()) *rows {
+func newRows(s *session, reader answer, bound template.Bound, done func()) *rows {
 	fields := reader.FieldDescriptions()
 	r := &rows{
 		session: s, reader: reader, bound: bound, types: s.conn.Conn().TypeMap(), done: done,
