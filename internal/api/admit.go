@@ -48,12 +48,12 @@ func headerSize(h http.Header) int {
 // may have judged what stood there before.
 func (a *API) canonical(u *url.URL) bool {
 	rest, ok := strings.CutPrefix(u.Path, a.cfg.BasePath)
-	return ok && u.RawPath == "" && validBasePath(rest)
+	return ok && u.RawPath == "" && plainPath(rest)
 }
 
-// validBasePath reports whether p begins with a slash, ends without one, and has
+// plainPath reports whether p begins with a slash, ends without one, and has
 // only plain segments.
-func validBasePath(p string) bool {
+func plainPath(p string) bool {
 	return len(p) > 1 && p[0] == '/' && path.Clean(p) == p && !strings.ContainsFunc(p, isSpecial)
 }
 

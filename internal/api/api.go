@@ -112,7 +112,7 @@ func (c Config) validate() error {
 	need(c.DB != nil, "DB is required")
 	need(c.Hub != nil, "Hub is required")
 	need(c.Keys != nil, "Keys is required")
-	need(c.BasePath == "" || validBasePath(c.BasePath), "BasePath must be empty, or begin with a slash and end without, in canonical form")
+	need(c.BasePath == "" || plainPath(c.BasePath), "BasePath must be empty, or begin with a slash and end without, in canonical form")
 	need(c.MaxBody > 0, "MaxBody must be positive")
 	return errors.Join(errs...)
 }

@@ -8,7 +8,7 @@
 //
 // The way of a request:
 //
-//	ServeHTTP     request id, security headers, limits, canonical path, cross-origin check
+//	ServeHTTP     request id, security headers, limits, canonical path, origin
 //	ServeMux      one pattern per operation; 404 and 405 are problems, nothing redirects
 //	buffered      the reply is whole before it leaves; a panic becomes a 500
 //	identified    credential → principal; tenant of the route → membership

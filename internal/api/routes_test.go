@@ -150,3 +150,29 @@ func graph(queryID string) map[string]any {
 		"edges": []map[string]any{{"from": "start", "to": "query"}, {"from": "query", "to": "end"}},
 	}
 }
+
+// T4, T22: no operation that takes a body takes more than it declares, in any
+// spelling, and none is done when it is sent more.
+func TestNoOperationTakesMoreThanItDeclares(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	ada := w.as("ada")
+	tenant := ada.tenant("Acme")
+	before := ada.call("GET", tenant+"/audit", nil).want(200)
+	for _, op := range w.api.Operations() {
+		if op.Method != "POST" && op.Method != "PATCH" {
+			continue
+		}
+		path := strings.Replace(op.Path, "/tenants/{tenantId}", tenant, 1)
+		path = pathParam.ReplaceAllString(path, "0198c2f0-7a1b-7c3d-8e4f-5a6b7c8d9e0f")
+		for _, extra := range []string{"tenantId", "tenant_id", "createdBy", "is_admin", "passwordHash", "Version", "NAME", "__proto__"} {
+			answer := ada.call(op.Method, path, map[string]any{extra: "canary"}).want(422)
+			if !strings.Contains(string(answer.Body), `"path":"`+extra+`"`) || strings.Contains(string(answer.Body), "canary") {
+				t.Errorf("%s, %s: %s", op.ID, extra, answer.Body)
+			}
+		}
+	}
+	if after := ada.call("GET", tenant+"/audit", nil).want(200); string(after.Body) != string(before.Body) {
+		t.Fatalf("something was done: %s", after.Body)
+	}
+}
