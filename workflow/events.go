@@ -113,3 +113,9 @@ func (o *outlet) flush() {
 		o.idle.Wait()
 	}
 }
+
+// EventKey names the state that the event tells: a newer one makes it worthless.
+func (RunEvent) EventKey() string { return "run" }
+
+// EventKey names the state that the event tells: a newer one makes it worthless.
+func (e NodeEvent) EventKey() string { return "node:" + e.Key }

@@ -46,6 +46,8 @@ func (e *engine) execute(slot *slot, c *claim) outcome {
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errRunEnded), errors.Is(cause, errStopping):
 		return outcome{cause: cause}
+	case e.ctx.Err() != nil:
+		return outcome{cause: errStopping}
 	case errors.Is(cause, errAttemptTimeout):
 		err = problem.Newf(problem.Timeout, "node_timeout", "the attempt took longer than %s", Duration(timeout)).Because(err)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/uptrace/bun"
 
+	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/internal/store"
 )
 
@@ -65,31 +66,40 @@ const reclaimBatch = 200
 // reclaim makes the nodes of dead processes ready again, without counting an
 // attempt, and fails those that keep killing their process.
 func (e *engine) reclaim(ctx context.Context) error {
-	db := e.s.cfg.DB
-	var rows []nodeRow
-	err := db.NewRaw(`UPDATE ?schema.jet_run_node AS n /* across tenants: nodes of dead processes */
-		SET status = CASE WHEN losses + 1 < ? THEN 'ready' ELSE 'running' END, losses = losses + 1,
-			attempt = CASE WHEN losses + 1 < ? THEN attempt - 1 ELSE attempt END,
-			token = CASE WHEN losses + 1 < ? THEN NULL ELSE id END,
-			worker_id = CASE WHEN losses + 1 < ? THEN NULL ELSE ? END,
-			dispatched_at = NULL, wake_at = NULL
-		WHERE id IN (SELECT id FROM ?schema.jet_run_node AS m WHERE status = 'running' AND NOT EXISTS (
-				SELECT 1 FROM ?schema.jet_worker AS k WHERE k.id = m.worker_id AND k.expires_at > ?)
-			ORDER BY id LIMIT ? ?)
-		RETURNING n.*`,
-		maxLosses, maxLosses, maxLosses, maxLosses, e.workerID, bun.Safe(db.Dialect.Now()), reclaimBatch,
-		bun.Safe(db.Dialect.SkipLocked())).Scan(ctx, &rows)
+	var lost, looping []nodeRow
+	err := e.orphans(ctx, &lost, "losses < ?", "status = 'ready', attempt = attempt - 1, token = NULL, worker_id = NULL, dispatched_at = NULL")
 	if err != nil {
 		return err
 	}
-	for i := range rows {
-		e.s.cfg.Logger.Warn("workflow engine: a node lost its process", "run", rows[i].RunID, "node", rows[i].Key, "losses", rows[i].Losses)
-		if rows[i].Status == NodeRunning {
-			e.failLost(ctx, rows[i])
-		}
+	for i := range lost {
+		e.s.cfg.Logger.Warn("workflow engine: a node lost its process", "run", lost[i].RunID, "node", lost[i].Key, "losses", lost[i].Losses)
 	}
-	_, err = db.NewRaw(`DELETE FROM ?schema.jet_worker WHERE expires_at < ? AND id NOT IN (
-			SELECT worker_id FROM ?schema.jet_run_node /* across tenants: nodes of dead processes */ WHERE status = 'running' AND worker_id IS NOT NULL)`,
-		bun.Safe(db.Dialect.Now())).Exec(ctx)
+	err = e.orphans(ctx, &looping, "losses >= ?", "token = ?, worker_id = ?", id.New(), e.workerID)
+	if err != nil {
+		return err
+	}
+	for _, n := range looping {
+		e.failLost(ctx, n)
+	}
+	return e.forgetWorkers(ctx)
+}
+
+// orphans changes running nodes whose process has no lease any more.
+func (e *engine) orphans(ctx context.Context, rows *[]nodeRow, condition, set string, args ...any) error {
+	db := e.s.cfg.DB
+	all := append(args, maxLosses-1, bun.Safe(db.Dialect.Now()), reclaimBatch, bun.Safe(db.Dialect.SkipLocked()))
+	return db.NewRaw(`UPDATE ?schema.jet_run_node /* across tenants: nodes of dead processes */ SET `+set+`, losses = losses + 1
+		WHERE id IN (SELECT id FROM ?schema.jet_run_node AS n WHERE status = 'running' AND `+condition+` AND NOT EXISTS (
+				SELECT 1 FROM ?schema.jet_worker AS k WHERE k.id = n.worker_id AND k.expires_at > ?)
+			ORDER BY id LIMIT ? ?)
+		RETURNING *`, all...).Scan(ctx, rows)
+}
+
+// forgetWorkers removes the leases of dead processes that own nothing any more.
+func (e *engine) forgetWorkers(ctx context.Context) error {
+	db := e.s.cfg.DB
+	_, err := db.NewRaw(`DELETE FROM ?schema.jet_worker WHERE expires_at < ? AND NOT EXISTS (
+			SELECT 1 FROM ?schema.jet_run_node AS n /* across tenants: nodes of dead processes */
+			WHERE n.status = 'running' AND n.worker_id = jet_worker.id)`, bun.Safe(db.Dialect.Now())).Exec(ctx)
 	return err
 }

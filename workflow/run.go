@@ -284,6 +284,18 @@ func readRun(ctx context.Context, db bun.IDB, tenantID, runID string, lock locki
 	return row, err
 }
 
+// TenantOf is the tenant of a run, for whoever has to find out where a run
+// belongs before he can ask whether he may see it. It reveals nothing else.
+func (s *Service) TenantOf(ctx context.Context, runID string) (string, error) {
+	var tenantID string
+	err := s.cfg.DB.NewRaw("SELECT tenant_id FROM ?schema.jet_run /* across tenants: find the tenant of a run */ WHERE id = ?", runID).
+		Scan(ctx, &tenantID)
+	if store.IsMissing(err) {
+		return "", problem.Missing("run")
+	}
+	return tenantID, err
+}
+
 func readRunData(ctx context.Context, db bun.IDB, tenantID, runID string) (runDataRow, error) {
 	var row runDataRow
 	err := db.NewSelect().Model(&row).Where("tenant_id = ?", tenantID).Where("run_id = ?", runID).Scan(ctx)

@@ -2,8 +2,10 @@ package workflow_test
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -76,7 +78,7 @@ func newBundle(t testing.TB, db *store.DB, options ...func(*workflow.Config)) *b
 		Authorize:      authorize,
 		CheckReference: func(context.Context, auth.Grant) error { return nil },
 		DB:             db,
-		Logger:         slog.New(slog.DiscardHandler),
+		Logger:         slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Nodes:          builtins,
 		Pages:          page.NewSigner(secret.NewKey()),
 		Publish:        b.events.publish,
@@ -164,7 +166,7 @@ func (b *bundle) run(t testing.TB, workflowID string, input map[string]any) work
 
 func (b *bundle) wait(t testing.TB, runID string) workflow.RunDetail {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
 	defer cancel()
 	d, err := b.Wait(ctx, runID)
 	if err != nil {
@@ -211,6 +213,28 @@ func (r *recorder) of(topic string) []recorded {
 	return list
 }
 
+// eventually waits until a condition holds, for what has no signal of its own.
+func eventually(t testing.TB, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatal("the condition never held")
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+}
+
+func encoded(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
 // Short forms of what graphs are made of.
 
 func step(key, typ string, config map[string]any) workflow.GraphNode {
@@ -219,7 +243,9 @@ func step(key, typ string, config map[string]any) workflow.GraphNode {
 
 func edge(from, to string) workflow.Edge { return workflow.Edge{From: from, To: to} }
 
-func edgeOn(from, port, to string) workflow.Edge { return workflow.Edge{From: from, Port: port, To: to} }
+func edgeOn(from, port, to string) workflow.Edge {
+	return workflow.Edge{From: from, Port: port, To: to}
+}
 
 // chain is start, the nodes, end; each leads to the next.
 func chain(nodes ...workflow.GraphNode) workflow.Graph {

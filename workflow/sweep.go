@@ -105,10 +105,10 @@ func (e *engine) takeHints(ctx context.Context, condition string, limit int, arg
 	db := e.s.cfg.DB
 	var rows []nodeRow
 	all := append([]any{bun.Safe(db.Dialect.Now()), bun.Safe(db.Dialect.Now())}, args...)
-	err := db.NewRaw(`UPDATE ?schema.jet_run_node AS n /* across tenants: every ready node is owed a dispatch */ SET dispatched_at = ?
+	err := db.NewRaw(`UPDATE ?schema.jet_run_node /* across tenants: every ready node is owed a dispatch */ SET dispatched_at = ?
 		WHERE id IN (SELECT id FROM ?schema.jet_run_node AS m WHERE status = 'ready' AND (wake_at IS NULL OR wake_at <= ?)
 			AND (`+condition+`) ORDER BY id LIMIT ? ?)
-		RETURNING n.id, n.tenant_id`, append(all, limit, bun.Safe(db.Dialect.SkipLocked()))...).Scan(ctx, &rows)
+		RETURNING id, tenant_id`, append(all, limit, bun.Safe(db.Dialect.SkipLocked()))...).Scan(ctx, &rows)
 	hints := make([]Hint, len(rows))
 	for i := range rows {
 		hints[i] = rows[i].hint()

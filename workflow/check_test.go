@@ -1,0 +1,92 @@
+package workflow_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/internal/testdb"
+	"github.com/jetadmin/jetadmin/problem"
+	"github.com/jetadmin/jetadmin/workflow"
+)
+
+func TestEveryFaultOfAGraphIsReportedAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, testdb.SQLite(t))
+	err := b.Validate(b.ctx, workflow.Graph{
+		Nodes: []workflow.GraphNode{
+			step("start", "start", nil),
+			step("start", "start", nil),
+			step("1bad", "transform", map[string]any{"value": 1}),
+			step("typo", "tranform", nil),
+			step("ask", "query", map[string]any{"nope": 1}),
+			step("sum", "transform", map[string]any{"value": "{{ steps.later.total + nothing }}"}),
+			step("later", "transform", map[string]any{"value": "{{ 1 + }}"}),
+			step("loopA", "transform", map[string]any{"value": 1}),
+			step("loopB", "transform", map[string]any{"value": 1}),
+			step("island", "transform", map[string]any{"value": 1}),
+			step("cond", "condition", map[string]any{"branches": []any{}}),
+			step("wait", "delay", map[string]any{"duration": "soon"}),
+		},
+		Edges: []workflow.Edge{
+			edge("start", "ask"), edge("ask", "sum"), edge("sum", "later"), edgeOn("ask", "nowhere", "sum"),
+			edge("loopA", "loopB"), edge("loopB", "loopA"), edge("start", "ghost"), edge("later", "start"),
+			edge("start", "cond"), edge("start", "wait"), edge("start", "typo"),
+		},
+	})
+	p := problem.Of(err)
+	if p == nil || p.Kind != problem.Invalid {
+		t.Fatalf("got %v", err)
+	}
+	for _, want := range []string{
+		"nodes.start.key", "nodes[2].key", "nodes.typo.type", "nodes.ask.config.nope", "nodes.ask.config.queryId",
+		"nodes.sum.config", "nodes.later.config", "nodes.loopA", "nodes.loopB", "nodes.island", "nodes.cond.config",
+		"nodes.wait.config", "edges[3].port", "edges[6].to", "edges[7].to",
+	} {
+		if !slices.ContainsFunc(p.Faults, func(f problem.Fault) bool { return strings.HasPrefix(f.Path, want) }) {
+			t.Errorf("no fault at %s", want)
+		}
+	}
+}
+
+func TestAStepMayOnlyReadWhatRanBefore(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, testdb.SQLite(t))
+	g := chain(
+		step("a", "transform", map[string]any{"value": "{{ steps.b }}"}),
+		step("b", "transform", map[string]any{"value": "{{ steps.a }}"}),
+	)
+	p := problem.Of(b.Validate(b.ctx, g))
+	if p == nil || len(p.Faults) != 1 || p.Faults[0].Path != "nodes.a.config" {
+		t.Fatalf("want the one fault of node a, got %v", p)
+	}
+}
+
+func TestALargeGraphIsCheckedInBoundedTime(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBundle(t, db)
+		nodes := make([]workflow.GraphNode, 3000)
+		for i := range nodes {
+			nodes[i] = step("n"+strings.Repeat("x", i%7)+string(rune('a'+i%26))+itoa(i), "transform", map[string]any{"value": 1})
+		}
+		if err := b.Validate(b.ctx, chain(nodes...)); err != nil {
+			t.Fatal(err)
+		}
+		over := chain(slices.Concat(nodes, nodes)...)
+		if !problem.Is(b.Validate(b.ctx, over), problem.Invalid) {
+			t.Error("a graph over the limit is taken")
+		}
+	})
+}
+
+func TestAReferenceTheCallerMayNotUseIsRefused(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, testdb.SQLite(t))
+	g := chain(step("ask", "query", map[string]any{"queryId": "q"}))
+	p := problem.Of(b.Validate(as(b.tenant, "workflow.*"), g))
+	if p == nil || p.Kind != problem.Invalid || len(p.Faults) != 1 || p.Faults[0].Path != "nodes.ask.config" {
+		t.Fatalf("got %v", p)
+	}
+}

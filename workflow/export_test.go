@@ -1,0 +1,64 @@
+package workflow
+
+import "time"
+
+// What tests in package workflow_test see of the inside.
+
+// Advance plays a graph to its end without a database: outcome gives the port
+// that a node takes ("" = none of its edges). It returns the final states, and
+// how often each node became ready.
+func Advance(g Graph, nodes []Node, outcome func(key string) string, pick func(n int) int) (map[string]NodeStatus, map[string]int, error) {
+	types, err := newCatalogue(nodes)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := compile(g, types)
+	if err != nil {
+		return nil, nil, err
+	}
+	known := map[string]nodeState{}
+	ready := map[string]int{}
+	open := []string{p.start}
+	ready[p.start]++
+	known[p.start] = nodeState{Status: NodeReady}
+	for len(open) > 0 {
+		i := pick(len(open))
+		key := open[i]
+		open = append(open[:i:i], open[i+1:]...)
+		known[key] = nodeState{Status: NodeSucceeded, Decided: known[key].Decided, Taken: known[key].Taken}
+		for _, c := range p.advance(known, key, outcome(key)) {
+			before := known[c.key].Status
+			if c.state.Status == NodeReady && before != NodeReady && before != NodeSucceeded {
+				ready[c.key]++
+				open = append(open, c.key)
+			}
+			if before == NodeSucceeded {
+				c.state.Status = before
+			}
+			known[c.key] = c.state
+		}
+	}
+	final := map[string]NodeStatus{}
+	for k, s := range known {
+		final[k] = s.Status
+	}
+	return final, ready, nil
+}
+
+// Delay is the pause before attempt+1.
+func (r *Retry) DelayOf(attempt int) time.Duration { return r.delay(attempt) }
+
+// Abandon stops the engine as kill -9 would: nothing is handed back, and the
+// lease stays until it runs out.
+func (s *Service) Abandon() {
+	e := s.engine
+	e.lifecycle.Lock()
+	defer e.lifecycle.Unlock()
+	e.accepting.Store(false)
+	e.cancel()
+	e.inFlight.cancelAll(errStopping)
+	e.workers.Wait()
+	e.loops.Wait()
+	e.started = false
+	s.events.flush()
+}
