@@ -61,11 +61,19 @@ m = held(r.roles, p.role) && reaches(p.object, r.object) && covers(p.permissions
 // for concurrent use without a lock.
 type enforcer struct{ casbin *casbin.Enforcer }
 
-// modelOf parses policyModel; each enforcer then copies the result.
-func modelOf() (model.Model, error) { return model.NewModelFromString(policyModel) }
+// enforcers makes enforcers from one parsed policyModel.
+type enforcers struct{ model model.Model }
 
-func newEnforcer(parsed model.Model, rules []rule) (*enforcer, error) {
-	m := parsed.Copy()
+func newEnforcers() (*enforcers, error) {
+	m, err := model.NewModelFromString(policyModel)
+	if err != nil {
+		return nil, fmt.Errorf("parse the model of policies: %w", err)
+	}
+	return &enforcers{m}, nil
+}
+
+func (es *enforcers) with(rules []rule) (*enforcer, error) {
+	m := es.model.Copy()
 	sets := make(map[string][]auth.Permission, len(rules))
 	for _, r := range rules {
 		set := setName(r.permissions)

@@ -86,11 +86,11 @@ type asked struct{ *Service }
 
 func serviceOf(t *testing.T, rules []rule) asked {
 	t.Helper()
-	m, err := modelOf()
+	es, err := newEnforcers()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Service{catalogue: newCatalogue(), decisions: newDecisions(64), model: m}
+	s := &Service{catalogue: newCatalogue(), decisions: newDecisions(64), enforcers: es}
 	s.policies = newPolicies(1,
 		func(context.Context, string) (int64, error) { return 1, nil },
 		func(context.Context, string) (*policy, error) { return s.newPolicy(1, rules) })
@@ -126,7 +126,7 @@ func byTheBook(rules []rule, roles []string, permission auth.Permission, objectI
 	return allowed
 }
 
-const rounds = 150
+const rounds = 60
 
 // Casbin, the cache of decisions and the shortcut for objects without rules of
 // their own together decide what the rules say.

@@ -62,7 +62,7 @@ func TestPoliciesReadAVersionOnceInAWhile(t *testing.T) {
 	var done sync.WaitGroup
 	for range 8 {
 		done.Go(func() {
-			for range 20_000 {
+			for range 2_000 {
 				if _, err := c.get(t.Context(), "a"); err != nil {
 					t.Error(err)
 					return

@@ -20,7 +20,7 @@ type policy struct {
 
 // newPolicy makes the policy of a version out of its rules.
 func (s *Service) newPolicy(version int64, rules []rule) (*policy, error) {
-	e, err := newEnforcer(s.model, rules)
+	e, err := s.enforcers.with(rules)
 	if err != nil {
 		return nil, err
 	}

@@ -3,8 +3,6 @@ package rbac
 import (
 	"errors"
 
-	"github.com/casbin/casbin/v2/model"
-
 	"github.com/jetadmin/jetadmin/audit"
 	"github.com/jetadmin/jetadmin/internal/clock"
 	"github.com/jetadmin/jetadmin/internal/page"
@@ -38,7 +36,7 @@ type Service struct {
 	clock     clock.Clock
 	db        *store.DB
 	decisions *decisions
-	model     model.Model
+	enforcers *enforcers
 	pages     *page.Signer
 	policies  *policies
 }
@@ -51,7 +49,7 @@ func New(cfg Config) (*Service, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	m, err := modelOf()
+	es, err := newEnforcers()
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +59,7 @@ func New(cfg Config) (*Service, error) {
 		clock:     cfg.Clock,
 		db:        cfg.DB,
 		decisions: newDecisions(maxDecisions),
-		model:     m,
+		enforcers: es,
 		pages:     cfg.Pages,
 	}
 	s.policies = newPolicies(cfg.Tenants, s.currentVersion, s.currentPolicy)

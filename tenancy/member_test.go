@@ -257,6 +257,43 @@ func TestOwnersDoNotVanishForAMoment(t *testing.T) {
 	})
 }
 
+// Of two changes based on one version, one wins and the other is told.
+func TestConcurrentChangesOfAVersion(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := setup(t, db)
+		w := b.newWorkspace(t)
+		member, owner := b.join(t, w, rbac.Viewer), b.in(t, w.ID, w.owner)
+		changes := map[string]func(i int) error{
+			"member": func(i int) error {
+				_, err := b.SetRoles(owner, member, tenancy.RolesUpdate{RoleIDs: w.ids([]string{rbac.Editor, rbac.Operator}[i]), Version: 1})
+				return err
+			},
+			"tenant": func(i int) error {
+				_, err := b.Update(owner, tenancy.TenantUpdate{Name: ptr(fmt.Sprint("Name ", i)), Version: 1})
+				return err
+			},
+		}
+		for name, change := range changes {
+			var errs [2]error
+			var done sync.WaitGroup
+			for i := range errs {
+				done.Go(func() { errs[i] = change(i) })
+			}
+			done.Wait()
+			kinds := []string{string(problem.KindOf(errs[0])), string(problem.KindOf(errs[1]))}
+			slices.Sort(kinds)
+			if !slices.Equal(kinds, []string{"", string(problem.Stale)}) {
+				t.Errorf("%s: %v", name, errs)
+			}
+		}
+		m, err := b.Member(owner, member)
+		if err != nil || m.Version != 2 || len(m.Roles) != 1 {
+			t.Errorf("%+v (%v)", m, err)
+		}
+	})
+}
+
 // T1, T8: another tenant's Owner sees and changes nothing.
 func TestT1_MembersOfAnotherTenantAreMissing(t *testing.T) {
 	t.Parallel()
