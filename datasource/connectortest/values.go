@@ -147,7 +147,7 @@ func same(kind datasource.ParamType, sent, got any) bool {
 		b, okB := new(big.Rat).SetString(fmt.Sprint(got))
 		return okA && okB && a.Cmp(b) == 0
 	case datasource.ParamBoolean:
-		return got == sent || got == map[any]int64{true: 1, false: 0}[sent]
+		return fmt.Sprint(got) == fmt.Sprint(sent) || got == map[any]int64{true: 1, false: 0}[sent]
 	case datasource.ParamTimestamp:
 		return sameTime(sent.(time.Time), got)
 	case datasource.ParamJSON:
