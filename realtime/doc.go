@@ -46,6 +46,7 @@
 // Every limit has its close code, and a field in [Config]:
 //
 //	code  meaning                                                  limit, default           come back
+//	1002  the WebSocket protocol was broken                                                 no
 //	1003  a binary frame                                           text only                no
 //	1009  a frame is too large                                     MaxFrame, 256 KB         no
 //	                                                               (8 KB before auth)

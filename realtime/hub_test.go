@@ -226,22 +226,54 @@ type wrapper struct{ http.ResponseWriter }
 
 func (w wrapper) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
+// withholder is a framework's writer that sends the status when it is told to.
+type withholder struct {
+	http.ResponseWriter
+	http.Hijacker
+	status int
+}
+
+func (w *withholder) WriteHeader(status int) { w.status = status }
+func (w *withholder) WriteHeaderNow()        { w.ResponseWriter.WriteHeader(w.status) }
+
 func TestBehindMiddleware(t *testing.T) {
 	t.Parallel()
+	for name, wrap := range map[string]func(http.ResponseWriter) http.ResponseWriter{
+		"only Unwrap":     func(rw http.ResponseWriter) http.ResponseWriter { return wrapper{wrapper{rw}} },
+		"withheld status": func(rw http.ResponseWriter) http.ResponseWriter { return &withholder{rw, rw.(http.Hijacker), 0} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := setup(t, nil)
+			mux := http.NewServeMux()
+			mux.Handle("/admin/ws", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+				ctx, cancel := context.WithCancel(r.Context())
+				defer cancel() // the connection must not hang on the request
+				w.ServeHTTP(wrap(rw), r.WithContext(ctx))
+			}))
+			server := httptest.NewServer(mux)
+			defer server.Close()
+			s := dial(t, server.URL+"/admin/ws", "Authorization", "Bearer ann")
+			s.send(`{"id":"s","op":"subscribe","topic":"run:1"}`)
+			seq := s.want("ok").Seq
+			w.publish(t, "run:1", "tick", 1)
+			s.wantEvent(seq+1, "1")
+		})
+	}
+}
+
+func TestWriterThatCannotBeHijacked(t *testing.T) {
+	t.Parallel()
 	w := setup(t, nil)
-	mux := http.NewServeMux()
-	mux.Handle("/admin/ws", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithCancel(r.Context())
-		defer cancel() // the connection must not hang on the request
-		w.ServeHTTP(wrapper{wrapper{rw}}, r.WithContext(ctx))
-	}))
-	server := httptest.NewServer(mux)
-	defer server.Close()
-	s := dial(t, server.URL+"/admin/ws", "Authorization", "Bearer ann")
-	s.send(`{"id":"s","op":"subscribe","topic":"run:1"}`)
-	seq := s.want("ok").Seq
-	w.publish(t, "run:1", "tick", 1)
-	s.wantEvent(seq+1, "1")
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	for name, value := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="} {
+		r.Header.Set(name, value)
+	}
+	recorder := httptest.NewRecorder()
+	w.ServeHTTP(recorder, r)
+	if recorder.Code != http.StatusNotImplemented {
+		t.Errorf("got %d", recorder.Code)
+	}
 }
 
 func TestWithoutUpgrade(t *testing.T) {

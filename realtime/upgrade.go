@@ -43,6 +43,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c := newClient(h, who)
 	if c.conn, err = accept(w, r, h.cfg.WriteTimeout, c.allowMessage); err != nil {
+		c.cancel()
 		h.release()
 		return // the library has replied
 	}
