@@ -1,0 +1,177 @@
+package jetadmin
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/datasource"
+	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/tenancy"
+	"github.com/jetadmin/jetadmin/workflow"
+)
+
+// Config is what a host hands in. The zero value works: everything is kept below
+// ./jetadmin-data and runs in this process.
+type Config struct {
+	// AllowedOrigins are the origins of pages, other than the server's own, that
+	// may send changes with a cookie and open the WebSocket, each like
+	// "https://tools.example.com". Default: none.
+	AllowedOrigins []string
+
+	// Authenticators recognise the host's own sign-in. They are asked in order,
+	// after API keys and the library's own sessions. Default: none.
+	Authenticators []auth.Authenticator
+
+	// BasePath is the path at which the App is mounted, like "/admin": the App
+	// strips it from requests and puts it before every URL it generates. Default:
+	// "", the root.
+	BasePath string
+
+	// Connectors are datasource types besides the built-in sqlite, postgres and
+	// rest. Default: none.
+	Connectors []datasource.Connector
+
+	// DB holds the platform's own data. It stays the host's, who closes it after
+	// Stop. For PostgreSQL open it with [OpenPostgres], or with pgx's stdlib and
+	// default_query_exec_mode=exec. Default: a SQLite file in DataDir, which the
+	// App migrates by itself.
+	DB *sql.DB
+
+	// DataDir is the folder of the SQLite file, the key file and the files of
+	// sqlite datasources ("files" in it). It is made when needed, readable by its
+	// owner only. Default: "jetadmin-data".
+	DataDir string
+
+	// Dialect is the database behind DB. Default: found by its driver; set it when
+	// the driver is wrapped, by a tracer say.
+	Dialect Dialect
+
+	// Egress widens what datasources and http nodes may connect to. Default:
+	// public addresses only.
+	Egress Egress
+
+	// Hooks are called around what happens. Default: none.
+	Hooks Hooks
+
+	// Keys encrypt secrets at rest, 32 random bytes each: the first encrypts, all
+	// decrypt. Who loses them loses the stored secrets. Default: one key in the
+	// file "key" in DataDir, made on first use.
+	Keys [][]byte
+
+	// Logger gets what operators must know, with request ids. Default: slog.Default().
+	Logger *slog.Logger
+
+	// Nodes are workflow node types besides the built-in ones. Default: none.
+	Nodes []workflow.Node
+
+	// Redis connects processes: workflow dispatch and live events. It stays the
+	// host's, who closes it after Stop. Losing what is in it loses no run. Default:
+	// none, the process runs alone.
+	Redis redis.UniversalClient
+
+	// RedisPrefix begins every key in Redis; processes with the same DB need the
+	// same. Letters, digits, "-" and "_". Default: "jetadmin".
+	RedisPrefix string
+
+	// Schema is the PostgreSQL schema of the tables. Default: "public".
+	Schema string
+
+	// SessionIdle and SessionMax end a session that was not used for so long, and
+	// one that is so old. Default: see [auth.Config].
+	SessionIdle, SessionMax time.Duration
+
+	// Workers is how many workflow nodes run at a time in this process; negative =
+	// none, others do the work. Default: 16 for each processor.
+	Workers int
+}
+
+// Dialect names a database.
+type Dialect = store.Dialect
+
+// The databases that can hold the platform's data.
+const (
+	PostgreSQL = store.PostgreSQL
+	SQLite     = store.SQLite
+)
+
+// Egress is what may be reached besides public addresses. Loopback, private,
+// link-local and metadata addresses are refused unless named here; the check is
+// made on the address that is connected to, after DNS, at every redirect.
+type Egress struct {
+	// Allow names address ranges, e.g. 10.20.0.0/16.
+	Allow []netip.Prefix
+
+	// AllowHosts names destinations as "host:port", whatever they resolve to.
+	AllowHosts []string
+}
+
+// Hooks are functions of the host, by package. "Before" hooks may refuse by an
+// error, which the caller gets; "After" hooks cannot fail a call.
+type Hooks struct {
+	Auth       auth.Hooks
+	Datasource datasource.Hooks
+	Tenancy    tenancy.Hooks
+	Workflow   workflow.Hooks
+}
+
+const (
+	defaultDataDir     = "jetadmin-data"
+	defaultRedisPrefix = "jetadmin"
+)
+
+func (c Config) withDefaults() Config {
+	if c.DataDir == "" {
+		c.DataDir = defaultDataDir
+	}
+	if c.Dialect == "" && c.DB != nil {
+		c.Dialect = store.Detect(c.DB)
+	}
+	if c.DB == nil {
+		c.Dialect = SQLite
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.RedisPrefix == "" {
+		c.RedisPrefix = defaultRedisPrefix
+	}
+	return c
+}
+
+var (
+	basePathPattern = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)*$`)
+	prefixPattern   = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+)
+
+func (c Config) validate() error {
+	var errs []error
+	check := func(ok bool, field, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("jetadmin.Config."+field+": "+format, args...))
+		}
+	}
+	check(basePathPattern.MatchString(c.BasePath) && !strings.Contains(c.BasePath, "/."), "BasePath",
+		`%q must be empty or like "/admin", without a slash at the end`, c.BasePath)
+	check(c.Dialect == PostgreSQL || c.Dialect == SQLite, "Dialect",
+		"the driver of DB is not known, set Dialect to jetadmin.PostgreSQL or jetadmin.SQLite")
+	check(prefixPattern.MatchString(c.RedisPrefix), "RedisPrefix", "must be of letters, digits, - and _")
+	check(c.Redis == nil || c.DB != nil, "Redis", "needs a DB that the processes share, not the file of one")
+	for i, a := range c.Authenticators {
+		check(a != nil, "Authenticators", "number %d is nil", i+1)
+	}
+	return errors.Join(errs...)
+}
+
+// OpenPostgres opens a pool for [Config.DB] with the settings that suit the
+// library: statements are not prepared by name unless that pays. It makes no
+// connection yet.
+func OpenPostgres(dsn string) (*sql.DB, error) { return store.OpenPostgres(dsn) }

@@ -1,0 +1,175 @@
+package jetadmin
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"net/http"
+	"sync"
+	"sync/atomic"
+
+	"github.com/jetadmin/jetadmin/audit"
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/datasource"
+	"github.com/jetadmin/jetadmin/internal/api"
+	"github.com/jetadmin/jetadmin/internal/secret"
+	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/rbac"
+	"github.com/jetadmin/jetadmin/realtime"
+	"github.com/jetadmin/jetadmin/tenancy"
+	"github.com/jetadmin/jetadmin/workflow"
+)
+
+// App is the whole control plane. It is safe for concurrent use.
+//
+// [New] builds it, [App.Start] sets its background work going, [App.Stop] ends
+// it. Requests and Go calls work from a successful Start on.
+type App struct {
+	cfg   Config
+	db    *store.DB
+	owned *sql.DB // the pool that New opened itself; nil = the host's
+	keys  *secret.Keyring
+
+	audit       *audit.Log
+	auth        *auth.Service
+	datasources *datasource.Service
+	events      *realtime.Hub
+	roles       *rbac.Service
+	tenants     *tenancy.Service
+	workflows   *workflow.Service
+	handler     *api.API
+
+	lifecycle sync.Mutex
+	state     state
+	started   atomic.Bool // for readers that must not wait for a Start or Stop under way
+}
+
+type state int
+
+const (
+	stateNew state = iota
+	stateStarted
+	stateStopped
+)
+
+// New builds an App. Its errors name the field of [Config] that is at fault.
+//
+// It opens no listener and starts no background work. With both DB and Keys set
+// it does no I/O at all; without, it makes the folder, the key file and the
+// database file of the embedded mode.
+func New(cfg Config) (*App, error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	a := &App{cfg: cfg}
+	if err := a.build(); err != nil {
+		if a.owned != nil {
+			_ = a.owned.Close()
+		}
+		return nil, err
+	}
+	return a, nil
+}
+
+// Start makes the App ready: it checks the schema and the keys, and begins to
+// run workflows and to carry events, until [App.Stop]. The context limits the
+// start, not what it started.
+//
+// While there is no account, it logs a one-time token with which POST
+// /auth/setup makes the first one. Starting twice is starting once. Errors:
+// Unavailable with the remedy for a schema that is not current, Conflict for one
+// that is newer than this build and for keys that are not those of the data.
+func (a *App) Start(ctx context.Context) error {
+	a.lifecycle.Lock()
+	defer a.lifecycle.Unlock()
+	switch a.state {
+	case stateStarted:
+		return nil
+	case stateStopped:
+		return errors.New("jetadmin: an App that was stopped cannot be started again, make a new one")
+	}
+	if err := a.prepare(ctx); err != nil {
+		return err
+	}
+	if err := a.events.Start(ctx); err != nil {
+		return err
+	}
+	if err := a.workflows.StartEngine(ctx); err != nil {
+		return errors.Join(err, a.events.Stop(ctx))
+	}
+	a.state = stateStarted
+	a.started.Store(true)
+	return nil
+}
+
+// prepare brings the database into a state to work with.
+func (a *App) prepare(ctx context.Context) error {
+	if a.owned != nil {
+		if err := a.db.Migrate(ctx); err != nil {
+			return err
+		}
+	}
+	if err := a.db.RequireCurrent(ctx); err != nil {
+		return err
+	}
+	if err := checkKeys(ctx, a.db, a.keys); err != nil {
+		return err
+	}
+	token, err := a.auth.PrepareSetup(ctx)
+	if err != nil {
+		return err
+	}
+	if token != "" {
+		a.cfg.Logger.Info("jetadmin: there is no account yet, make the first one with this one-time token",
+			"token", token, "path", a.cfg.BasePath+"/api/v1/auth/setup")
+	}
+	return nil
+}
+
+// Stop ends the background work: it takes no new workflow nodes, waits for those
+// that run until ctx ends, hands the rest to other processes, tells watchers to
+// come back, and closes what the App opened itself. Stopping twice is stopping
+// once.
+func (a *App) Stop(ctx context.Context) error {
+	a.lifecycle.Lock()
+	defer a.lifecycle.Unlock()
+	if a.state == stateStopped {
+		return nil
+	}
+	a.started.Store(false)
+	var errs []error
+	if a.state == stateStarted {
+		errs = append(errs, a.workflows.StopEngine(ctx), a.events.Stop(context.WithoutCancel(ctx)))
+	}
+	errs = append(errs, a.datasources.Close())
+	if a.owned != nil {
+		errs = append(errs, a.owned.Close())
+	}
+	a.state = stateStopped
+	return errors.Join(errs...)
+}
+
+// ServeHTTP answers everything below [Config.BasePath].
+func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
+
+// Audit is the record of changes.
+func (a *App) Audit() *audit.Log { return a.audit }
+
+// Auth keeps accounts, sessions and API keys.
+func (a *App) Auth() *auth.Service { return a.auth }
+
+// Datasources keeps connections and saved queries, and runs them.
+func (a *App) Datasources() *datasource.Service { return a.datasources }
+
+// Events is the hub of live events.
+func (a *App) Events() *realtime.Hub { return a.events }
+
+// Roles keeps roles and decides who may do what.
+func (a *App) Roles() *rbac.Service { return a.roles }
+
+// Tenants keeps tenants and their members.
+func (a *App) Tenants() *tenancy.Service { return a.tenants }
+
+// Workflows keeps workflows and runs them.
+func (a *App) Workflows() *workflow.Service { return a.workflows }

@@ -1,0 +1,209 @@
+package jetadmin
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/jetadmin/jetadmin/audit"
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/datasource"
+	"github.com/jetadmin/jetadmin/datasource/postgres"
+	"github.com/jetadmin/jetadmin/datasource/rest"
+	"github.com/jetadmin/jetadmin/datasource/sqlite"
+	"github.com/jetadmin/jetadmin/internal/api"
+	"github.com/jetadmin/jetadmin/internal/egress"
+	"github.com/jetadmin/jetadmin/internal/page"
+	"github.com/jetadmin/jetadmin/internal/requestid"
+	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/problem"
+	"github.com/jetadmin/jetadmin/rbac"
+	"github.com/jetadmin/jetadmin/realtime"
+	"github.com/jetadmin/jetadmin/tenancy"
+	"github.com/jetadmin/jetadmin/workflow"
+	"github.com/jetadmin/jetadmin/workflow/node"
+)
+
+// build makes every part and hands it what it needs of the others, from the
+// leaves up. It is the only place that knows all of them.
+func (a *App) build() (err error) {
+	cfg := a.cfg
+	if a.keys, err = keyring(cfg); err != nil {
+		return err
+	}
+	if err := a.openDB(); err != nil {
+		return err
+	}
+	pages := page.NewSigner(a.keys.Derive("page cursors"))
+	outbound := egress.Policy{Allow: cfg.Egress.Allow, AllowHosts: cfg.Egress.AllowHosts}
+	if err := outbound.Validate(); err != nil {
+		return fmt.Errorf("jetadmin.Config.Egress: %w", err)
+	}
+
+	a.audit, err = audit.New(audit.Config{
+		Actor: actor, Authorize: a.authorizeAudit, DB: a.db, Pages: pages, RequestID: requestid.FromContext,
+	})
+	if err != nil {
+		return err
+	}
+	a.roles, err = rbac.New(rbac.Config{Audit: a.audit.Record, DB: a.db, Pages: pages})
+	if err != nil {
+		return err
+	}
+	a.tenants, err = tenancy.New(tenancy.Config{
+		Audit: a.audit.Record, Authorize: a.roles.Authorize, DB: a.db, Hooks: cfg.Hooks.Tenancy, Pages: pages, Roles: a.roles,
+	})
+	if err != nil {
+		return err
+	}
+	a.auth, err = auth.New(auth.Config{
+		Audit: a.audit.Record, Authenticators: cfg.Authenticators, Authorize: a.roles.Authorize, DB: a.db,
+		Hooks: cfg.Hooks.Auth, Logger: cfg.Logger, Members: a.tenants, Pages: pages,
+		SessionIdle: cfg.SessionIdle, SessionMax: cfg.SessionMax,
+	})
+	if err != nil {
+		return err
+	}
+	if err := a.buildEvents(); err != nil {
+		return err
+	}
+	builtin := []datasource.Connector{
+		postgres.Connector(),
+		rest.Connector(),
+		sqlite.Connector(sqlite.Config{Root: filepath.Join(cfg.DataDir, "files")}),
+	}
+	a.datasources, err = datasource.New(datasource.Config{
+		Audit: a.audit.Record, Authorize: a.roles.Authorize, Connectors: append(builtin, cfg.Connectors...), DB: a.db,
+		Egress: outbound, Hooks: cfg.Hooks.Datasource, Keys: a.keys, Logger: cfg.Logger, Pages: pages, Publish: a.publish,
+	})
+	if err != nil {
+		return fmt.Errorf("jetadmin.Config.Connectors: %w", err)
+	}
+	if err := a.buildWorkflows(pages, outbound); err != nil {
+		return err
+	}
+	a.handler, err = api.New(api.Config{
+		AllowedOrigins: cfg.AllowedOrigins, Audit: a.audit, Auth: a.auth, BasePath: cfg.BasePath, Datasources: a.datasources,
+		DB: a.db, Hub: a.events, Keys: a.keys, Logger: cfg.Logger, RBAC: a.roles, Ready: a.ready, Tenancy: a.tenants,
+		Version: Version, Workflows: a.workflows,
+	})
+	return err
+}
+
+func (a *App) openDB() (err error) {
+	pool := a.cfg.DB
+	if pool == nil {
+		if pool, err = store.OpenSQLite(context.Background(), filepath.Join(a.cfg.DataDir, "jetadmin.db")); err != nil {
+			return fmt.Errorf("jetadmin.Config.DataDir: %w", err)
+		}
+		a.owned = pool
+	}
+	a.db, err = store.New(pool, a.cfg.Dialect, a.cfg.Schema)
+	return err
+}
+
+func (a *App) buildEvents() (err error) {
+	var bus realtime.Bus = realtime.NewMemoryBus()
+	if a.cfg.Redis != nil {
+		bus = realtime.NewRedisBus(a.cfg.Redis, a.cfg.RedisPrefix)
+	}
+	a.events, err = realtime.New(realtime.Config{
+		AllowedOrigins: a.cfg.AllowedOrigins, Authenticate: a.auth.Authenticate, AuthenticateToken: a.auth.AuthenticateToken,
+		Authorize: a.authorizeTopic, Bus: bus, Logger: a.cfg.Logger, Revalidate: a.auth.Revalidate,
+	})
+	return err
+}
+
+func (a *App) buildWorkflows(pages *page.Signer, outbound egress.Policy) error {
+	builtin, err := node.Builtins(node.Config{
+		Client: outbound.Client(),
+		RunQuery: func(ctx context.Context, queryID string, params map[string]any) (any, error) {
+			return a.datasources.RunQuery(ctx, queryID, params)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	queue := workflow.NewMemoryQueue()
+	if a.cfg.Redis != nil {
+		queue = workflow.NewAsynqQueue(a.cfg.Redis, a.cfg.RedisPrefix, a.cfg.Logger)
+	}
+	a.workflows, err = workflow.New(workflow.Config{
+		Audit: a.audit.Record, Authorize: a.roles.Authorize, CheckReference: a.checkReference, DB: a.db,
+		Hooks: a.cfg.Hooks.Workflow, Logger: a.cfg.Logger, Nodes: append(builtin, a.cfg.Nodes...), Pages: pages,
+		Publish: a.publish, Queue: queue, Slots: a.cfg.Workers,
+	})
+	if err != nil {
+		return fmt.Errorf("jetadmin.Config.Nodes: %w", err)
+	}
+	return nil
+}
+
+// checkReference says whether what a workflow's node uses is there.
+func (a *App) checkReference(ctx context.Context, g auth.Grant) error {
+	if g.Permission == auth.QueryExecute {
+		return a.datasources.CheckQuery(ctx, g.ObjectID)
+	}
+	return problem.Missing(g.Permission.Resource())
+}
+
+// authorizeTopic says who may watch what: a tenant its members, a run whoever
+// may read it.
+func (a *App) authorizeTopic(ctx context.Context, who *auth.Principal, t realtime.Topic) (*auth.Principal, error) {
+	switch t.Kind {
+	case "tenant":
+		return a.auth.Enter(ctx, who, t.ID)
+	case "run":
+		tenantID, err := a.workflows.TenantOf(ctx, t.ID)
+		if err != nil {
+			return nil, err
+		}
+		inTenant, err := a.auth.Enter(ctx, who, tenantID)
+		if err != nil {
+			return nil, problem.Missing("run").Because(err)
+		}
+		return a.roles.Authorize(auth.NewContext(ctx, inTenant), auth.RunRead, t.ID)
+	}
+	return nil, problem.Missing("topic")
+}
+
+// publish hands news to the hub. News is lost, and logged, when it cannot be
+// carried: whoever watches learns of the gap by its number.
+func (a *App) publish(ctx context.Context, topic, kind string, data any) {
+	event := realtime.Event{Topic: topic, Type: kind, Data: data}
+	if state, ok := data.(interface{ EventKey() string }); ok {
+		event.Key = state.EventKey()
+	}
+	if err := a.events.Emit(ctx, event); err != nil {
+		a.cfg.Logger.Warn("jetadmin: publish an event", "topic", topic, "type", kind, "error", err)
+	}
+}
+
+func (a *App) authorizeAudit(ctx context.Context) (string, error) {
+	who, err := a.roles.Authorize(ctx, auth.AuditList, "")
+	if err != nil {
+		return "", err
+	}
+	return who.TenantID, nil
+}
+
+// actor names the caller for the record of changes.
+func actor(ctx context.Context) audit.Actor {
+	who := auth.FromContext(ctx)
+	if who == nil {
+		return audit.Actor{Name: "anonymous"}
+	}
+	onBehalf := ""
+	if who.Kind != auth.KindUser {
+		onBehalf = who.UserID
+	}
+	return audit.Actor{Name: who.Actor(), OnBehalfOf: onBehalf}
+}
+
+// ready is whether requests can be served: started, and the database answers.
+func (a *App) ready(ctx context.Context) error {
+	if !a.started.Load() {
+		return problem.New(problem.Unavailable, "not_started", "the App is not started")
+	}
+	return a.db.PingContext(ctx)
+}
