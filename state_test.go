@@ -95,16 +95,9 @@ func constant(s source, value ast.Expr) bool {
 			_, known := s.names(generic.X, constantCalls...)
 			return known
 		}
-		for {
-			selector, ok := f.(*ast.SelectorExpr) // problem.New(…).Fix(…)
-			if !ok {
-				break
-			}
+		if selector, ok := f.(*ast.SelectorExpr); ok { // problem.New(…).Fix(…)
 			call, ok := selector.X.(*ast.CallExpr)
-			if !ok {
-				return false
-			}
-			return constant(s, call)
+			return ok && constant(s, call)
 		}
 		name, ok := f.(*ast.Ident)
 		return ok && name.Name != "make" && name.Name != "new"
