@@ -77,7 +77,8 @@ func (b *RedisBus) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop implements [Background].
+// Stop implements [Background]. A command that Redis does not answer is waited
+// for as long as the client's own timeouts say.
 func (b *RedisBus) Stop(ctx context.Context) error {
 	if b.cancel == nil {
 		return nil

@@ -3,6 +3,7 @@ package realtime_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -189,6 +190,29 @@ func TestBusForgetsAndGoesOnRising(t *testing.T) {
 	})
 	testdb.EachRedis(t, func(t *testing.T, rdb redis.UniversalClient, fast func(time.Duration)) {
 		forgets(t, onRedis(rdb)(), fast)
+	})
+}
+
+// The log of a topic is forgotten before its number; its bytes are counted anew.
+func TestRedisBusCountsBytesOfTheLogThatIsThere(t *testing.T) {
+	t.Parallel()
+	const age = 100 * time.Millisecond
+	testdb.EachRedis(t, func(t *testing.T, rdb redis.UniversalClient, fast func(time.Duration)) {
+		b := onRedis(rdb)()
+		retain(b, realtime.Retention{Age: age, Bytes: 10_000})
+		started(t, b)
+		in := listen(t, b, "run:1")
+		for range 2 {
+			for range 3 {
+				send(t, b, "run:1", strings.Repeat("x", 3000))
+				in.next(t)
+			}
+			h, err := b.Read(t.Context(), "run:1", 0, 10)
+			if err != nil || h.Base != in.last || len(h.Messages) != 3 {
+				t.Errorf("%d messages from %d, %v; want 3 from %d", len(h.Messages), h.Base, err, in.last)
+			}
+			fast(2 * age)
+		}
 	})
 }
 

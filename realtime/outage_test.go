@@ -1,6 +1,7 @@
 package realtime_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,6 +25,8 @@ type link struct {
 	listener net.Listener
 	target   string
 
+	mute  atomic.Bool  // what Redis answers does not arrive
+	taken atomic.Int64 // answers that end with the one of the publish script
 	mu    sync.Mutex
 	down  bool
 	conns map[net.Conn]struct{}
@@ -61,7 +65,7 @@ func (l *link) accept() {
 			_, _ = in.Close(), out.Close()
 		} else {
 			l.conns[in], l.conns[out] = struct{}{}, struct{}{}
-			l.open.Go(func() { l.carry(in, out) })
+			l.open.Go(func() { l.carry(answers{in, l}, out) })
 			l.open.Go(func() { l.carry(out, in) })
 		}
 		l.mu.Unlock()
@@ -71,6 +75,23 @@ func (l *link) accept() {
 func (l *link) carry(to, from net.Conn) {
 	_, _ = io.Copy(to, from)
 	_, _ = to.Close(), from.Close()
+}
+
+// answers is the way back, which can be mute.
+type answers struct {
+	net.Conn
+	link *link
+}
+
+func (a answers) Write(p []byte) (int, error) {
+	if a.link.mute.Load() {
+		return len(p), nil
+	}
+	n, err := a.Conn.Write(p)
+	if bytes.HasSuffix(p, []byte(":1\r\n")) {
+		a.link.taken.Add(1)
+	}
+	return n, err
 }
 
 func (l *link) cut() {
@@ -177,6 +198,28 @@ func TestPublishWhileRedisIsAway(t *testing.T) {
 				s.wantEvent(seq+int64(round*500+i)+1, fmt.Sprint(i))
 				witness.next(t)
 			}
+		}
+	})
+}
+
+// Redis took a message, but its answer was lost: sending it again adds nothing.
+func TestPublishWithLostAnswer(t *testing.T) {
+	t.Parallel()
+	testdb.EachRedis(t, func(t *testing.T, rdb redis.UniversalClient, _ func(time.Duration)) {
+		w, l, direct := behindLink(t, rdb, realtime.Retention{})
+		witness := listen(t, direct, "run:1")
+		w.publish(t, "run:1", "tick", "first")
+		witness.next(t)
+		eventually(t, patience, "the sender waits for nothing", func() bool { return l.taken.Load() == 1 })
+		l.mute.Store(true)
+		w.publish(t, "run:1", "tick", "answer lost")
+		witness.next(t)
+		l.cut()
+		l.mute.Store(false)
+		l.mend()
+		w.publish(t, "run:1", "tick", "last")
+		if m := witness.next(t); m.Seq != witness.last+3 || !strings.Contains(string(m.Body), "last") {
+			t.Errorf("got %d %s, want %d", m.Seq-witness.last, m.Body, 3)
 		}
 	})
 }

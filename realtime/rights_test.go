@@ -219,6 +219,41 @@ func TestT131_OtherSubscriptionsStay(t *testing.T) {
 	s.want("ok")
 }
 
+// T131: what already waits for a slow reader is taken back.
+func TestT131_LostRightTakesBackWhatWaits(t *testing.T) {
+	t.Parallel()
+	var checks atomic.Int64
+	w := setup(t, nil, func(c *realtime.Config) {
+		c.QueueBytes = 64 << 20
+		authorize := c.Authorize
+		c.Authorize = func(ctx context.Context, who *auth.Principal, topic realtime.Topic) (*auth.Principal, error) {
+			checks.Add(1)
+			return authorize(ctx, who, topic)
+		}
+	})
+	s, _ := w.watch(t, "ann", "run:1")
+	s.send(`{"id":"s","op":"subscribe","topic":"run:2"}`)
+	s.want("ok")
+	const events = 150
+	for range events {
+		w.publish(t, "run:1", "big", strings.Repeat("x", 200<<10))
+	}
+	w.forbid("ann", "run:1")
+	before := checks.Load()
+	eventually(t, patience, "the rights are checked twice over", func() bool { return checks.Load() > before+4 })
+	received := 0
+	for f, err := s.receive(); f.Op != "error"; f, err = s.receive() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		received++
+	}
+	if received >= events {
+		t.Errorf("all %d events arrived", received)
+	}
+	s.quiet()
+}
+
 // A check that hangs ends its connection and no other.
 func TestT131_HangingCheckEndsTheConnection(t *testing.T) {
 	t.Parallel()
