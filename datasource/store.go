@@ -79,6 +79,9 @@ func findRunnable(ctx context.Context, db bun.IDB, tenantID, id string) (*queryR
 	row := new(queryRow)
 	err := db.NewSelect().Model(row).Relation("Datasource").
 		Where("q.tenant_id = ?", tenantID).Where("q.id = ?", id).Scan(ctx)
+	if err == nil && row.Datasource == nil { // a reference to another tenant's, put there by other means
+		return nil, problem.Missing("datasource")
+	}
 	return row, found(err, "query")
 }
 
