@@ -64,7 +64,7 @@ func (e *engine) execute(slot *slot, c *claim) outcome {
 // attempt calls the node, in a goroutine of its own so that one which ignores
 // its context holds up nothing but its slot.
 func (e *engine) attempt(ctx context.Context, slot *slot, c *claim) (Result, error) {
-	call, err := e.call(ctx, c)
+	call, err := e.prepare(ctx, c)
 	if err != nil {
 		return Result{}, err
 	}
@@ -103,6 +103,21 @@ func (e *engine) runNode(ctx context.Context, c *claim, call *Call) (result Resu
 		}
 	}()
 	return c.def().nodeType.node.Run(ctx, call)
+}
+
+// prepare is call, repeated while the database is away: that is no failure of
+// the node. The attempt's timeout bounds it.
+func (e *engine) prepare(ctx context.Context, c *claim) (*Call, error) {
+	for pause := retryStore; ; pause = min(pause*2, maxRetryStore) {
+		call, err := e.call(ctx, c)
+		if _, public := errors.AsType[*problem.Error](err); err == nil || public {
+			return call, err
+		}
+		e.s.cfg.Logger.Warn("workflow engine: prepare a node", "run", c.run.ID, "node", c.node.Key, "error", err)
+		if !sleep(ctx, pause) {
+			return nil, err
+		}
+	}
 }
 
 // call expands the configuration of a node with what its run has come to.
