@@ -16,6 +16,19 @@ type Graph struct {
 	Edges []Edge      `json:"edges"`
 }
 
+// MarshalJSON writes a graph without edges as one with an empty list of them.
+func (g Graph) MarshalJSON() ([]byte, error) {
+	type plain Graph
+	p := plain(g)
+	if p.Nodes == nil {
+		p.Nodes = []GraphNode{}
+	}
+	if p.Edges == nil {
+		p.Edges = []Edge{}
+	}
+	return json.Marshal(p)
+}
+
 // GraphNode is one step.
 type GraphNode struct {
 	Key      string         `json:"key" doc:"unique identifier; expressions read its output as steps.<key>"`
