@@ -18,7 +18,8 @@ const LocalIssuer = "local"
 // User is an account.
 type User struct {
 	ID        string    `json:"id"`
-	Issuer    string    `json:"issuer"` // who vouches for it: LocalIssuer, or another system
+	Issuer    string    `json:"issuer"`  // who vouches for it: LocalIssuer, or another system
+	Subject   string    `json:"subject"` // its id there; here the e-mail address it was made with
 	Email     string    `json:"email"`
 	Name      string    `json:"name"`
 	Disabled  bool      `json:"disabled"`

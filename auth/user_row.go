@@ -29,7 +29,7 @@ type userRow struct {
 
 func (r userRow) user() User {
 	return User{
-		ID: r.ID, Issuer: r.Issuer, Email: r.Email, Name: r.Name, Disabled: r.Disabled,
+		ID: r.ID, Issuer: r.Issuer, Subject: r.Subject, Email: r.Email, Name: r.Name, Disabled: r.Disabled,
 		Version: r.Version, CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 	}
 }
