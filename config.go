@@ -1,6 +1,7 @@
 package jetadmin
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -41,9 +42,10 @@ type Config struct {
 	Connectors []datasource.Connector
 
 	// DB holds the platform's own data. It stays the host's, who closes it after
-	// Stop. For PostgreSQL open it with [OpenPostgres], or with pgx's stdlib and
-	// default_query_exec_mode=exec. Default: a SQLite file in DataDir, which the
-	// App migrates by itself.
+	// Stop. Open it with [OpenPostgres], or with pgx's stdlib and
+	// default_query_exec_mode=exec, or with [OpenSQLite] for a host that keeps its
+	// own tables in such a file. Default: a SQLite file in DataDir, which the App
+	// migrates by itself.
 	DB *sql.DB
 
 	// DataDir is the folder of the SQLite file, the key file and the files of
@@ -175,3 +177,12 @@ func (c Config) validate() error {
 // library: statements are not prepared by name unless that pays. It makes no
 // connection yet.
 func OpenPostgres(dsn string) (*sql.DB, error) { return store.OpenPostgres(dsn) }
+
+// OpenSQLite opens a pool for [Config.DB] on a database file, made with its
+// folder when it is not there, with the settings that suit the library: a
+// committed transaction survives a kill and a power loss (WAL, synchronous=FULL),
+// foreign keys are checked, and a transaction takes the lock for writing when it
+// begins, so keep transactions short. The driver is modernc.org/sqlite.
+func OpenSQLite(ctx context.Context, path string) (*sql.DB, error) {
+	return store.OpenSQLite(ctx, path)
+}

@@ -37,6 +37,17 @@ func keyring(c Config) (*secret.Keyring, error) {
 	return secret.NewKeyring(key)
 }
 
+// ReadKeyFile reads a key for [Config.Keys] from a file as an App makes it in its
+// DataDir: base64 on one line. It is an error when others than its owner can read
+// the file.
+func ReadKeyFile(path string) ([]byte, error) {
+	key, err := readKey(path)
+	if err != nil {
+		return nil, fmt.Errorf("the key file %s: %w", path, err)
+	}
+	return key, nil
+}
+
 func readKey(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
