@@ -142,7 +142,7 @@ func addRoles(ctx context.Context, db bun.IDB, tenantID string, members []Member
 	var rows []struct{ UserID, ID, Name string }
 	err := db.NewRaw(`SELECT mr.user_id, r.id, r.name FROM ?schema.jet_member_role AS mr
 		JOIN ?schema.jet_role AS r ON r.tenant_id = mr.tenant_id AND r.id = mr.role_id
-		WHERE mr.tenant_id = ? AND mr.user_id IN (?) ORDER BY r.id`, tenantID, bun.In(users)).Scan(ctx, &rows)
+		WHERE mr.tenant_id = ? AND mr.user_id IN (?) ORDER BY r.id`, tenantID, bun.List(users)).Scan(ctx, &rows)
 	if err != nil {
 		return fmt.Errorf("read the roles of members: %w", err)
 	}

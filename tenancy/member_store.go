@@ -65,7 +65,7 @@ func deleteMemberRoles(ctx context.Context, db bun.IDB, tenantID, userID string,
 		return nil
 	}
 	_, err := db.NewDelete().Model((*memberRoleRow)(nil)).
-		Where("mr.tenant_id = ?", tenantID).Where("mr.user_id = ?", userID).Where("mr.role_id IN (?)", bun.In(roleIDs)).Exec(ctx)
+		Where("mr.tenant_id = ?", tenantID).Where("mr.user_id = ?", userID).Where("mr.role_id IN (?)", bun.List(roleIDs)).Exec(ctx)
 	if err != nil {
 		return fmt.Errorf("take the roles: %w", err)
 	}

@@ -53,7 +53,7 @@ func cancelNodes(ctx context.Context, tx bun.IDB, run *runRow, now time.Time) ([
 	var rows []nodeRow
 	_, err := tx.NewUpdate().Model(&rows).Set("status = ?", NodeCancelled).Set("finished_at = ?", now).
 		Where("run_id = ?", run.ID).Where("tenant_id = ?", run.TenantID).
-		Where("status IN (?)", bun.In([]NodeStatus{NodePending, NodeReady, NodeRunning, NodeWaiting})).
+		Where("status IN (?)", bun.List([]NodeStatus{NodePending, NodeReady, NodeRunning, NodeWaiting})).
 		Returning("*").Exec(ctx)
 	return rows, err
 }
@@ -80,7 +80,7 @@ func (e *engine) watchRuns(ctx context.Context) {
 		}
 		var owned []string
 		err := e.s.cfg.DB.NewRaw(`SELECT id FROM ?schema.jet_run_node /* across tenants: what this process runs */
-			WHERE id IN (?) AND status = 'running' AND worker_id = ?`, bun.In(ids), e.workerID).Scan(ctx, &owned)
+			WHERE id IN (?) AND status = 'running' AND worker_id = ?`, bun.List(ids), e.workerID).Scan(ctx, &owned)
 		if err != nil {
 			continue // leases decide while the database is away
 		}

@@ -127,7 +127,7 @@ func (e *engine) outputs(ctx context.Context, c *claim) (map[string]any, error) 
 	if len(missing) > 0 {
 		var rows []outputRow
 		err := e.s.cfg.DB.NewSelect().Model(&rows).Column("key", "output").Where("tenant_id = ?", c.run.TenantID).
-			Where("run_id = ?", c.run.ID).Where("key IN (?)", bun.In(missing)).Where("status = ?", NodeSucceeded).Scan(ctx)
+			Where("run_id = ?", c.run.ID).Where("key IN (?)", bun.List(missing)).Where("status = ?", NodeSucceeded).Scan(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("read the outputs of earlier nodes: %w", err)
 		}

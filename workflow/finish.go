@@ -219,7 +219,7 @@ func (t *transition) joins(ctx context.Context, tx bun.IDB) (map[string]nodeStat
 	}
 	var rows []nodeRow
 	err := tx.NewSelect().Model(&rows).Column("key", "status", "edges_decided", "edges_taken").
-		Where("tenant_id = ?", c.run.TenantID).Where("run_id = ?", c.run.ID).Where("key IN (?)", bun.In(c.plan.joins)).Scan(ctx)
+		Where("tenant_id = ?", c.run.TenantID).Where("run_id = ?", c.run.ID).Where("key IN (?)", bun.List(c.plan.joins)).Scan(ctx)
 	known := make(map[string]nodeState, len(rows))
 	for _, r := range rows {
 		known[r.Key] = nodeState{Status: r.Status, Decided: r.EdgesDecided, Taken: r.EdgesTaken}
@@ -288,7 +288,7 @@ func (t *transition) runOutput(ctx context.Context, tx bun.IDB) (*string, error)
 	}
 	var rows []outputRow
 	err := tx.NewSelect().Model(&rows).Column("key", "output").Where("tenant_id = ?", c.run.TenantID).
-		Where("run_id = ?", c.run.ID).Where("key IN (?)", bun.In(ends)).Where("status = ?", NodeSucceeded).Scan(ctx)
+		Where("run_id = ?", c.run.ID).Where("key IN (?)", bun.List(ends)).Where("status = ?", NodeSucceeded).Scan(ctx)
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}

@@ -102,12 +102,3 @@ type outputRow struct {
 	StartedAt  time.Time
 	FinishedAt time.Time
 }
-
-type workerRow struct {
-	bun.BaseModel `bun:"table:?schema.jet_worker,alias:k"`
-
-	ID        string `bun:",pk"`
-	Name      string
-	StartedAt time.Time
-	ExpiresAt time.Time
-}
