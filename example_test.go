@@ -1,0 +1,46 @@
+package jetadmin_test
+
+import (
+	"context"
+	"crypto/rand"
+
+	"github.com/jetadmin/jetadmin"
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/tenancy"
+	"github.com/jetadmin/jetadmin/workflow"
+)
+
+// enter is where most examples begin: it makes an account and its tenant, and
+// returns a context in which every call is made by the owner of that tenant.
+func enter(ctx context.Context, app *jetadmin.App) (context.Context, error) {
+	user, err := app.Auth().CreateUser(ctx, auth.NewUser{Email: "ada@example.com", Name: "Ada", Password: rand.Text()})
+	if err != nil {
+		return nil, err
+	}
+	tenant, err := app.Tenants().CreateFor(ctx, user.ID, tenancy.NewTenant{Name: "Shop"})
+	if err != nil {
+		return nil, err
+	}
+	owner, err := app.Auth().Principal(ctx, tenant.ID, user.ID)
+	if err != nil {
+		return nil, err
+	}
+	return auth.NewContext(ctx, owner), nil
+}
+
+// publish saves a graph as a workflow that can be started, and returns its id.
+func publish(ctx context.Context, app *jetadmin.App, name string, graph workflow.Graph) (string, error) {
+	w, err := app.Workflows().Create(ctx, workflow.NewWorkflow{Name: name, Draft: graph})
+	if err != nil {
+		return "", err
+	}
+	_, err = app.Workflows().Publish(ctx, w.ID, w.Version)
+	return w.ID, err
+}
+
+// check ends an example that went wrong, after its deferred calls.
+func check(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
