@@ -131,13 +131,6 @@ func newRule(p Param, path string, faults *problem.Faults) rule {
 	return r
 }
 
-// rulesOf is newRules for declarations that were checked when they were saved.
-func rulesOf(params []Param, used []string) ([]rule, error) {
-	var faults problem.Faults
-	rules := newRules(params, used, &faults)
-	return rules, faults.Err("query_invalid", "the saved query is not valid")
-}
-
 // bind gives each parameter its value, see [Statement]. All faults are told at
 // once; none repeats a value.
 func bind(rules []rule, given map[string]any) (map[string]any, error) {

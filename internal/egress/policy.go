@@ -8,6 +8,7 @@ package egress
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -52,12 +53,12 @@ func (p Policy) Validate() error {
 			_, err = strconv.ParseUint(port, 10, 16)
 		}
 		if err != nil || host == "" {
-			return fmt.Errorf("AllowHosts: %q is not host:port", entry)
+			return fmt.Errorf("in AllowHosts %q is not host:port", entry)
 		}
 	}
 	for _, prefix := range p.Allow {
 		if !prefix.IsValid() {
-			return fmt.Errorf("Allow: holds an invalid prefix")
+			return errors.New("an invalid prefix in Allow")
 		}
 	}
 	return nil
