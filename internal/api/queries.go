@@ -12,7 +12,7 @@ import (
 
 func (a *API) queryRoutes() {
 	const tag = "queries"
-	operation := map[string]any{"sql": "select id, total from orders where country = {{ country }}"}
+	operation := map[string]any{"text": "select id, total from orders where country = {{ country }}"}
 	params := []map[string]any{{"name": "country", "type": "string", "required": true}}
 	register(a, Operation{
 		ID: "listQueries", Method: http.MethodGet, Path: "/tenants/{tenantId}/queries", Access: InTenant, Permission: auth.QueryList, Tag: tag,
