@@ -1,0 +1,211 @@
+//go:build unix
+
+package chaostest
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// fleet is the worker processes of a test, and what was done to them.
+type fleet struct {
+	t     *testing.T
+	order order // but for the name
+
+	mu      sync.Mutex
+	started int
+	workers []*worker // those that run
+	harms   []harm
+}
+
+// harm is a time in which a worker could not do its work.
+type harm struct {
+	worker   string
+	from, to time.Time
+}
+
+type worker struct {
+	name   string
+	cmd    *exec.Cmd
+	leash  io.Closer
+	ready  chan struct{}
+	exited chan struct{} // after which err and complaints may be read
+	err    error
+	errors bytes.Buffer
+}
+
+// startFleet starts n workers, which end with the test at the latest.
+func startFleet(t *testing.T, o order, n int) *fleet {
+	t.Helper()
+	f := &fleet{t: t, order: o}
+	t.Cleanup(func() {
+		for _, w := range f.running() {
+			_ = w.cmd.Process.Kill()
+			<-w.exited
+		}
+	})
+	for range n {
+		f.add()
+	}
+	for _, w := range f.running() {
+		await(t, w.ready, "a worker to start")
+	}
+	return f
+}
+
+func (f *fleet) running() []*worker {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]*worker(nil), f.workers...)
+}
+
+// add starts a worker.
+func (f *fleet) add() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.started++
+	w := &worker{name: fmt.Sprintf("worker-%d", f.started), ready: make(chan struct{}), exited: make(chan struct{})}
+	if err := f.start(w); err != nil {
+		f.t.Errorf("start a worker: %v", err)
+		return
+	}
+	f.workers = append(f.workers, w)
+}
+
+func (f *fleet) start(w *worker) error {
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	o := f.order
+	o.Name = w.name
+	text, err := json.Marshal(o)
+	if err != nil {
+		return err
+	}
+	w.cmd = exec.Command(program)
+	w.cmd.Env = append(os.Environ(), orderVariable+"="+string(text))
+	w.cmd.SysProcAttr = onLeash()
+	w.cmd.Stderr = &w.errors
+	if w.leash, err = w.cmd.StdinPipe(); err != nil {
+		return err
+	}
+	said, err := w.cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := w.cmd.Start(); err != nil {
+		return err
+	}
+	go func() {
+		defer close(w.exited)
+		f.listen(w, said)
+		w.err = w.cmd.Wait()
+	}()
+	return nil
+}
+
+func (f *fleet) listen(w *worker, said io.Reader) {
+	lines := bufio.NewScanner(said)
+	for lines.Scan() {
+		var from, to int64
+		if lines.Text() == saidReady {
+			close(w.ready)
+		} else if n, _ := fmt.Sscanf(lines.Text(), saidStall+" %d %d", &from, &to); n == 2 {
+			f.note(w, time.UnixMilli(from), time.UnixMilli(to))
+		}
+	}
+}
+
+func (f *fleet) note(w *worker, from, to time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.harms = append(f.harms, harm{w.name, from, to})
+}
+
+// remove takes a worker out of the fleet that is about to end.
+func (f *fleet) remove(w *worker) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range f.workers {
+		if f.workers[i] == w {
+			f.workers = append(f.workers[:i:i], f.workers[i+1:]...)
+			return
+		}
+	}
+}
+
+// kill ends a worker as the machine's OOM killer would.
+func (f *fleet) kill(w *worker) {
+	f.remove(w)
+	if err := w.cmd.Process.Kill(); err != nil {
+		f.t.Errorf("kill %s: %v", w.name, err)
+	}
+	now := time.Now()
+	f.note(w, now, now)
+	await(f.t, w.exited, w.name+" to be dead")
+	f.check(w)
+}
+
+// pause takes the processor away from a worker for a while.
+func (f *fleet) pause(w *worker, d time.Duration) {
+	from := time.Now()
+	f.signal(w, syscall.SIGSTOP)
+	<-time.After(d)
+	f.signal(w, syscall.SIGCONT)
+	f.note(w, from, time.Now())
+}
+
+// stop asks a worker to end and expects that it does, with nothing left behind.
+func (f *fleet) stop(w *worker) {
+	f.remove(w)
+	f.signal(w, syscall.SIGTERM)
+	await(f.t, w.exited, w.name+" to stop")
+	if w.err != nil {
+		f.t.Errorf("%s was stopped: %v\n%s", w.name, w.err, tail(w.errors.String()))
+	}
+	f.check(w)
+}
+
+func (f *fleet) stopAll() {
+	for _, w := range f.running() {
+		f.stop(w)
+	}
+}
+
+func (f *fleet) signal(w *worker, s syscall.Signal) {
+	if err := w.cmd.Process.Signal(s); err != nil {
+		f.t.Errorf("%v to %s: %v", s, w.name, err)
+	}
+}
+
+// check looks for what a worker must never say, once it has ended.
+func (f *fleet) check(w *worker) {
+	for _, bad := range []string{"DATA RACE", "panic", "fatal error"} {
+		if strings.Contains(w.errors.String(), bad) {
+			f.t.Errorf("%s: %s\n%s", w.name, bad, w.errors.String())
+		}
+	}
+}
+
+func tail(s string) string { return s[max(0, len(s)-4000):] }
+
+// await waits for a signal that must come.
+func await(t *testing.T, c <-chan struct{}, what string) {
+	t.Helper()
+	select {
+	case <-c:
+	case <-time.After(time.Minute):
+		t.Errorf("waited a minute for %s", what)
+	}
+}

@@ -1,0 +1,116 @@
+//go:build unix
+
+package chaostest
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/uptrace/bun"
+
+	"github.com/jetadmin/jetadmin/audit"
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/internal/clock"
+	"github.com/jetadmin/jetadmin/internal/id"
+	"github.com/jetadmin/jetadmin/internal/page"
+	"github.com/jetadmin/jetadmin/internal/secret"
+	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/workflow"
+	"github.com/jetadmin/jetadmin/workflow/node"
+)
+
+// newService makes a service of what this test does not care about and the rest.
+func newService(cfg workflow.Config) (*workflow.Service, error) {
+	builtins, err := node.Builtins(node.Config{
+		Client:   http.DefaultClient,
+		RunQuery: func(context.Context, string, map[string]any) (any, error) { return nil, nil },
+	})
+	if err != nil {
+		return nil, err
+	}
+	cfg.Audit = func(context.Context, bun.IDB, audit.Entry) error { return nil }
+	cfg.Authorize = func(ctx context.Context, _ auth.Permission, _ string) (*auth.Principal, error) {
+		return auth.FromContext(ctx), nil
+	}
+	cfg.CheckReference = func(context.Context, auth.Grant) error { return nil }
+	cfg.Nodes = append(builtins, cfg.Nodes...)
+	cfg.Pages = page.NewSigner(secret.NewKey())
+	return workflow.New(cfg)
+}
+
+// newTenant makes a tenant and the context of somebody who may do everything in it.
+func newTenant(t *testing.T, db *store.DB) context.Context {
+	t.Helper()
+	tenant, user, now := id.New(), id.New(), clock.Clock(nil).Now()
+	err := db.InTx(t.Context(), func(ctx context.Context, tx bun.IDB) error {
+		_, err := tx.NewRaw(`INSERT INTO ?schema.jet_user (id, issuer, subject, email, name, created_at, updated_at, version)
+			VALUES (?, 'local', ?, '', '', ?, ?, 1)`, user, user, now, now).Exec(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = tx.NewRaw(`INSERT INTO ?schema.jet_tenant (id, name, created_by, policy_version, created_at, updated_at, version)
+			VALUES (?, 'T', ?, 1, ?, ?, 1)`, tenant, user, now, now).Exec(ctx)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return auth.NewContext(t.Context(), auth.ServicePrincipal(tenant, "chaos", auth.Grant{Permission: "*"}))
+}
+
+// graphs are the shapes that runs take: a chain, a fan-out with a join, a branch
+// that is skipped, and one that waits.
+func graphs() []workflow.Graph {
+	return []workflow.Graph{
+		newGraph("a>b", "b>c", "c>d", "d>e", "e>f"),
+		newGraph("a>b", "a>c", "a>d", "a>e", "b>f", "c>f", "d>f", "e>f"),
+		newGraph("a>fork", "fork.yes>b", "fork.no>c", "b>d", "c>d", "d>e"),
+		newGraph("a>nap", "nap>b", "b>c", "a>d", "c>e", "d>e"),
+	}
+}
+
+// newGraph makes a graph of edges "from>to" or "from.port>to" between start and
+// end. What is not fork or nap makes an entry in the ledger.
+func newGraph(edges ...string) workflow.Graph {
+	g := workflow.Graph{Nodes: []workflow.GraphNode{{Key: "start", Type: "start"}, {Key: "end", Type: "end"}}}
+	in, out := map[string]bool{}, map[string]bool{}
+	node := func(key string) {
+		if in[key] || out[key] {
+			return
+		}
+		n := workflow.GraphNode{Key: key, Type: "entry"}
+		switch key {
+		case "fork":
+			n.Type = "condition"
+			n.Config = map[string]any{"branches": []any{map[string]any{"port": "yes", "when": "true"}, map[string]any{"port": "no", "when": "true"}}}
+		case "nap":
+			n.Type, n.Config = "delay", map[string]any{"duration": "300ms"}
+		}
+		g.Nodes = append(g.Nodes, n)
+	}
+	for _, text := range edges {
+		e := parseEdge(text)
+		node(e.From)
+		out[e.From] = true
+		node(e.To)
+		in[e.To] = true
+		g.Edges = append(g.Edges, e)
+	}
+	for _, n := range g.Nodes[2:] {
+		if !in[n.Key] {
+			g.Edges = append(g.Edges, workflow.Edge{From: "start", To: n.Key})
+		}
+		if !out[n.Key] {
+			g.Edges = append(g.Edges, workflow.Edge{From: n.Key, To: "end"})
+		}
+	}
+	return g
+}
+
+func parseEdge(text string) workflow.Edge {
+	from, to, _ := strings.Cut(text, ">")
+	from, port, _ := strings.Cut(from, ".")
+	return workflow.Edge{From: from, Port: port, To: to}
+}
