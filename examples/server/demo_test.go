@@ -16,9 +16,33 @@ import (
 	"github.com/jetadmin/jetadmin/internal/testdb"
 )
 
+// TestDemo goes through what a folder sees in its life: to make a demo is the
+// slow part, so it is made once.
 func TestDemo(t *testing.T) {
 	t.Parallel()
-	useDemo(t, begin(t, "-data", t.TempDir()))
+	folder := filepath.Join(t.TempDir(), "data")
+	first := begin(t, "-data", folder)
+	everyQueryRuns(t, first)
+	workflowWithoutMatch(t, first)
+	filesAreTheOwners(t, folder)
+	useDemo(t, first)
+
+	second := begin(t, "-data", folder)
+	goesOn(t, first, second)
+	useDemo(t, second)
+
+	third := begin(t, "-data", folder)
+	third.call(http.MethodPost, "/auth/password", map[string]any{"old": third.said.Password, "new": "a better one, by hand"})
+	if err := third.end(); err != nil {
+		t.Fatal(err)
+	}
+	fourth := begin(t, "-data", folder)
+	if fourth.said.Token != "" || fourth.said.Password != "" {
+		t.Error("the server announces a password that is no longer valid")
+	}
+	if fourth.said.WorkflowID != first.said.WorkflowID {
+		t.Error("the server forgot its demo")
+	}
 }
 
 // TestDemoOnPostgresAndRedis is the same program in production dress.
@@ -61,9 +85,8 @@ func useDemo(t *testing.T, s *server) {
 	}
 }
 
-func TestEveryQueryRuns(t *testing.T) {
-	t.Parallel()
-	s := begin(t, "-data", t.TempDir())
+func everyQueryRuns(t *testing.T, s *server) {
+	t.Helper()
 	list, _ := s.tenant(http.MethodGet, "/queries", nil)["items"].([]any)
 	if len(list) != len(shop.Queries("")) {
 		t.Fatalf("%d queries", len(list))
@@ -81,10 +104,9 @@ func TestEveryQueryRuns(t *testing.T) {
 	}
 }
 
-// TestWorkflowWithoutMatch takes the other way out of the condition.
-func TestWorkflowWithoutMatch(t *testing.T) {
-	t.Parallel()
-	s := begin(t, "-data", t.TempDir())
+// workflowWithoutMatch takes the other way out of the condition.
+func workflowWithoutMatch(t *testing.T, s *server) {
+	t.Helper()
 	run := s.tenant(http.MethodPost, "/workflows/"+s.said.WorkflowID+"/runs",
 		map[string]any{"input": map[string]any{"minTotal": 1e9}, "wait": true})
 	if want := map[string]any{"count": 0.0}; run["status"] != "succeeded" || !reflect.DeepEqual(run["output"], want) {
@@ -92,14 +114,18 @@ func TestWorkflowWithoutMatch(t *testing.T) {
 	}
 }
 
-func TestSecondStartGoesOn(t *testing.T) {
-	t.Parallel()
-	folder := t.TempDir()
-	first := begin(t, "-data", folder)
-	if err := first.end(); err != nil {
-		t.Fatal(err)
+func filesAreTheOwners(t *testing.T, folder string) {
+	t.Helper()
+	for _, path := range []string{folder, demoFile(folder), filepath.Join(folder, "key"), filepath.Join(folder, "files")} {
+		info, err := os.Stat(path)
+		if err != nil || info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s: %v, %v", path, info.Mode(), err)
+		}
 	}
-	second := begin(t, "-data", folder)
+}
+
+func goesOn(t *testing.T, first, second *server) {
+	t.Helper()
 	was, is := first.said.demo, second.said.demo
 	if was.Token == is.Token || is.Token == "" {
 		t.Error("the second start has no session of its own")
@@ -108,38 +134,27 @@ func TestSecondStartGoesOn(t *testing.T) {
 	if was != is {
 		t.Errorf("the second start speaks of %+v, the first of %+v", is, was)
 	}
-	useDemo(t, second)
 }
 
 // TestInterruptedFirstStart: what a first start left half done is no obstacle.
 func TestInterruptedFirstStart(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	first := begin(t, "-data", folder)
-	if err := first.end(); err != nil {
+	half := demo{Email: demoEmail, Password: "of an account that may be there"}
+	if err := half.save(folder); err != nil {
 		t.Fatal(err)
 	}
-	if err := (demo{Email: first.said.Email, Password: first.said.Password}).save(folder); err != nil {
-		t.Fatal(err)
-	}
-	useDemo(t, begin(t, "-data", folder))
-}
-
-func TestChangedPassword(t *testing.T) {
-	t.Parallel()
-	folder := t.TempDir()
 	s := begin(t, "-data", folder)
-	s.call(http.MethodPost, "/auth/password", map[string]any{"old": s.said.Password, "new": "a better one, by hand"})
+	if s.said.Password != half.Password {
+		t.Error("the password is another one")
+	}
 	if err := s.end(); err != nil {
 		t.Fatal(err)
 	}
-	again := begin(t, "-data", folder)
-	if again.said.Token != "" || again.said.Password != "" {
-		t.Error("the server announces a password that is no longer valid")
+	if err := half.save(folder); err != nil { // as if it had been interrupted later
+		t.Fatal(err)
 	}
-	if again.said.WorkflowID != s.said.WorkflowID {
-		t.Error("the server forgot its demo")
-	}
+	useDemo(t, begin(t, "-data", folder))
 }
 
 func TestWithoutDemo(t *testing.T) {
@@ -157,18 +172,6 @@ func TestWithoutDemo(t *testing.T) {
 	}
 	if _, err := os.Stat(demoFile(folder)); !os.IsNotExist(err) {
 		t.Errorf("there is a file of a demo: %v", err)
-	}
-}
-
-func TestDemoFilesAreTheOwners(t *testing.T) {
-	t.Parallel()
-	folder := filepath.Join(t.TempDir(), "data")
-	begin(t, "-data", folder)
-	for _, path := range []string{folder, demoFile(folder), filepath.Join(folder, "key"), filepath.Join(folder, "files")} {
-		info, err := os.Stat(path)
-		if err != nil || info.Mode().Perm()&0o077 != 0 {
-			t.Errorf("%s: %v, %v", path, info.Mode(), err)
-		}
 	}
 }
 
