@@ -180,7 +180,6 @@ func TestT132_Floods(t *testing.T) {
 	w := setup(t, nil, func(c *realtime.Config) { c.MaxMessages = 5; c.MaxTopics = 5 })
 	other := w.enter(t, "ann")
 	t.Run("messages", func(t *testing.T) {
-		t.Parallel()
 		s := w.enter(t, "ann")
 		for range 30 {
 			_ = s.trySend(`{"op":"ping"}`)
@@ -188,14 +187,13 @@ func TestT132_Floods(t *testing.T) {
 		s.wantClose(realtime.CloseRate)
 	})
 	t.Run("pings", func(t *testing.T) {
-		t.Parallel()
 		raw := dialRaw(t, w.host)
 		for range 30 {
 			raw.write(t, 0x89, nil)
 		}
 		raw.wantClose(t, realtime.CloseRate)
 	})
-	t.Cleanup(func() { other.quiet() })
+	other.quiet()
 }
 
 // T132: a compressed frame is not even read.
