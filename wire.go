@@ -105,7 +105,9 @@ func (a *App) openDB() (err error) {
 func (a *App) buildEvents() (err error) {
 	var bus realtime.Bus = realtime.NewMemoryBus()
 	if a.cfg.Redis != nil {
-		bus = realtime.NewRedisBus(a.cfg.Redis, a.cfg.RedisPrefix)
+		shared := realtime.NewRedisBus(a.cfg.Redis, a.cfg.RedisPrefix)
+		shared.Logger = a.cfg.Logger
+		bus = shared
 	}
 	a.events, err = realtime.New(realtime.Config{
 		AllowedOrigins: a.cfg.AllowedOrigins, Authenticate: a.auth.Authenticate, AuthenticateToken: a.auth.AuthenticateToken,
@@ -159,8 +161,11 @@ func (a *App) authorizeTopic(ctx context.Context, who *auth.Principal, t realtim
 			return nil, err
 		}
 		inTenant, err := a.auth.Enter(ctx, who, tenantID)
-		if err != nil {
+		if problem.Is(err, problem.NotFound) {
 			return nil, problem.Missing("run").Because(err)
+		}
+		if err != nil {
+			return nil, err
 		}
 		return a.roles.Authorize(auth.NewContext(ctx, inTenant), auth.RunRead, t.ID)
 	}
