@@ -125,7 +125,8 @@ type End struct {
 
 // NodeFunc makes a node out of a function of the host. The schema of its
 // configuration is inferred from C (a struct with json tags) unless spec has
-// one. What the function returns is the node's output.
+// one. What the function returns is the node's output; a function that also
+// chooses a port, sleeps or ends the run returns a [Result].
 func NodeFunc[C any](spec NodeSpec, fn func(ctx context.Context, call *Call, config C) (any, error)) Node {
 	n := &funcNode{spec: spec}
 	if n.spec.Config == nil {
@@ -151,6 +152,9 @@ func (n *funcNode) Spec() NodeSpec { return n.spec }
 
 func (n *funcNode) Run(ctx context.Context, call *Call) (Result, error) {
 	out, err := n.run(ctx, call)
+	if result, ok := out.(Result); ok {
+		return result, err
+	}
 	return Result{Output: out}, err
 }
 

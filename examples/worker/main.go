@@ -1,0 +1,86 @@
+// Command worker only executes workflows: those that servers on the same
+// PostgreSQL and Redis start.
+//
+//	go run ./examples/server -postgres DSN -redis ADDR
+//	go run ./examples/worker -postgres DSN -redis ADDR
+//
+// It needs the key of the server, to open the secrets of datasources, and its
+// files, when there are datasources of the type sqlite: on one machine both are
+// in the server's -data. It listens to nobody, except on -health.
+//
+// A program of your own that runs the same way differs in its node types only:
+// every process that executes needs all of them.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/jetadmin/jetadmin/problem"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	if err := run(ctx, os.Args[1:], os.Stderr); err != nil {
+		if !errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(os.Stderr, "worker: "+explain(err))
+		}
+		os.Exit(1)
+	}
+}
+
+// options are what the flags say.
+type options struct {
+	data     string
+	health   string
+	key      string
+	postgres string
+	redis    string
+}
+
+func run(ctx context.Context, args []string, stderr io.Writer) error {
+	var o options
+	flags := flag.NewFlagSet("worker", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&o.data, "data", "./jetadmin-data", "`folder` of the key and of the files of datasources, as the server's")
+	flags.StringVar(&o.health, "health", "", "`address` to answer /healthz and /readyz on; without it nothing listens")
+	flags.StringVar(&o.key, "key", "", "`file` of the server's key; default: the file key in -data")
+	flags.StringVar(&o.postgres, "postgres", "", "`DSN` of the server's PostgreSQL database; required")
+	flags.StringVar(&o.redis, "redis", "", "`address`, or URL, of the server's Redis; required")
+	if err := flags.Parse(args); err != nil {
+		return flag.ErrHelp // the flag package has told what is wrong
+	}
+	switch {
+	case flags.NArg() > 0:
+		return fmt.Errorf("there are no arguments besides flags: %q", flags.Arg(0))
+	case o.postgres == "":
+		return errors.New("-postgres is missing: the DSN of the server's database")
+	case o.redis == "":
+		return errors.New("-redis is missing: the address of the server's Redis")
+	}
+	if o.key == "" {
+		o.key = filepath.Join(o.data, "key")
+	}
+	return work(ctx, o, stderr)
+}
+
+// explain makes one line of an error: what is wrong and what to do about it.
+func explain(err error) string {
+	line := err.Error()
+	if p, ok := errors.AsType[*problem.Error](err); ok && p.Kind != problem.Internal {
+		line = p.Message
+		if p.Remedy != "" {
+			line += ": " + p.Remedy
+		}
+	}
+	return strings.Join(strings.Fields(line), " ")
+}
