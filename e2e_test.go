@@ -1,13 +1,10 @@
 package jetadmin_test
 
 import (
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -100,20 +97,9 @@ func (j *journey) makeTenant() {
 	j.changed("tenant.create")
 }
 
-// orders is the table of a shop, with values that are easily lost on the way.
-const orders = `CREATE TABLE %[1]sorders (id integer PRIMARY KEY, country text NOT NULL, buyer text, total numeric(10, 2));
-	INSERT INTO %[1]sorders VALUES (1, 'DE', 'Zoë Groß', 12.5), (2, 'DE', NULL, 100), (3, 'FR', 'François', 7.25)`
-
 // sqliteShop is a datasource on a file in the folder of the tenant.
 func (j *journey) sqliteShop() object {
-	t := j.t
-	folder := filepath.Join(j.cfg.DataDir, "files", j.tenantID)
-	must(t, os.MkdirAll(folder, 0o700))
-	db, err := sql.Open("sqlite", filepath.Join(folder, "shop.db"))
-	must(t, err)
-	_, err = db.ExecContext(t.Context(), fmt.Sprintf(orders, ""))
-	must(t, err)
-	must(t, db.Close())
+	makeShop(j.t, j.cfg.DataDir, j.tenantID)
 	return object{"name": "Shop in a file", "type": "sqlite", "readOnly": true, "settings": object{"file": "shop.db"}}
 }
 

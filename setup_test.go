@@ -3,13 +3,17 @@ package jetadmin_test
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +26,7 @@ import (
 	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/internal/secret"
 	"github.com/jetadmin/jetadmin/internal/testdb"
+	"github.com/jetadmin/jetadmin/jetadmintest"
 )
 
 func TestMain(m *testing.M) { testdb.Main(m) }
@@ -106,6 +111,22 @@ func stop(t testing.TB, app *jetadmin.App) {
 	}
 }
 
+// orders is the table of a shop, with values that are easily lost on the way.
+const orders = `CREATE TABLE %[1]sorders (id integer PRIMARY KEY, country text NOT NULL, buyer text, total numeric(10, 2));
+	INSERT INTO %[1]sorders VALUES (1, 'DE', 'Zoë Groß', 12.5), (2, 'DE', NULL, 100), (3, 'FR', 'François', 7.25)`
+
+// makeShop puts the file shop.db into the folder of a tenant.
+func makeShop(t testing.TB, dataDir, tenantID string) {
+	t.Helper()
+	folder := filepath.Join(dataDir, "files", tenantID)
+	must(t, os.MkdirAll(folder, 0o700))
+	db, err := sql.Open("sqlite", filepath.Join(folder, "shop.db"))
+	must(t, err)
+	_, err = db.ExecContext(t.Context(), fmt.Sprintf(orders, ""))
+	must(t, err)
+	must(t, db.Close())
+}
+
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
@@ -176,6 +197,13 @@ func serve(t testing.TB, handler http.Handler, basePath string) *caller {
 	client := server.Client()
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &caller{t: t, url: server.URL + basePath, header: http.Header{}, http: client}
+}
+
+// reach is a caller of an App of jetadmintest.
+func reach(t testing.TB, app *jetadmintest.App) *caller {
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
+	t.Cleanup(client.CloseIdleConnections)
+	return &caller{t: t, url: app.URL, header: http.Header{}, http: client}
 }
 
 // with is the caller with one more header.

@@ -1,0 +1,523 @@
+package jetadmin_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jetadmin/jetadmin"
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/internal/api"
+	"github.com/jetadmin/jetadmin/internal/id"
+	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/internal/testdb"
+	"github.com/jetadmin/jetadmin/jetadmintest"
+	"github.com/jetadmin/jetadmin/rbac"
+)
+
+// H1: every route, called by everybody who must not, answers as its declaration
+// says, tells nothing, and changes nothing. Routes come from the App and the
+// parameters of their paths from the world below, so that a new route is either
+// covered or fails here.
+func TestEveryRouteRefusesWhoeverMayNot(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		actors := w.actors()
+		for _, op := range w.app.Operations() {
+			w.prepare(op)
+			before := w.tables()
+			refused := 0
+			for _, a := range actors {
+				refused += w.tryAll(op, a)
+			}
+			if op.Access != api.Public && refused < 5 {
+				t.Errorf("%s: refused %d callers only", op.ID, refused)
+			}
+			w.compare(op, before, w.tables())
+		}
+	})
+}
+
+// The other side of H1: the owner is refused nowhere, and is understood when he
+// sends what the documentation shows.
+func TestNoRouteRefusesTheOwner(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		operations := w.app.Operations()
+		slices.SortStableFunc(operations, func(a, b api.Operation) int { return rank(a) - rank(b) })
+		owner := w.signedIn(w.app.Owner)
+		for _, op := range operations {
+			who := owner
+			if op.Access == api.Public && op.Method != http.MethodGet {
+				continue // these need no caller but a secret
+			}
+			if op.Access == api.SignedIn && op.Method != http.MethodGet {
+				who = w.signedIn(w.app.Owner) // it may end the session
+			}
+			path, _ := w.path(op, w.app.Tenant.ID, "")
+			got := who.request(op.Method, path, w.body(op))
+			switch got.Status {
+			case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
+				t.Errorf("%s: the owner got %d: %s", op.ID, got.Status, got.Body)
+			case http.StatusUnprocessableEntity:
+				if op.Example != nil {
+					t.Errorf("%s: the example of the documentation got %s", op.ID, got.Body)
+				}
+			}
+			if got.Status >= 500 {
+				t.Errorf("%s: the owner got %d: %s", op.ID, got.Status, got.Body)
+			}
+		}
+	})
+}
+
+// rank puts what removes things behind what needs them.
+func rank(op api.Operation) int {
+	return slices.Index([]string{http.MethodGet, http.MethodPatch, http.MethodPut, http.MethodPost, http.MethodDelete}, op.Method)
+}
+
+// canary begins every name that a refusal must not tell.
+const canary = "canary-"
+
+// world is an App with two tenants; the objects that paths name are in the first.
+type world struct {
+	t       *testing.T
+	app     *jetadmintest.App
+	db      *store.DB
+	anybody *caller
+	places  map[string]place // by the name of the parameter behind the segment before it
+	values  map[string]any   // of members of bodies, by their names
+	public  map[string]int   // what public operations answer nobody
+	almost  string           // id of the role that lacks one permission
+}
+
+// place is what can stand for a parameter of a path.
+type place struct{ existing, missing string }
+
+func newWorld(t *testing.T, db *store.DB) *world {
+	t.Helper()
+	cfg := quiet(t)
+	cfg.DB, cfg.Schema = db.DB.DB, ""
+	if db.Dialect == store.PostgreSQL {
+		cfg.Schema = db.Schema()
+	}
+	app := jetadmintest.Start(t, cfg)
+	w := &world{t: t, app: app, db: db, anybody: reach(t, app), public: map[string]int{}}
+	w.fill(cfg)
+	return w
+}
+
+func (w *world) fill(cfg jetadmin.Config) {
+	t, app := w.t, w.app
+	owner := w.signedIn(app.Owner)
+	T := "/tenants/" + app.Tenant.ID
+	makeShop(t, cfg.DataDir, app.Tenant.ID)
+	made := func(path string, body object) string {
+		t.Helper()
+		return owner.call("POST", T+path, body).want(http.StatusCreated).text("id")
+	}
+	owner.call("PATCH", T, object{"name": canary + "tenant"}).want(http.StatusOK)
+	role := made("/roles", object{"name": canary + "role", "permissions": []string{"query.list"}})
+	w.almost = made("/roles", object{"name": "almost everything", "permissions": []string{"*"}})
+	made("/roles", object{"name": "nothing", "permissions": []string{}})
+	member := app.Member(canary + "role")
+	newcomer, err := app.Auth().CreateUser(t.Context(), auth.NewUser{Email: "newcomer@example.com", Name: canary + "user", Password: "four random words here"})
+	must(t, err)
+	key := made("/apikeys", object{"name": canary + "key", "scopes": []string{"*"}})
+	source := made("/datasources", object{"name": canary + "datasource", "type": "sqlite", "settings": object{"file": "shop.db"}})
+	query := made("/queries", object{"name": canary + "query", "datasourceId": source, "operation": object{"text": "SELECT id FROM orders WHERE country = {{ country }}"},
+		"params": []object{{"name": "country", "type": "string"}}})
+	flow := made("/workflows", object{"name": canary + "workflow", "draft": object{
+		"nodes": []object{{"key": "start", "type": "start"}, {"key": "query", "type": "query", "config": object{"queryId": query}}},
+		"edges": []object{{"from": "start", "to": "query"}},
+	}})
+	owner.call("POST", T+"/workflows/"+flow+"/publish", nil).want(http.StatusCreated)
+	run := owner.call("POST", T+"/workflows/"+flow+"/runs", object{"wait": true}).want(http.StatusAccepted).text("id")
+
+	w.signedIn(app.Owner)
+	var sessions struct{ Items []struct{ ID string } }
+	owner.call("GET", "/auth/sessions", nil).want(http.StatusOK).into(&sessions) // newest first
+
+	w.places = map[string]place{
+		"tenants/tenantId": {app.Tenant.ID, id.New()},
+		"roles/id":         {role, id.New()},
+		"members/userId":   {member.User.ID, id.New()},
+		"apikeys/id":       {key, id.New()},
+		"datasources/id":   {source, id.New()},
+		"queries/id":       {query, id.New()},
+		"workflows/id":     {flow, id.New()},
+		"versions/number":  {"1", "7"},
+		"runs/id":          {run, id.New()},
+		"nodes/key":        {"query", "nobody"},
+		"sessions/id":      {sessions.Items[0].ID, id.New()},
+	}
+	w.values = map[string]any{
+		"datasourceId": source,
+		"roleIds":      []string{role},
+		"settings":     object{"file": "shop.db"},
+		"secrets":      object{},
+		"userId":       newcomer.ID,
+	}
+}
+
+func (w *world) signedIn(m jetadmintest.Member) *caller {
+	w.t.Helper()
+	login, err := w.app.Auth().Login(w.t.Context(), auth.Credentials{Email: m.User.Email, Password: m.Password})
+	must(w.t, err)
+	return w.anybody.bearer(login.Token)
+}
+
+// parameter is a segment of a path that stands for something, with the segment
+// before it.
+var parameter = regexp.MustCompile(`([^/]+)/\{(\w+)\}`)
+
+// path fills in the parameters of a route, the one named missing (if any) with
+// what is not there. It also returns the names of all but the tenant's.
+func (w *world) path(op api.Operation, tenantID, missing string) (path string, names []string) {
+	w.t.Helper()
+	path = parameter.ReplaceAllStringFunc(op.URLPath(), func(match string) string {
+		parts := parameter.FindStringSubmatch(match)
+		name := parts[1] + "/" + parts[2]
+		p, ok := w.places[name]
+		switch {
+		case !ok:
+			w.t.Fatalf("%s: nothing in the world of this test is called %q: add it to fill", op.ID, name)
+		case parts[2] == "tenantId":
+			return parts[1] + "/" + tenantID
+		}
+		names = append(names, name)
+		if name == missing {
+			return parts[1] + "/" + p.missing
+		}
+		return parts[1] + "/" + p.existing
+	})
+	if strings.ContainsAny(path, "{}") {
+		w.t.Fatalf("%s: the path %s still has a parameter", op.ID, path)
+	}
+	return path, names
+}
+
+// body is the example of the documentation with the objects of this world in it.
+func (w *world) body(op api.Operation) any {
+	w.t.Helper()
+	if op.Example == nil {
+		if op.Method == http.MethodGet || op.Method == http.MethodDelete {
+			return nil
+		}
+		return object{}
+	}
+	text, err := json.Marshal(op.Example)
+	must(w.t, err)
+	var body object
+	must(w.t, json.Unmarshal(text, &body))
+	for name := range body {
+		value, known := w.values[name]
+		switch {
+		case name == "email": // a new one each time, for each may be tried a few times only
+			body[name] = id.New() + "@example.com"
+		case name == "type" && body["settings"] != nil:
+			body[name] = "sqlite"
+		case known:
+			body[name] = value
+		}
+	}
+	return body
+}
+
+// actor is somebody who must be refused.
+type actor struct {
+	name   string
+	caller func(op api.Operation) *caller
+	tenant string // the one in the path
+	// expects is the status that the declaration of an operation gives him; 0 = he
+	// may call it.
+	expects func(op api.Operation) int
+}
+
+// below is what to expect of who is refused with the status below a tenant.
+// Elsewhere everybody has things of his own, and those of others are not there.
+func below(status int) func(api.Operation) int {
+	return func(op api.Operation) int {
+		if op.Access == api.InTenant {
+			return status
+		}
+		return ownThings(op)
+	}
+}
+
+// ownThings is what to expect of who may do everything with his own things, and
+// names those of others.
+func ownThings(op api.Operation) int {
+	if strings.Count(op.Path, "{") > strings.Count(op.Path, "{tenantId}") {
+		return http.StatusNotFound
+	}
+	return 0
+}
+
+func (w *world) actors() []actor {
+	t, app := w.t, w.app
+	nobody := func(name string, c *caller) actor {
+		return actor{name, func(api.Operation) *caller { return c }, app.Tenant.ID, func(api.Operation) int { return http.StatusUnauthorized }}
+	}
+	somebody := func(name string, c *caller, expects func(api.Operation) int) actor {
+		return actor{name, func(api.Operation) *caller { return c }, app.Tenant.ID, expects}
+	}
+	foreign, foreignOwner, foreignKey := w.foreign()
+
+	revoked := w.signedIn(app.Owner)
+	revoked.call("POST", "/auth/logout", nil).want(http.StatusNoContent)
+	disabled := app.Member(rbac.Owner)
+	disabledSession, disabledKey := w.signedIn(disabled), w.keyOf(disabled, "*")
+	must(t, app.Auth().SetDisabled(t.Context(), disabled.User.ID, true))
+	left := app.Member(rbac.Owner)
+	leftSession, leftKey := w.signedIn(left), w.keyOf(left, "*")
+	must(t, app.Tenants().RemoveMember(app.Owner.Context(t.Context()), left.User.ID))
+
+	viewer := app.Member(rbac.Viewer)
+	mayView, err := app.Roles().Effective(viewer.Context(t.Context()))
+	must(t, err)
+	limited := map[auth.Permission]*caller{"": w.keyOf(app.Owner, auth.TenantRead)}
+	for _, p := range auth.Permissions() {
+		limited[p] = w.keyOf(app.Owner, allBut(p)...)
+	}
+	// A key is no person, so outside of tenants the declaration alone does not say
+	// what it may do.
+	onlyBelow := func(status int) func(api.Operation) int {
+		return func(op api.Operation) int {
+			if op.Access == api.InTenant {
+				return status
+			}
+			return 0
+		}
+	}
+	return []actor{
+		nobody("anonymous", w.anybody),
+		nobody("a made-up session", w.anybody.bearer("jas_"+strings.Repeat("a", 43))),
+		nobody("a revoked session", revoked),
+		nobody("a disabled user", disabledSession),
+		nobody("the key of a disabled user", disabledKey),
+		nobody("an expired key", w.expiredKey()),
+		nobody("a revoked key", w.revokedKey()),
+		nobody("the key of a member who left", leftKey),
+		somebody("a member who left", leftSession, below(http.StatusNotFound)),
+		somebody("the owner of another tenant", foreignOwner, below(http.StatusNotFound)),
+		somebody("a key of another tenant", foreignKey, onlyBelow(http.StatusNotFound)),
+		somebody("a member without any right", w.signedIn(app.Member("nothing")), below(http.StatusForbidden)),
+		somebody("a member with every other right", w.signedIn(app.Member("almost everything")), below(http.StatusForbidden)),
+		somebody("a viewer", w.signedIn(viewer), func(op api.Operation) int {
+			if slices.Contains(mayView, op.Permission) {
+				return 0
+			}
+			return below(http.StatusForbidden)(op)
+		}),
+		{"a key whose scopes lack it", func(op api.Operation) *caller { return limited[op.Permission] }, app.Tenant.ID, onlyBelow(http.StatusForbidden)},
+		// T1: the ids of the first tenant mean nothing in the second.
+		{"the owner of another tenant, at home", func(api.Operation) *caller { return foreignOwner }, foreign, ownThings},
+	}
+}
+
+func allBut(p auth.Permission) []auth.Permission {
+	return slices.DeleteFunc(auth.Permissions(), func(q auth.Permission) bool { return q == p })
+}
+
+// tryAll calls an operation as an actor, with what is there and with what is
+// not, and counts the refusals.
+func (w *world) tryAll(op api.Operation, a actor) (refused int) {
+	t := w.t
+	t.Helper()
+	if op.Access == api.Public {
+		w.tryPublic(op, a)
+		return 0
+	}
+	want := a.expects(op)
+	if want == 0 {
+		return 0
+	}
+	path, names := w.path(op, a.tenant, "")
+	first := w.try(op, a, path, want)
+	for _, name := range names {
+		path, _ := w.path(op, a.tenant, name)
+		if again := w.try(op, a, path, want); !bytes.Equal(first, again) {
+			t.Errorf("%s as %s: what is there gets\n%s, what is not there\n%s", op.ID, a.name, first, again)
+		}
+	}
+	if op.Access == api.InTenant && want != http.StatusForbidden && a.tenant == w.app.Tenant.ID {
+		path, _ := w.path(op, w.places["tenants/tenantId"].missing, "")
+		if again := w.try(op, a, path, want); !bytes.Equal(first, again) {
+			t.Errorf("%s as %s: a tenant that is there gets\n%s, one that is not\n%s", op.ID, a.name, first, again)
+		}
+	}
+	return 1
+}
+
+// try returns the body without the id of the request.
+func (w *world) try(op api.Operation, a actor, path string, want int) []byte {
+	t := w.t
+	t.Helper()
+	got := a.caller(op).request(op.Method, path, w.body(op))
+	if got.Status != want {
+		t.Errorf("%s as %s: %s %s: status %d, want %d: %s", op.ID, a.name, op.Method, path, got.Status, want, got.Body)
+		return nil
+	}
+	if media := got.Header.Get("Content-Type"); media != "application/problem+json" {
+		t.Errorf("%s as %s: the refusal is %q", op.ID, a.name, media)
+	}
+	var p map[string]any
+	got.into(&p)
+	delete(p, "requestId")
+	body, err := json.Marshal(p)
+	must(t, err)
+	for _, secret := range w.secrets() {
+		if bytes.Contains(body, []byte(secret)) {
+			t.Errorf("%s as %s: the refusal tells %q: %s", op.ID, a.name, secret, body)
+		}
+	}
+	return body
+}
+
+// secrets are what a refusal must not tell: names, and ids of what is there.
+func (w *world) secrets() []string {
+	list := []string{canary, w.app.Tenant.ID}
+	for _, p := range w.places {
+		if len(p.existing) == 36 {
+			list = append(list, p.existing)
+		}
+	}
+	return list
+}
+
+// tryPublic makes sure that a public operation looks at no credential: everybody
+// gets what the first actor got, who has none.
+func (w *world) tryPublic(op api.Operation, a actor) {
+	w.t.Helper()
+	path, _ := w.path(op, a.tenant, "")
+	got := a.caller(op).request(op.Method, path, w.body(op)).Status
+	nobody, known := w.public[op.ID]
+	switch {
+	case !known:
+		w.public[op.ID] = got
+	case nobody == http.StatusUpgradeRequired: // a socket asks for the credential by itself, and may refuse it
+	case got != nobody:
+		w.t.Errorf("%s as %s: status %d, as nobody %d", op.ID, a.name, got, nobody)
+	}
+}
+
+// prepare takes from one role exactly the right that the operation asks for.
+func (w *world) prepare(op api.Operation) {
+	w.t.Helper()
+	if op.Permission == "" {
+		return
+	}
+	_, err := w.app.Roles().UpdateRole(w.app.Owner.Context(w.t.Context()), w.almost, rbac.RoleUpdate{
+		Permissions: allBut(op.Permission),
+	})
+	must(w.t, err)
+}
+
+// foreign makes another tenant, with its owner and a key of it.
+func (w *world) foreign() (tenantID string, owner, key *caller) {
+	w.t.Helper()
+	password := "four random words here"
+	user, err := w.app.Auth().CreateUser(w.t.Context(), auth.NewUser{Email: "foreign@example.com", Name: "Foreign", Password: password})
+	must(w.t, err)
+	owner = w.signedIn(jetadmintest.Member{User: user, Password: password})
+	tenantID = owner.call("POST", "/tenants", object{"name": "Foreign"}).want(http.StatusCreated).text("id")
+	made := owner.call("POST", "/tenants/"+tenantID+"/apikeys", object{"name": "foreign", "scopes": []string{"*"}}).want(http.StatusCreated)
+	return tenantID, owner, w.anybody.bearer(made.text("key"))
+}
+
+func (w *world) keyOf(m jetadmintest.Member, scopes ...auth.Permission) *caller {
+	w.t.Helper()
+	_, key := w.newKey(m, scopes...)
+	return key
+}
+
+func (w *world) newKey(m jetadmintest.Member, scopes ...auth.Permission) (keyID string, c *caller) {
+	w.t.Helper()
+	key, secret, err := w.app.Auth().CreateKey(m.Context(w.t.Context()), auth.NewKey{Name: id.New(), Scopes: scopes})
+	must(w.t, err)
+	return key.ID, w.anybody.bearer(secret)
+}
+
+func (w *world) revokedKey() *caller {
+	w.t.Helper()
+	keyID, c := w.newKey(w.app.Owner, "*")
+	must(w.t, w.app.Auth().RevokeKey(w.app.Owner.Context(w.t.Context()), keyID))
+	return c
+}
+
+// expiredKey was good until a minute ago.
+func (w *world) expiredKey() *caller {
+	w.t.Helper()
+	keyID, c := w.newKey(w.app.Owner, "*")
+	_, err := w.db.NewRaw("UPDATE ?schema.jet_api_key SET expires_at = ? WHERE tenant_id = ? AND id = ?",
+		time.Now().UTC().Add(-time.Minute), w.app.Tenant.ID, keyID).Exec(w.t.Context())
+	must(w.t, err)
+	return c
+}
+
+// unsteady are the columns that time or a mere look changes.
+var unsteady = []string{"jet_api_key.last_used_at", "jet_session.last_seen_at", "jet_worker.expires_at"}
+
+// tables are the rows of all tables.
+func (w *world) tables() map[string][]string {
+	w.t.Helper()
+	list := "SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = '" + w.db.Schema() + "'"
+	if w.db.Dialect == store.SQLite {
+		list = "SELECT name FROM sqlite_master WHERE type = 'table'"
+	}
+	var names []string
+	must(w.t, w.db.NewRaw(list).Scan(w.t.Context(), &names))
+	content := map[string][]string{}
+	for _, name := range names {
+		content[name] = w.rows(name)
+	}
+	if len(content["jet_query"]) == 0 || len(content["jet_audit"]) == 0 {
+		w.t.Fatalf("the tables are not read: %v", names)
+	}
+	return content
+}
+
+func (w *world) rows(table string) []string {
+	w.t.Helper()
+	rows, err := w.db.QueryContext(w.t.Context(), "/* across tenants: the test reads all */ SELECT * FROM ?schema."+table)
+	must(w.t, err)
+	defer rows.Close()
+	columns, err := rows.Columns()
+	must(w.t, err)
+	var all []string
+	for rows.Next() {
+		values, targets := make([]any, len(columns)), make([]any, len(columns))
+		for i := range values {
+			targets[i] = &values[i]
+		}
+		must(w.t, rows.Scan(targets...))
+		var line strings.Builder
+		for i, column := range columns {
+			if !slices.Contains(unsteady, table+"."+column) {
+				fmt.Fprintf(&line, "%s=%q ", column, fmt.Sprint(values[i]))
+			}
+		}
+		all = append(all, line.String())
+	}
+	must(w.t, rows.Err())
+	slices.Sort(all)
+	return all
+}
+
+func (w *world) compare(op api.Operation, before, after map[string][]string) {
+	w.t.Helper()
+	for table := range after {
+		if !slices.Equal(before[table], after[table]) {
+			w.t.Errorf("%s: somebody who was refused has changed %s:\n%v\n%v", op.ID, table, before[table], after[table])
+		}
+	}
+}
