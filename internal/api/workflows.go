@@ -145,6 +145,11 @@ type WorkflowCheck struct {
 }
 
 func (a *API) validateWorkflow(ctx context.Context, in *validateWorkflowInput) (*output[WorkflowCheck], error) {
+	// Before the draft is looked for, so that who lacks the right does not learn
+	// whether there is one.
+	if _, err := a.cfg.RBAC.Authorize(ctx, auth.WorkflowUpdate, in.ID); err != nil {
+		return nil, err
+	}
 	w, err := a.cfg.Workflows.Get(ctx, in.ID)
 	if err != nil {
 		return nil, err
