@@ -24,10 +24,13 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/jetadmin/jetadmin/problem"
 )
 
 func main() {
+	redis.SetLogger(quiet{})
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	if err := run(ctx, os.Args[1:], os.Stderr); err != nil {
@@ -37,6 +40,12 @@ func main() {
 		os.Exit(1)
 	}
 }
+
+// quiet drops what the Redis client prints about its attempts: the error that
+// they end with is told once, by whoever gets it.
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}
 
 // options are what the flags say.
 type options struct {
