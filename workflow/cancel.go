@@ -66,32 +66,3 @@ func (e *engine) ended(ctx context.Context, run *runRow) {
 		e.guard("Hooks.AfterEnd", func() { after(ctx, run.run()) })
 	}
 }
-
-// watchEvery is how often a process asks whether its nodes are still wanted:
-// the run may have been cancelled by another process.
-const watchEvery = time.Second
-
-// watchRuns ends the attempts whose node this process does not own any more.
-func (e *engine) watchRuns(ctx context.Context) {
-	for sleep(ctx, watchEvery) {
-		ids := e.inFlight.olderThan(watchEvery)
-		if len(ids) == 0 {
-			continue
-		}
-		var owned []string
-		err := e.s.cfg.DB.NewRaw(`SELECT id FROM ?schema.jet_run_node /* across tenants: what this process runs */
-			WHERE id IN (?) AND status = 'running' AND worker_id = ?`, bun.List(ids), e.workerID).Scan(ctx, &owned)
-		if err != nil {
-			continue // leases decide while the database is away
-		}
-		still := make(map[string]bool, len(owned))
-		for _, nodeID := range owned {
-			still[nodeID] = true
-		}
-		for _, nodeID := range ids {
-			if !still[nodeID] {
-				e.inFlight.cancelNode(nodeID, errRunEnded)
-			}
-		}
-	}
-}

@@ -25,6 +25,8 @@ type claim struct {
 	// they need not be read again.
 	known map[string]json.RawMessage
 
+	successor string // the token under which the worker may take a successor
+
 	// The worker goes on with the only successor of a node, without a trip through
 	// the queue, for a bounded time.
 	steps int
@@ -53,22 +55,24 @@ func (c *claim) next(n nodeRow) *claim {
 // claim takes a node that is ready. nil without an error: somebody else has it,
 // or it is not ready any more.
 func (e *engine) claim(ctx context.Context, h Hint) (*claim, error) {
-	db := e.s.cfg.DB
+	db, token := e.s.cfg.DB, id.New()
 	c := &claim{known: make(map[string]json.RawMessage), since: time.Now()}
+	e.inFlight.hold(token)
 	err := db.NewRaw(`UPDATE ?schema.jet_run_node SET status = 'running', token = ?, worker_id = ?, attempt = attempt + 1,
 			wake_at = NULL, started_at = ?, finished_at = NULL
 		WHERE id = ? AND tenant_id = ? AND status = 'ready' AND (wake_at IS NULL OR wake_at <= ?) RETURNING *`,
-		id.New(), e.workerID, e.s.cfg.Clock.Now(), h.NodeID, h.TenantID, bun.Safe(db.Dialect.Now())).Scan(ctx, &c.node)
-	if store.IsMissing(err) {
+		token, e.workerID, e.s.cfg.Clock.Now(), h.NodeID, h.TenantID, bun.Safe(db.Dialect.Now())).Scan(ctx, &c.node)
+	if err == nil {
+		if err = e.load(ctx, c); err == nil {
+			return c, nil
+		}
+		e.handBack(ctx, &c.node)
+	}
+	e.inFlight.release(token)
+	if store.IsMissing(err) && c.node.ID == "" {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	if err := e.load(ctx, c); err != nil {
-		return nil, err // the row stays ours until the lease of this process ends or it stops
-	}
-	return c, nil
+	return nil, err
 }
 
 // load reads the run of a claimed node.
@@ -129,7 +133,7 @@ func (e *engine) outputs(ctx context.Context, c *claim) (map[string]any, error) 
 		err := e.s.cfg.DB.NewSelect().Model(&rows).Column("key", "output").Where("tenant_id = ?", c.run.TenantID).
 			Where("run_id = ?", c.run.ID).Where("key IN (?)", bun.List(missing)).Where("status = ?", NodeSucceeded).Scan(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("read the outputs of earlier nodes: %w", err)
+			return nil, fmt.Errorf("%w: read the outputs of earlier nodes: %w", errNotPrepared, err)
 		}
 		for _, row := range rows {
 			if row.Output != nil {

@@ -18,6 +18,10 @@ var (
 	errStopping       = errors.New("the process is stopping")
 )
 
+// errNotPrepared says that an attempt could not even begin, for want of the
+// database: that is not the node's failure.
+var errNotPrepared = errors.New("the attempt could not be prepared")
+
 // engine runs nodes in this process.
 type engine struct {
 	s        *Service
@@ -28,10 +32,12 @@ type engine struct {
 	started   bool
 	ctx       context.Context // of everything below; ends at stop
 	cancel    context.CancelFunc
+	stopQueue context.CancelFunc
 	loops     sync.WaitGroup // background loops
-	workers   sync.WaitGroup // nodes
+	reminders atomic.Int32   // of these, the ones that remind
+	crew      crew           // nodes
 
-	accepting atomic.Bool
+	lapses    atomic.Int64 // how often the lease ran out while the process lived
 	queueDown atomic.Bool
 	wake      chan struct{} // makes the sweeper look at once
 
@@ -57,25 +63,36 @@ func (s *Service) StartEngine(ctx context.Context) error {
 		return nil
 	}
 	e.workerID = id.New()
-	if err := e.enlist(ctx); err != nil {
+	if err := e.enlist(ctx, s.cfg.DB.DB); err != nil {
 		return err
 	}
 	e.ctx, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	queueCtx, stopQueue := context.WithCancel(e.ctx)
+	e.stopQueue = stopQueue
 	e.started = true
-	e.accepting.Store(e.slots != nil)
-	e.loop("heartbeat", e.heartbeat)
-	e.loop("sweeper", e.sweep)
+	e.inFlight.restart()
+	e.loop(e.ctx, "heartbeat", e.heartbeat)
+	e.loop(e.ctx, "sweeper", e.sweep)
+	e.loop(e.ctx, "compare", e.compare)
 	if e.slots != nil {
-		e.loop("queue", func(ctx context.Context) { e.serveQueue(ctx) })
-		e.loop("watch", e.watchRuns)
+		e.crew.muster()
+		e.loop(queueCtx, "queue", e.serveQueue)
 	}
 	return nil
 }
 
+const (
+	// stopGrace is for attempts that have been told to end, and for storing what
+	// they came to.
+	stopGrace = stubborn + time.Second
+
+	flushTimeout = 5 * time.Second
+)
+
 // StopEngine takes no new nodes, waits for those that run until ctx ends, and
 // hands back what is still running then: another process takes it up at once,
-// and no attempt is counted. It leaves no goroutine behind except of nodes that
-// ignore their context.
+// and no attempt is counted. Nodes that ignore their
+// context are left behind, and nothing else.
 func (s *Service) StopEngine(ctx context.Context) error {
 	e := s.engine
 	e.lifecycle.Lock()
@@ -83,28 +100,30 @@ func (s *Service) StopEngine(ctx context.Context) error {
 	if !e.started {
 		return nil
 	}
-	e.accepting.Store(false)
-	if !waitFor(ctx, &e.workers) {
-		e.inFlight.cancelAll(errStopping)
+	e.stopQueue() // other processes have room for what this one would only turn away
+	idle := e.crew.dismiss()
+	if !closes(ctx, idle) {
+		e.inFlight.stop()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
+		closes(ctx, idle)
+		cancel()
 	}
-	waitFor(context.WithoutCancel(ctx), &e.workers)
-	e.cancel()
+	e.cancel() // a worker that still waits, for the database, gives up
+	<-idle
 	e.loops.Wait()
 	e.started = false
-	err := e.leave(context.WithoutCancel(ctx))
-	s.events.flush()
+	ctx = context.WithoutCancel(ctx)
+	err := e.leave(ctx)
+	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+	defer cancel()
+	s.events.flush(ctx)
 	return err
 }
 
-// waitFor reports whether the group was done before the context.
-func waitFor(ctx context.Context, g *sync.WaitGroup) bool {
-	done := make(chan struct{})
-	go func() {
-		g.Wait()
-		close(done)
-	}()
+// closes reports whether the channel was closed before the context ended.
+func closes(ctx context.Context, c <-chan struct{}) bool {
 	select {
-	case <-done:
+	case <-c:
 		return true
 	case <-ctx.Done():
 		return false
@@ -113,15 +132,15 @@ func waitFor(ctx context.Context, g *sync.WaitGroup) bool {
 
 const panicPause = time.Second
 
-// loop keeps fn running until the engine stops. A panic ends neither the loop
+// loop keeps fn running until the context ends. A panic ends neither the loop
 // nor the host's process.
-func (e *engine) loop(name string, fn func(context.Context)) {
+func (e *engine) loop(ctx context.Context, name string, fn func(context.Context)) {
 	e.loops.Go(func() {
-		for e.ctx.Err() == nil {
-			if e.guard(name, func() { fn(e.ctx) }) {
+		for ctx.Err() == nil {
+			if e.guard(name, func() { fn(ctx) }) {
 				return
 			}
-			sleep(e.ctx, panicPause)
+			sleep(ctx, panicPause)
 		}
 	})
 }
@@ -152,15 +171,29 @@ func (e *engine) Receive(ctx context.Context, h Hint) {
 	select {
 	case e.slots <- struct{}{}:
 	case <-ctx.Done():
+		e.turnAway(h)
 		return
 	}
 	claimed := make(chan struct{})
 	if !e.spawn(h, claimed) {
+		e.turnAway(h)
 		return
 	}
 	select {
 	case <-claimed:
 	case <-ctx.Done():
+	}
+}
+
+// turnAway makes a node whose hint this process took, and cannot follow any more,
+// owed a dispatch again: the sweeper of another process finds it at once.
+func (e *engine) turnAway(h Hint) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.ctx), dispatchTimeout)
+	defer cancel()
+	_, err := e.s.cfg.DB.NewRaw("UPDATE ?schema.jet_run_node SET dispatched_at = NULL WHERE id = ? AND tenant_id = ? AND status = 'ready'",
+		h.NodeID, h.TenantID).Exec(ctx)
+	if err != nil {
+		e.s.cfg.Logger.Warn("workflow queue: turn away a hint", "node", h.NodeID, "error", err)
 	}
 }
 
@@ -209,7 +242,7 @@ func (e *engine) dispatch(hints []Hint) {
 
 // offer runs a node here when there is room.
 func (e *engine) offer(h Hint) bool {
-	if !e.accepting.Load() {
+	if !e.crew.accepts() {
 		return false
 	}
 	select {
@@ -223,17 +256,13 @@ func (e *engine) offer(h Hint) bool {
 // spawn runs a node in a slot that is already taken. claimed is closed when the
 // outcome of the claim is known.
 func (e *engine) spawn(h Hint, claimed chan struct{}) bool {
-	e.workers.Add(1)
-	if !e.accepting.Load() { // checked after Add, so that stop either sees this worker or it does not run
-		e.workers.Done()
+	if !e.crew.join() {
 		<-e.slots
 		return false
 	}
 	go func() {
-		slot := &slot{release: func() {
-			<-e.slots
-			e.workers.Done()
-		}}
+		defer e.crew.leave()
+		slot := &slot{release: func() { <-e.slots }}
 		defer slot.leave()
 		e.guard("node "+h.NodeID, func() { e.work(slot, h, claimed) })
 	}()
@@ -257,15 +286,26 @@ func (s *slot) leave() {
 
 // work claims a node and runs it, and then whatever of its run it may go on with.
 func (e *engine) work(slot *slot, h Hint, claimed chan struct{}) {
-	c, err := e.claim(e.ctx, h)
-	if claimed != nil {
-		close(claimed)
-	}
+	c, err := e.claimFor(h, claimed)
 	if err != nil {
 		e.s.cfg.Logger.Warn("workflow engine: claim a node", "node", h.NodeID, "error", err)
 		return
 	}
 	for c != nil {
-		c = e.finish(c, e.execute(slot, c))
+		c = e.step(slot, c)
 	}
+}
+
+// claimFor claims a node, and says when the outcome of that is known.
+func (e *engine) claimFor(h Hint, claimed chan struct{}) (*claim, error) {
+	if claimed != nil {
+		defer close(claimed)
+	}
+	return e.claim(e.ctx, h)
+}
+
+// step runs a claimed node and returns what the worker goes on with.
+func (e *engine) step(slot *slot, c *claim) *claim {
+	defer e.inFlight.release(*c.node.Token)
+	return e.finish(c, e.execute(slot, c))
 }

@@ -39,8 +39,7 @@ type outlet struct {
 
 	mu      sync.Mutex
 	pending []event
-	active  bool // a goroutine is draining
-	idle    sync.Cond
+	drained chan struct{} // closed when all is published; nil = nothing is
 }
 
 type event struct {
@@ -51,9 +50,7 @@ type event struct {
 }
 
 func newOutlet(p Publish) *outlet {
-	o := &outlet{publish: p}
-	o.idle.L = &o.mu
-	return o
+	return &outlet{publish: p}
 }
 
 func (o *outlet) run(ctx context.Context, r *runRow, f *Failure) {
@@ -74,8 +71,8 @@ func (o *outlet) send(e event) {
 		o.pending = o.pending[1:]
 	}
 	o.pending = append(o.pending, e)
-	if !o.active {
-		o.active = true
+	if o.drained == nil {
+		o.drained = make(chan struct{})
 		go o.drain()
 	}
 }
@@ -88,8 +85,8 @@ func (o *outlet) drain() {
 		batch := o.pending
 		o.pending = nil
 		if len(batch) == 0 {
-			o.active = false
-			o.idle.Broadcast()
+			close(o.drained)
+			o.drained = nil
 			o.mu.Unlock()
 			return
 		}
@@ -105,12 +102,18 @@ func (o *outlet) publishOne(e event) {
 	o.publish(e.ctx, e.topic, e.kind, e.data)
 }
 
-// flush waits until everything sent so far is published.
-func (o *outlet) flush() {
+// flush waits until everything sent so far is published, or the context ends:
+// whoever carries events may be stuck.
+func (o *outlet) flush(ctx context.Context) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	for o.active {
-		o.idle.Wait()
+	drained := o.drained
+	o.mu.Unlock()
+	if drained == nil {
+		return
+	}
+	select {
+	case <-drained:
+	case <-ctx.Done():
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"github.com/jetadmin/jetadmin/auth"
@@ -30,7 +29,7 @@ type outcome struct {
 	failure *Failure
 	delay   time.Duration // of waiting, or before the next attempt
 	end     *End
-	cause   error // why the attempt does not count: errRunEnded or errStopping
+	cause   error // why the attempt does not count: errRunEnded, errStopping or errNotPrepared
 }
 
 // execute makes one attempt at a claimed node.
@@ -40,14 +39,20 @@ func (e *engine) execute(slot *slot, c *claim) outcome {
 	timeout := time.Duration(c.def().policy.Timeout)
 	timer := time.AfterFunc(timeout, func() { cancel(errAttemptTimeout) })
 	defer timer.Stop()
-	defer e.inFlight.add(c, cancel)()
+	defer e.inFlight.begin(*c.node.Token, c.run.ID, cancel)()
 
 	result, err := e.attempt(ctx, slot, c)
 	switch cause := context.Cause(ctx); {
-	case errors.Is(cause, errRunEnded), errors.Is(cause, errStopping):
+	case errors.Is(cause, errRunEnded):
 		return outcome{cause: cause}
 	case e.ctx.Err() != nil:
 		return outcome{cause: errStopping}
+	case err == nil: // what is done is done, even if it was asked to stop meanwhile
+	case errors.Is(cause, errStopping):
+		return outcome{cause: cause}
+	case errors.Is(err, errNotPrepared):
+		e.s.cfg.Logger.Warn("workflow engine: prepare a node", "run", c.run.ID, "node", c.node.Key, "error", err)
+		return outcome{cause: errNotPrepared}
 	case errors.Is(cause, errAttemptTimeout):
 		err = problem.Newf(problem.Timeout, "node_timeout", "the attempt took longer than %s", Duration(timeout)).Because(err)
 	}
@@ -236,70 +241,4 @@ func (r *Retry) delay(attempt int) time.Duration {
 		d = most
 	}
 	return d/2 + rand.N(d/2+1)
-}
-
-// inFlight knows the attempts of this process, so that they can be ended.
-type inFlight struct {
-	mu       sync.Mutex
-	attempts map[string]attempt // by node id
-}
-
-type attempt struct {
-	runID  string
-	since  time.Time
-	cancel context.CancelCauseFunc
-}
-
-// add notes an attempt; the function it returns takes it out again.
-func (f *inFlight) add(c *claim, cancel context.CancelCauseFunc) (done func()) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.attempts == nil {
-		f.attempts = make(map[string]attempt)
-	}
-	f.attempts[c.node.ID] = attempt{runID: c.run.ID, since: time.Now(), cancel: cancel}
-	return func() {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		delete(f.attempts, c.node.ID)
-	}
-}
-
-// olderThan lists the nodes whose attempt has taken at least d so far.
-func (f *inFlight) olderThan(d time.Duration) []string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	var ids []string
-	for nodeID, a := range f.attempts {
-		if time.Since(a.since) >= d {
-			ids = append(ids, nodeID)
-		}
-	}
-	return ids
-}
-
-func (f *inFlight) cancelNode(nodeID string, cause error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if a, ok := f.attempts[nodeID]; ok {
-		a.cancel(cause)
-	}
-}
-
-func (f *inFlight) cancelRun(runID string, cause error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, a := range f.attempts {
-		if a.runID == runID {
-			a.cancel(cause)
-		}
-	}
-}
-
-func (f *inFlight) cancelAll(cause error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, a := range f.attempts {
-		a.cancel(cause)
-	}
 }

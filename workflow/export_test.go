@@ -1,6 +1,9 @@
 package workflow
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // What tests in package workflow_test see of the inside.
 
@@ -54,11 +57,11 @@ func (s *Service) Abandon() {
 	e := s.engine
 	e.lifecycle.Lock()
 	defer e.lifecycle.Unlock()
-	e.accepting.Store(false)
+	idle := e.crew.dismiss()
 	e.cancel()
-	e.inFlight.cancelAll(errStopping)
-	e.workers.Wait()
+	e.inFlight.stop()
+	<-idle
 	e.loops.Wait()
 	e.started = false
-	s.events.flush()
+	s.events.flush(context.Background())
 }

@@ -3,6 +3,7 @@ package workflow
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
@@ -24,16 +25,32 @@ const (
 // finish stores what an attempt came to and returns the successor that the
 // worker goes on with, if any. While the database is away the result waits here:
 // the statements are fenced, so repeating them is harmless.
-func (e *engine) finish(c *claim, o outcome) *claim {
+func (e *engine) finish(c *claim, o outcome) (next *claim) {
+	ctx := auth.NewContext(e.ctx, c.principal())
 	if o.cause != nil {
+		if errors.Is(o.cause, errNotPrepared) {
+			e.handBack(ctx, &c.node)
+		}
 		return nil // the run has ended, or the process hands the node back when it stops
 	}
-	ctx := auth.NewContext(e.ctx, c.principal())
+	c.successor = id.New()
+	e.inFlight.hold(c.successor)
+	defer func() {
+		if next == nil {
+			e.inFlight.release(c.successor)
+		}
+	}()
+	var earlier *transition // it went as far as its commit, and then the answer was lost
 	for pause := retryStore; ; pause = min(pause*2, maxRetryStore) {
 		t := &transition{engine: e, claim: c, outcome: o, fence: fenceToken}
 		err := t.store(ctx)
-		if err == nil {
+		switch {
+		case err == nil && t.stored && earlier != nil:
+			return earlier.publish(ctx)
+		case err == nil:
 			return t.publish(ctx)
+		case t.complete:
+			earlier = t
 		}
 		e.s.cfg.Logger.Warn("workflow engine: store a result", "run", c.run.ID, "node", c.node.Key, "error", err)
 		if !sleep(ctx, pause) {
@@ -58,15 +75,17 @@ type transition struct {
 	outcome outcome
 	fence   fence
 
-	before  runRow    // the run as it was
-	lost    bool      // somebody else owns the node, or the run has ended: nothing was changed
-	changed []nodeRow // first the node itself, then those that followed
-	taken   string    // the token under which the successor was claimed
+	before   runRow    // the run as it was
+	after    runRow    // and as it has become
+	lost     bool      // somebody else owns the node, or the run has ended: nothing was changed
+	stored   bool      // what makes it lost is that the same outcome is there already
+	complete bool      // every statement has run, only the commit is missing
+	changed  []nodeRow // first the node itself, then those that followed
 }
 
 func (t *transition) store(ctx context.Context) error {
 	return t.s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
-		t.lost, t.changed, t.taken = false, nil, ""
+		t.lost, t.stored, t.complete, t.changed = false, false, false, nil
 		// The run's row is locked first by everything that changes several rows of a
 		// run, so that no two such transactions can wait for each other.
 		run, err := readRun(ctx, tx, t.claim.run.TenantID, t.claim.run.ID, t.s.cfg.DB.Dialect.Lock)
@@ -74,25 +93,49 @@ func (t *transition) store(ctx context.Context) error {
 			return err
 		}
 		t.claim.run, t.before = run, run
-		if run.Status.Final() {
-			t.lost = true
-			return nil
+		t.lost = run.Status.Final()
+		if !t.lost {
+			ok, err := t.leaveNode(ctx, tx)
+			if err != nil {
+				return err
+			}
+			t.lost = !ok
 		}
-		if ok, err := t.leaveNode(ctx, tx); err != nil || !ok {
-			t.lost = true
+		if t.lost {
+			t.stored, err = t.isStored(ctx, tx)
 			return err
 		}
-		switch t.outcome.status {
-		case NodeReady:
-			return t.insertOutput(ctx, tx, NodeFailed)
-		case NodeWaiting:
-			return t.suspend(ctx, tx)
-		}
-		if err := t.insertOutput(ctx, tx, t.outcome.status); err != nil {
+		if err := t.follow(ctx, tx); err != nil {
 			return err
 		}
-		return t.advance(ctx, tx)
+		t.after, t.complete = t.claim.run, true
+		return nil
 	})
+}
+
+// follow writes what the node's new status leads to.
+func (t *transition) follow(ctx context.Context, tx bun.IDB) error {
+	switch t.outcome.status {
+	case NodeReady:
+		return t.insertOutput(ctx, tx, NodeFailed)
+	case NodeWaiting:
+		return t.suspend(ctx, tx)
+	}
+	if err := t.insertOutput(ctx, tx, t.outcome.status); err != nil {
+		return err
+	}
+	return t.advance(ctx, tx)
+}
+
+// isStored tells a commit whose answer was lost from a node that somebody else
+// has taken: its token stays in the row.
+func (t *transition) isStored(ctx context.Context, tx bun.IDB) (bool, error) {
+	n := &t.claim.node
+	if n.Token == nil {
+		return false, nil
+	}
+	return tx.NewSelect().Model((*nodeRow)(nil)).Where("id = ?", n.ID).Where("tenant_id = ?", n.TenantID).
+		Where("token = ?", *n.Token).Where("status = ?", t.outcome.status).Exists(ctx)
 }
 
 // leaveNode writes the node's new status, if the fence still holds.
@@ -230,7 +273,7 @@ func (t *transition) joins(ctx context.Context, tx bun.IDB) (map[string]nodeStat
 // takeSuccessor claims the only node that became ready, in the same transaction:
 // the worker goes on with it, without a trip through the queue.
 func (t *transition) takeSuccessor(rows []nodeRow, settled map[string]bool) {
-	if t.fence != fenceToken || !t.claim.chains() || !t.accepting.Load() {
+	if t.claim.successor == "" || !t.claim.chains() || !t.crew.accepts() {
 		return
 	}
 	only := -1
@@ -246,9 +289,8 @@ func (t *transition) takeSuccessor(rows []nodeRow, settled map[string]bool) {
 	if only < 0 {
 		return
 	}
-	t.taken = id.New()
 	n := &rows[only]
-	n.Status, n.Token, n.WorkerID, n.Attempt, n.StartedAt = NodeRunning, &t.taken, &t.workerID, 1, n.ReadyAt
+	n.Status, n.Token, n.WorkerID, n.Attempt, n.StartedAt = NodeRunning, &t.claim.successor, &t.workerID, 1, n.ReadyAt
 }
 
 // endRun gives the run its last status. Whatever of it is still open is cancelled.
@@ -329,6 +371,7 @@ func (t *transition) publish(ctx context.Context) *claim {
 		return nil
 	}
 	c := t.claim
+	c.run = t.after
 	if t.outcome.output != nil {
 		c.known[c.node.Key] = t.outcome.output
 	}

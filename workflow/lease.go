@@ -15,27 +15,49 @@ import (
 // ready again.
 
 // enlist writes the lease row of this process.
-func (e *engine) enlist(ctx context.Context) error {
+func (e *engine) enlist(ctx context.Context, tx bun.IDB) error {
 	db := e.s.cfg.DB
-	_, err := db.NewRaw("INSERT INTO ?schema.jet_worker (id, name, started_at, expires_at) VALUES (?, ?, ?, "+db.Dialect.After()+")",
+	_, err := tx.NewRaw("INSERT INTO ?schema.jet_worker (id, name, started_at, expires_at) VALUES (?, ?, ?, "+db.Dialect.After()+")",
 		e.workerID, e.s.cfg.WorkerName, bun.Safe(db.Dialect.Now()), e.s.cfg.Lease.Milliseconds()).Exec(ctx)
 	return err
 }
 
-// heartbeat renews the lease. A process that was taken for dead writes its row
-// anew: the nodes it had are fenced off by their tokens.
+// heartbeat renews the lease, and tries more often when that fails.
 func (e *engine) heartbeat(ctx context.Context) {
-	db := e.s.cfg.DB
-	for sleep(ctx, e.s.cfg.Lease/3) {
-		n, err := store.Changed(db.NewRaw("UPDATE ?schema.jet_worker SET expires_at = "+db.Dialect.After()+" WHERE id = ?",
-			e.s.cfg.Lease.Milliseconds(), e.workerID).Exec(ctx))
-		if err == nil && n == 0 {
-			err = e.enlist(ctx)
-		}
-		if err != nil && ctx.Err() == nil {
+	for pause := e.s.cfg.Lease / 3; sleep(ctx, pause); {
+		pause = e.s.cfg.Lease / 3
+		if err := e.renew(ctx); err != nil && ctx.Err() == nil {
+			pause = e.s.cfg.Lease / 10
 			e.s.cfg.Logger.Warn("workflow engine: renew the lease", "error", err)
 		}
 	}
+}
+
+// renew prolongs the lease. A process that was paused for too long, or cut off
+// from the database, has lost it: it begins a new one, and the nodes that others
+// have taken from it are fenced off by their tokens.
+func (e *engine) renew(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, e.s.cfg.Lease/3)
+	defer cancel()
+	db, lapsed := e.s.cfg.DB, false
+	err := db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		prolong := "UPDATE ?schema.jet_worker SET expires_at = " + db.Dialect.After() + " WHERE id = ?"
+		n, err := store.Changed(tx.NewRaw(prolong+" AND expires_at > ?",
+			e.s.cfg.Lease.Milliseconds(), e.workerID, bun.Safe(db.Dialect.Now())).Exec(ctx))
+		if lapsed = err == nil && n == 0; !lapsed {
+			return err
+		}
+		n, err = store.Changed(tx.NewRaw(prolong, e.s.cfg.Lease.Milliseconds(), e.workerID).Exec(ctx))
+		if err == nil && n == 0 {
+			err = e.enlist(ctx, tx)
+		}
+		return err
+	})
+	if err == nil && lapsed {
+		e.lapses.Add(1)
+		e.s.cfg.Logger.Warn("workflow engine: the lease of this process ran out while it lived")
+	}
+	return err
 }
 
 const leaveTimeout = 10 * time.Second
@@ -84,13 +106,16 @@ func (e *engine) reclaim(ctx context.Context) error {
 	return e.forgetWorkers(ctx)
 }
 
-// orphans changes running nodes whose process has no lease any more.
+// orphans changes running nodes whose process has no lease any more. A process
+// without a lease of its own judges nobody.
 func (e *engine) orphans(ctx context.Context, rows *[]nodeRow, condition, set string, args ...any) error {
 	db := e.s.cfg.DB
-	all := append(args, maxLosses-1, bun.Safe(db.Dialect.Now()), reclaimBatch, bun.Safe(db.Dialect.SkipLocked()))
+	now := bun.Safe(db.Dialect.Now())
+	all := append(args, maxLosses-1, now, e.workerID, now, reclaimBatch, bun.Safe(db.Dialect.SkipLocked()))
 	return db.NewRaw(`UPDATE ?schema.jet_run_node /* across tenants: nodes of dead processes */ SET `+set+`, losses = losses + 1
 		WHERE id IN (SELECT id FROM ?schema.jet_run_node AS n WHERE status = 'running' AND `+condition+` AND NOT EXISTS (
 				SELECT 1 FROM ?schema.jet_worker AS k WHERE k.id = n.worker_id AND k.expires_at > ?)
+				AND EXISTS (SELECT 1 FROM ?schema.jet_worker AS me WHERE me.id = ? AND me.expires_at > ?)
 			ORDER BY id LIMIT ? ?)
 		RETURNING *`, all...).Scan(ctx, rows)
 }

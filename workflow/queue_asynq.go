@@ -99,6 +99,9 @@ func (q *asynqQueueing) watch(ctx context.Context, r Receiver) {
 	epoch := ""
 	for {
 		found, err := q.epoch(ctx)
+		if ctx.Err() != nil {
+			return
+		}
 		r.Down(err != nil)
 		if err == nil {
 			if epoch != "" && found != epoch {

@@ -31,6 +31,7 @@ const (
 func (e *engine) sweep(ctx context.Context) {
 	var connected time.Time // since when the database has answered without a gap
 	var reclaimed time.Time
+	var lapses int64
 	for e.pause(ctx) {
 		err := e.sweepOnce(ctx)
 		switch now := time.Now(); {
@@ -39,10 +40,10 @@ func (e *engine) sweep(ctx context.Context) {
 			if ctx.Err() == nil {
 				e.s.cfg.Logger.Warn("workflow engine: sweep", "error", err)
 			}
-		case connected.IsZero():
-			connected = now
-		// After an outage every lease has run out. Nobody is judged before they had
-		// the time to renew theirs.
+		case connected.IsZero() || lapses != e.lapses.Load():
+			connected, lapses = now, e.lapses.Load()
+		// After an outage, or a pause of this machine, every lease has run out. Nobody
+		// is judged before they had the time to renew theirs.
 		case now.Sub(connected) >= e.s.cfg.Lease && now.Sub(reclaimed) >= e.s.cfg.Lease/5:
 			reclaimed = now
 			if err := e.reclaim(ctx); err != nil && ctx.Err() == nil {
@@ -86,7 +87,7 @@ func (e *engine) sweepOnce(ctx context.Context) error {
 	// A hint that is old may still lie in a long queue. Only a process that has
 	// room takes such nodes, so that a backlog is not multiplied.
 	room := cap(e.slots) - len(e.slots)
-	if room == 0 || !e.accepting.Load() {
+	if room == 0 || !e.crew.accepts() {
 		return nil
 	}
 	age := staleDispatch
@@ -119,7 +120,8 @@ func (e *engine) takeHints(ctx context.Context, condition string, limit int, arg
 // forgetDispatches makes every ready node owed a dispatch again.
 func (e *engine) forgetDispatches(ctx context.Context) error {
 	_, err := e.s.cfg.DB.NewRaw(`UPDATE ?schema.jet_run_node /* across tenants: the queue lost its hints */
-		SET dispatched_at = NULL WHERE status = 'ready'`).Exec(ctx)
+		SET dispatched_at = NULL WHERE id IN (SELECT id FROM ?schema.jet_run_node AS m WHERE status = 'ready' AND dispatched_at IS NOT NULL
+			ORDER BY id ?)`, bun.Safe(e.s.cfg.DB.Dialect.SkipLocked())).Exec(ctx)
 	return err
 }
 
@@ -134,13 +136,27 @@ func (e *engine) wakeDue(ctx context.Context) error {
 		}
 		for _, n := range rows {
 			if err := e.wakeNode(ctx, n); err != nil {
-				return err
+				e.s.cfg.Logger.Warn("workflow engine: wake a node", "run", n.RunID, "node", n.Key, "error", err)
+				if err := e.postpone(ctx, n); err != nil {
+					return err
+				}
 			}
 		}
 		if len(rows) < sweepBatch {
 			return nil
 		}
 	}
+}
+
+// postponement is for a timer that cannot be served, by this build or yet. The
+// others must not wait for it.
+const postponement = 10 * time.Second
+
+func (e *engine) postpone(ctx context.Context, n nodeRow) error {
+	db := e.s.cfg.DB
+	_, err := db.NewRaw("UPDATE ?schema.jet_run_node SET wake_at = "+db.Dialect.After()+" WHERE id = ? AND tenant_id = ? AND status = 'waiting'",
+		postponement.Milliseconds(), n.ID, n.TenantID).Exec(ctx)
+	return err
 }
 
 // wakeNode lets a node that has waited succeed, if no other process was faster.
@@ -154,7 +170,7 @@ func (e *engine) failLost(ctx context.Context, n nodeRow) {
 		Node: n.Key, Kind: problem.Internal, Code: "node_crash_loop", Message: "the process died three times while it ran this node",
 	}}
 	if err := e.settle(ctx, n, o, fenceToken); err != nil {
-		// Its row is ours now; it is found again when this process ends.
+		// Its row is ours now, and a stray.
 		e.s.cfg.Logger.Warn("workflow engine: fail a node", "node", n.ID, "error", err)
 	}
 }
@@ -182,16 +198,22 @@ func (e *engine) settle(ctx context.Context, n nodeRow, o outcome, f fence) erro
 	return nil
 }
 
-// soon is the horizon of reminders: later timers are found by the sweeper.
-const soon = 30 * time.Second
+// soon is the horizon of reminders: later timers, and those beyond maxReminders
+// at a time, are found by the sweeper.
+const (
+	soon         = 30 * time.Second
+	maxReminders = 1000
+)
 
 // remind looks at a node again when its short delay is over, more precisely than
 // the sweeper would.
 func (e *engine) remind(n nodeRow, d time.Duration) {
-	if d > soon {
+	if d > soon || e.reminders.Load() >= maxReminders {
 		return
 	}
+	e.reminders.Add(1)
 	e.loops.Go(func() {
+		defer e.reminders.Add(-1)
 		// The database's clock decides; a few milliseconds make sure it agrees.
 		if !sleep(e.ctx, d+5*time.Millisecond) {
 			return
