@@ -238,7 +238,9 @@ func (t *transition) decideEdges(ctx context.Context, tx bun.IDB) error {
 		return nil
 	}
 	t.takeSuccessor(rows, settled)
-	// Rows of one statement are locked in the order of their keys.
+	// The stored rows go to a slice of their own: bun writes through the pointers
+	// of the one it was given, and these are shared.
+	var stored []nodeRow
 	_, err = tx.NewInsert().Model(&rows).On("CONFLICT (run_id, key) DO UPDATE").
 		Set("status = CASE WHEN n.status = 'pending' THEN EXCLUDED.status ELSE n.status END").
 		Set("edges_decided = EXCLUDED.edges_decided").Set("edges_taken = EXCLUDED.edges_taken").
@@ -248,8 +250,8 @@ func (t *transition) decideEdges(ctx context.Context, tx bun.IDB) error {
 		Set("token = COALESCE(n.token, EXCLUDED.token)").Set("worker_id = COALESCE(n.worker_id, EXCLUDED.worker_id)").
 		Set("attempt = CASE WHEN n.status = 'pending' THEN EXCLUDED.attempt ELSE n.attempt END").
 		Set("started_at = COALESCE(n.started_at, EXCLUDED.started_at)").
-		Returning("*").Exec(ctx)
-	t.changed = append(t.changed, slices.DeleteFunc(rows, func(n nodeRow) bool { return settled[n.Key] })...)
+		Returning("*").Exec(ctx, &stored)
+	t.changed = append(t.changed, slices.DeleteFunc(stored, func(n nodeRow) bool { return settled[n.Key] })...)
 	return err
 }
 
