@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,12 +31,13 @@ type bundle struct {
 func setup(t *testing.T, db *store.DB) bundle {
 	t.Helper()
 	b := bundle{db: db, tenant: id.New()}
-	now := time.Date(2026, 3, 29, 1, 59, 59, 123456789, time.FixedZone("", 5*3600+1800))
+	start := time.Date(2026, 3, 29, 1, 59, 59, 123456789, time.FixedZone("", 5*3600+1800))
+	var ticks atomic.Int64
 	var err error
 	b.Log, err = audit.New(audit.Config{
 		Actor:     func(context.Context) audit.Actor { return audit.Actor{Name: "user:1", OnBehalfOf: "1"} },
 		Authorize: func(ctx context.Context) (string, error) { return tenantOf(ctx, b.tenant), nil },
-		Clock:     func() time.Time { now = now.Add(1234567 * time.Nanosecond); return now },
+		Clock:     func() time.Time { return start.Add(time.Duration(ticks.Add(1)) * 1234567) },
 		DB:        db,
 		Pages:     page.NewSigner([]byte("key")),
 		RequestID: func(context.Context) string { return "request" },
