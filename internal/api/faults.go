@@ -66,8 +66,13 @@ func fault(location, message string) problem.Fault {
 	if strings.HasPrefix(message, "expected string to be ") || strings.HasPrefix(message, "expected duration") || strings.HasPrefix(message, "invalid value") {
 		message, _, _ = strings.Cut(message, ": ")
 	}
-	if len(location) > maxFaultPath {
-		location = strings.ToValidUTF8(location[:maxFaultPath], "") + "…"
+	return problem.Fault{Path: shorten(location), Message: message}
+}
+
+// shorten cuts off a path that is longer than a fault tells.
+func shorten(path string) string {
+	if len(path) <= maxFaultPath {
+		return path
 	}
-	return problem.Fault{Path: location, Message: message}
+	return strings.ToValidUTF8(path[:maxFaultPath], "") + "…"
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -37,14 +38,31 @@ func parseStrict(text []byte, faults *problem.Faults) any {
 		}
 	}
 	if err != nil {
-		faults.Add("", "is not valid JSON")
+		p.fault("", "is not valid JSON")
 	}
 	return value
 }
 
+// parser keeps what it notes in proportion to the body: paths are cut off, and
+// no more faults are noted than a reply tells.
 type parser struct {
 	*json.Decoder
 	faults *problem.Faults
+}
+
+func (p parser) fault(path, message string) {
+	if len(p.faults.List()) < maxFaults {
+		p.faults.Add(shorten(strings.TrimPrefix(path, ".")), message)
+	}
+}
+
+// below is the path of a member or item. What is longer than a fault tells is
+// left as it is: a long name in front of many items would be copied for each.
+func below(path, part string) string {
+	if len(path) > maxFaultPath {
+		return path
+	}
+	return path + part
 }
 
 func (p parser) value(path string, depth int) (any, error) {
@@ -55,7 +73,7 @@ func (p parser) value(path string, depth int) (any, error) {
 	switch t := token.(type) {
 	case json.Delim:
 		if depth == maxDepth {
-			p.faults.Addf(path, "nests deeper than %d levels", maxDepth)
+			p.fault(path, fmt.Sprintf("nests deeper than %d levels", maxDepth))
 			return nil, errSyntax
 		}
 		if t == '{' {
@@ -81,12 +99,12 @@ func (p parser) object(path string, depth int) (any, error) {
 		if !ok {
 			return nil, errSyntax
 		}
-		at := fault(strings.TrimPrefix(path+"."+key, "."), "").Path
+		at := shorten(below(path, "."+key))
 		p.text(at, key)
 		if _, twice := members[key]; twice {
-			p.faults.Add(at, "is there more than once")
+			p.fault(at, "is there more than once")
 		}
-		if members[key], err = p.value(path+"."+key, depth); err != nil {
+		if members[key], err = p.value(at, depth); err != nil {
 			return nil, err
 		}
 	}
@@ -96,7 +114,7 @@ func (p parser) object(path string, depth int) (any, error) {
 func (p parser) array(path string, depth int) (any, error) {
 	items := []any{}
 	for p.More() {
-		item, err := p.value(path+"["+strconv.Itoa(len(items))+"]", depth)
+		item, err := p.value(below(path, "["+strconv.Itoa(len(items))+"]"), depth)
 		if err != nil {
 			return nil, err
 		}
@@ -115,13 +133,13 @@ func (p parser) end() error {
 func (p parser) number(path string, n json.Number) any {
 	f, err := n.Float64()
 	if err != nil {
-		p.faults.Add(strings.TrimPrefix(path, "."), "is a number out of range")
+		p.fault(path, "is a number out of range")
 	}
 	return f
 }
 
 func (p parser) text(path, s string) {
 	if strings.Contains(s, "\x00") {
-		p.faults.Add(strings.TrimPrefix(path, "."), "has a NUL character")
+		p.fault(path, "has a NUL character")
 	}
 }
