@@ -42,6 +42,7 @@ type idempotency struct {
 	logger *slog.Logger
 	ring   *secret.Keyring
 	mac    []byte
+	settle time.Duration // how long writing down what becomes of a key may take
 
 	pruned atomic.Int64 // unix time of the last look for expired keys
 }
@@ -53,6 +54,7 @@ func newIdempotency(cfg Config) *idempotency {
 		logger: cfg.Logger,
 		ring:   cfg.Keys,
 		mac:    cfg.Keys.Derive("idempotency requests"),
+		settle: 10 * time.Second,
 	}
 }
 
@@ -142,10 +144,10 @@ func (i *idempotency) begin(ctx context.Context, c call) (*kept, error) {
 // run does the call. The client may be gone when it is done, and a panic may
 // pass through; what becomes of the key is written down all the same.
 func (i *idempotency) run(w *reply, r *http.Request, c call, next http.Handler) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 10*time.Second)
-	defer cancel()
 	succeeded := false
 	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), i.settle) // counted from here: the call may have taken longer
+		defer cancel()
 		var err error
 		if succeeded {
 			err = i.keep(ctx, c, w)
@@ -178,14 +180,19 @@ func (i *idempotency) keep(ctx context.Context, c call, w *reply) error {
 	return i.finish(ctx, c, i.ring.Seal(plain, c.place()))
 }
 
-// prune removes expired keys now and then, a few at a time.
+// prune removes expired keys now and then, a few at a time. As long as there are
+// more, each call does, so that calls cannot make keys faster than they go.
 func (i *idempotency) prune(ctx context.Context) {
 	now := i.clock.Now()
 	last := i.pruned.Load()
 	if now.Sub(time.Unix(last, 0)) < pruneEvery || !i.pruned.CompareAndSwap(last, now.Unix()) {
 		return
 	}
-	if err := i.deleteExpired(ctx, now.Add(-keyLifetime), pruneBatch); err != nil {
+	n, err := i.deleteExpired(ctx, now.Add(-keyLifetime), pruneBatch)
+	if err != nil {
 		i.logger.WarnContext(ctx, "expired idempotency keys are left", "error", err)
+	}
+	if n == pruneBatch {
+		i.pruned.CompareAndSwap(now.Unix(), last)
 	}
 }

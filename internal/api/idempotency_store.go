@@ -70,12 +70,13 @@ func (i *idempotency) release(ctx context.Context, c call) error {
 	})
 }
 
-func (i *idempotency) deleteExpired(ctx context.Context, before time.Time, batch int) error {
-	return i.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
-		_, err := tx.NewRaw(`/* across tenants: a key expires whoever made it */
+func (i *idempotency) deleteExpired(ctx context.Context, before time.Time, batch int) (n int64, err error) {
+	err = i.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		n, err = store.Changed(tx.NewRaw(`/* across tenants: a key expires whoever made it */
 			DELETE FROM ?schema.jet_idempotency WHERE (actor, tenant_id, key) IN (
 				SELECT actor, tenant_id, key FROM ?schema.jet_idempotency WHERE created_at < ? ORDER BY created_at LIMIT ?)`,
-			before, batch).Exec(ctx)
+			before, batch).Exec(ctx))
 		return err
 	})
+	return n, err
 }

@@ -201,3 +201,51 @@ func TestKeysThatAreNone(t *testing.T) {
 	}
 	w.as("ada").with(idempotencyHeader, strings.Repeat("a", maxKey)).call("POST", "/count", `{"name":"a"}`).want(201)
 }
+
+// A call may take longer than what becomes of its key may take to write down.
+func TestKeyOfALongCallIsKept(t *testing.T) {
+	t.Parallel()
+	const settle = time.Second
+	var done atomic.Int64
+	w := setupBare(t, func(a *API) {
+		a.keys.settle = settle
+		register(a, Operation{
+			ID: "long", Method: http.MethodPost, Path: "/long", Access: SignedIn, Tag: "test", Summary: "Takes its time",
+		}, func(ctx context.Context, _ *struct{}) (*output[string], error) {
+			done.Add(1)
+			ctx, cancel := context.WithTimeout(ctx, settle)
+			defer cancel()
+			<-ctx.Done()
+			return reply200("done", nil)
+		})
+	})
+	keyed := w.as("ada").with(idempotencyHeader, "k")
+	keyed.call("POST", "/long", nil).want(200)
+	keyed.call("POST", "/long", nil).want(200)
+	if done.Load() != 1 {
+		t.Fatalf("done %d times", done.Load())
+	}
+}
+
+// However many keys expire at a time, none outlives the traffic that follows.
+func TestExpiredKeysDoNotPileUp(t *testing.T) {
+	t.Parallel()
+	w, _ := counting(t, nothing)
+	ada := w.as("ada")
+	ada.with(idempotencyHeader, "first").call("POST", "/count", `{"name":"a"}`).want(201)
+	old := make([]idempotencyRow, 3*pruneBatch)
+	for i := range old {
+		old[i] = idempotencyRow{Actor: "user:somebody", Key: fmt.Sprint("old", i), Request: []byte("r"), CreatedAt: w.clock().Now()}
+	}
+	_, err := w.cfg.DB.NewInsert().Model(&old).Comment("across tenants: keys of nobody's").Exec(t.Context())
+	must(t, err)
+	w.advance(keyLifetime + time.Second)
+	for i := range 5 {
+		ada.with(idempotencyHeader, fmt.Sprint("new", i)).call("POST", "/count", `{"name":"a"}`).want(201)
+	}
+	var left []idempotencyRow
+	must(t, w.cfg.DB.NewSelect().Model(&left).Comment("across tenants: lists what is left").Scan(t.Context()))
+	if len(left) != 5 {
+		t.Fatalf("%d keys are left, want the 5 new ones", len(left))
+	}
+}
