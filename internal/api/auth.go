@@ -15,7 +15,7 @@ func (a *API) authRoutes() {
 		ID: "setup", Method: http.MethodPost, Path: "/auth/setup", Access: Public, Tag: tag, Status: http.StatusCreated,
 		Summary:     "Make the first account",
 		Description: "The one-time token stands in the server's log.",
-		Example:     map[string]any{"token": "jap_…", "email": "ada@example.com", "password": "correct horse battery staple", "name": "Ada"},
+		Example:     map[string]any{"token": "jau_…", "email": "ada@example.com", "password": "correct horse battery staple", "name": "Ada"},
 	}, a.setup)
 	register(a, Operation{
 		ID: "login", Method: http.MethodPost, Path: "/auth/login", Access: Public, Tag: tag,
