@@ -3,6 +3,7 @@ package rest
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"slices"
 	"strconv"
 
@@ -67,31 +68,35 @@ func first(document []byte) byte {
 	return 0
 }
 
-// table grows by rows and by columns.
+// table grows by rows and by columns. Its rows hold only the cells that are
+// there: were each as wide as the table, an answer whose rows share no keys would
+// take far more memory than its text.
 type table struct {
 	columns []datasource.Column
+	types   [][]datasource.ColumnType // by column: the types of its values
 	index   map[string]int
-	rows    [][]any
+	rows    [][]cell
+}
+
+type cell struct {
+	column int
+	value  any
 }
 
 func (t *table) result(err error) (datasource.Rows, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i, row := range t.rows { // later rows may have brought more columns
-		t.rows[i] = append(row, make([]any, len(t.columns)-len(row))...)
-	}
 	for i := range t.columns {
-		t.columns[i].Type = t.columnType(i)
+		t.columns[i].Type = common(t.types[i])
 	}
-	return datasource.BufferedRows(t.columns, t.rows), nil
+	return &rows{columns: t.columns, left: t.rows, row: make([]any, len(t.columns))}, nil
 }
 
 func (t *table) add(element json.RawMessage) error {
-	row := make([]any, len(t.columns))
+	var row []cell
 	if first(element) != '{' {
-		row = t.put(row, "value", element)
-		t.rows = append(t.rows, row)
+		t.rows = append(t.rows, t.put(row, "value", element))
 		return nil
 	}
 	d := json.NewDecoder(bytes.NewReader(element))
@@ -113,18 +118,40 @@ func (t *table) add(element json.RawMessage) error {
 	return nil
 }
 
-func (t *table) put(row []any, key string, v json.RawMessage) []any {
+func (t *table) put(row []cell, key string, raw json.RawMessage) []cell {
 	i, ok := t.index[key]
 	if !ok {
 		i = len(t.columns)
 		t.index[key] = i
-		t.columns = append(t.columns, datasource.Column{Name: key})
+		t.columns, t.types = append(t.columns, datasource.Column{Name: key}), append(t.types, nil)
 	}
-	for len(row) <= i {
-		row = append(row, nil)
+	v := value(raw)
+	if c, ok := columnType(v); ok && !slices.Contains(t.types[i], c) {
+		t.types[i] = append(t.types[i], c)
 	}
-	row[i] = value(v)
-	return row
+	return append(row, cell{i, v})
+}
+
+// rows reads a table.
+type rows struct {
+	columns []datasource.Column
+	left    [][]cell
+	row     []any
+}
+
+func (r *rows) Columns() []datasource.Column { return r.columns }
+func (r *rows) Close() error                 { return nil }
+
+func (r *rows) Next() ([]any, error) {
+	if len(r.left) == 0 {
+		return nil, io.EOF
+	}
+	clear(r.row)
+	for _, c := range r.left[0] {
+		r.row[c.column] = c.value
+	}
+	r.left = r.left[1:]
+	return r.row, nil
 }
 
 func value(raw json.RawMessage) any {
@@ -164,26 +191,26 @@ func wide(s string) bool {
 	return digits > 15
 }
 
-// columnType is the type that all values of a column share.
-func (t *table) columnType(i int) datasource.ColumnType {
-	var types []datasource.ColumnType
-	for _, row := range t.rows {
-		switch row[i].(type) {
-		case nil:
-		case string:
-			types = append(types, datasource.ColumnString)
-		case bool:
-			types = append(types, datasource.ColumnBoolean)
-		case int64:
-			types = append(types, datasource.ColumnInteger)
-		case float64, datasource.Decimal:
-			types = append(types, datasource.ColumnNumber)
-		default:
-			types = append(types, datasource.ColumnJSON)
-		}
+// columnType is the type of a value; null has none.
+func columnType(v any) (t datasource.ColumnType, ok bool) {
+	switch v.(type) {
+	case nil:
+		return "", false
+	case string:
+		return datasource.ColumnString, true
+	case bool:
+		return datasource.ColumnBoolean, true
+	case int64:
+		return datasource.ColumnInteger, true
+	case float64, datasource.Decimal:
+		return datasource.ColumnNumber, true
 	}
+	return datasource.ColumnJSON, true
+}
+
+// common is the type that all values of a column share.
+func common(types []datasource.ColumnType) datasource.ColumnType {
 	slices.Sort(types)
-	types = slices.Compact(types)
 	switch {
 	case len(types) == 0:
 		return datasource.ColumnUnknown

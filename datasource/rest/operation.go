@@ -26,6 +26,9 @@ const operationSchema = `{
 	"additionalProperties": false
 }`
 
+// maxPointer is how many steps lead to the rows: each reads the rest of the answer.
+const maxPointer = 32
+
 // operation is a request with holes.
 type operation struct {
 	method  string
@@ -78,6 +81,7 @@ func (connector) Parse(raw json.RawMessage) (datasource.Operation, error) {
 		for _, token := range strings.Split(in.Rows, "/")[1:] {
 			op.rows = append(op.rows, unescape.Replace(token))
 		}
+		faults.Check(len(op.rows) <= maxPointer, "rows", "must not have more than 32 steps")
 	}
 	if err := faults.Err("operation_invalid", "the operation is not valid"); err != nil {
 		return nil, err
