@@ -20,8 +20,6 @@ import (
 
 func TestMain(m *testing.M) { testdb.Main(m) }
 
-const patience = 20 * time.Second // with a run
-
 // onEach runs a test on a shop that has a file, and on one that has PostgreSQL.
 func onEach(t *testing.T, test func(t *testing.T, db *sql.DB)) {
 	for name, dsn := range map[string]func(testing.TB) string{
@@ -260,7 +258,7 @@ func (b *browser) get(path string, want int) (body map[string]any) {
 // waitFor returns a run at its end.
 func (b *browser) waitFor(run string) map[string]any {
 	b.t.Helper()
-	deadline, tick := time.After(patience), time.NewTicker(50*time.Millisecond)
+	deadline, tick := time.After(2*patience), time.NewTicker(50*time.Millisecond)
 	defer tick.Stop()
 	for {
 		body := b.get("/runs/"+run, http.StatusOK)

@@ -40,6 +40,7 @@ func main() {
 }
 
 const (
+	patience     = 10 * time.Second // with a database that does not answer
 	farewell     = 15 * time.Second // for requests and workflow nodes under way
 	headerSlowly = 10 * time.Second // for a client to send its headers
 )
@@ -83,7 +84,16 @@ func openDB(ctx context.Context, dsn, folder string) (*sql.DB, error) {
 	if dsn == "" {
 		return jetadmin.OpenSQLite(ctx, filepath.Join(folder, "shop.db"))
 	}
-	return jetadmin.OpenPostgres(dsn)
+	db, err := jetadmin.OpenPostgres(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("-postgres: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := db.PingContext(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("-postgres: the database can not be reached: %w", err), db.Close())
+	}
+	return db, nil
 }
 
 // greet tells how to use the shop; the passwords only when they were just made.
