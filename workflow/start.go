@@ -48,6 +48,10 @@ func (s *Service) Start(ctx context.Context, in StartParams) (Run, error) {
 // StartTx is [Service.Start] inside a transaction of the host on the same
 // database: when it is rolled back, there was no run. The run begins within a
 // second of the commit.
+//
+// Let a service start it ([auth.ServicePrincipal]). The rights of a member may be
+// read on another connection of the pool, and when all of them are in
+// transactions that wait for that, none goes on.
 func (s *Service) StartTx(ctx context.Context, tx *sql.Tx, in StartParams) (Run, error) {
 	db := s.cfg.DB.Joined(tx)
 	b, err := s.begin(ctx, db, in)
