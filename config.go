@@ -170,6 +170,12 @@ func (c Config) validate() error {
 	for i, a := range c.Authenticators {
 		check(a != nil, "Authenticators", "number %d is nil", i+1)
 	}
+	for i, connector := range c.Connectors {
+		check(connector != nil, "Connectors", "number %d is nil", i+1)
+	}
+	for i, n := range c.Nodes {
+		check(n != nil, "Nodes", "number %d is nil", i+1)
+	}
 	return errors.Join(errs...)
 }
 

@@ -32,7 +32,7 @@ func keyring(c Config) (*secret.Keyring, error) {
 		key, err = writeKey(path)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the key file %s: %w", path, err)
+		return nil, fmt.Errorf("jetadmin.Config.DataDir: the key file %s: %w", path, err)
 	}
 	return secret.NewKeyring(key)
 }

@@ -62,7 +62,7 @@ func (a *App) build() (err error) {
 		SessionIdle: cfg.SessionIdle, SessionMax: cfg.SessionMax,
 	})
 	if err != nil {
-		return err
+		return fmt.Errorf("jetadmin.Config: %w", err) // of the two limits of a session, which have the same names there
 	}
 	if err := a.buildEvents(); err != nil {
 		return err
@@ -98,8 +98,10 @@ func (a *App) openDB() (err error) {
 		}
 		a.owned = pool
 	}
-	a.db, err = store.New(pool, a.cfg.Dialect, a.cfg.Schema)
-	return err
+	if a.db, err = store.New(pool, a.cfg.Dialect, a.cfg.Schema); err != nil {
+		return fmt.Errorf("jetadmin.Config.Schema: %w", err)
+	}
+	return nil
 }
 
 func (a *App) buildEvents() (err error) {
@@ -113,7 +115,10 @@ func (a *App) buildEvents() (err error) {
 		AllowedOrigins: a.cfg.AllowedOrigins, Authenticate: a.auth.Authenticate, AuthenticateToken: a.auth.AuthenticateToken,
 		Authorize: a.authorizeTopic, Bus: bus, Logger: a.cfg.Logger, Revalidate: a.auth.Revalidate,
 	})
-	return err
+	if err != nil {
+		return fmt.Errorf("jetadmin.Config.AllowedOrigins: %w", err)
+	}
+	return nil
 }
 
 func (a *App) buildWorkflows(pages *page.Signer, outbound egress.Policy) error {
