@@ -16,7 +16,11 @@ import (
 // MaxLength is the length of a template in bytes.
 const MaxLength = 256 << 10
 
-const maxNameLength = 64
+const (
+	maxNameLength = 64
+	maxInside     = 256 // bytes between the braces of a placeholder
+	maxFaults     = 100 // of one text: whoever has so many reads no more of them
+)
 
 // Values gives the value of a parameter; the names are those that
 // Placeholders of the template lists.
@@ -25,7 +29,7 @@ type Values func(name string) any
 // placeholder reads the one that begins at text[at:], which starts with "{{".
 // end is the offset behind it. ok is false when it is not well-formed.
 func placeholder(text string, at int) (name string, end int, ok bool) {
-	inside, _, closed := strings.Cut(text[at+2:], "}}")
+	inside, _, closed := strings.Cut(text[at+2:min(len(text), at+2+maxInside+2)], "}}")
 	if !closed {
 		return "", len(text), false
 	}

@@ -17,7 +17,7 @@ type lexer struct {
 }
 
 func (l *lexer) run() {
-	for l.at < len(l.source) {
+	for l.at < len(l.source) && l.more() {
 		l.step()
 	}
 	l.flush(len(l.source))
@@ -76,7 +76,7 @@ func (l *lexer) placeholder() {
 // them would silently stay text.
 func (l *lexer) skip(what string, n int) {
 	inside := l.source[l.at : l.at+n]
-	for i := 0; ; i += 2 {
+	for i := 0; l.more(); i += 2 {
 		next := strings.Index(inside[i:], "{{")
 		if next < 0 {
 			break
@@ -99,6 +99,9 @@ func (l *lexer) flush(end int) {
 func (l *lexer) fault(at int, message string) {
 	l.faults.Add("text", position(l.source, at)+": "+message)
 }
+
+// more reports whether further faults are worth looking for.
+func (l *lexer) more() bool { return len(l.faults.List()) < maxFaults }
 
 func (l *lexer) before() byte {
 	if l.at == 0 {

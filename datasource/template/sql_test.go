@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jetadmin/jetadmin/datasource/template"
 	"github.com/jetadmin/jetadmin/problem"
@@ -195,4 +196,42 @@ func ExampleParseSQL() {
 	// Output:
 	// SELECT * FROM orders WHERE country =  $1  AND id IN ( $2, $3 )
 	// ' OR 1=1 -- 1 2
+}
+
+// A text of nothing but faults is refused in time that grows with its length.
+func TestFaultyTextsAreRefusedQuickly(t *testing.T) {
+	t.Parallel()
+	for what, text := range map[string]string{
+		"braces":         strings.Repeat("{", template.MaxLength),
+		"braces apart":   strings.Repeat("{{ ", template.MaxLength/3),
+		"in a literal":   "'" + strings.Repeat("{", template.MaxLength-2) + "'",
+		"parameters":     strings.Repeat("$1 ", template.MaxLength/3),
+		"wrong in quote": "'" + strings.Repeat("{{a}}", template.MaxLength/5-1) + "'",
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			began := time.Now()
+			_, err := template.ParseSQL(text, template.PostgreSQL())
+			if what != "in a literal" && err == nil {
+				t.Error("no fault")
+			}
+			if n := faultsOf(err); n > 200 {
+				t.Errorf("%d faults", n)
+			}
+			_, err = template.ParseText(text, "path")
+			if n := faultsOf(err); n > 200 {
+				t.Errorf("%d faults of the text", n)
+			}
+			if took := time.Since(began); took > 2*time.Second {
+				t.Errorf("took %s", took)
+			}
+		})
+	}
+}
+
+func faultsOf(err error) int {
+	if err == nil {
+		return 0
+	}
+	return len(problem.Of(err).Faults)
 }

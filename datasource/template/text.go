@@ -20,7 +20,7 @@ func ParseText(text, path string) (Text, error) {
 	if len(text) > MaxLength {
 		faults.Addf(path, "must not be longer than %d bytes", MaxLength)
 	}
-	for from < len(text) {
+	for from < len(text) && len(faults.List()) < maxFaults {
 		at := strings.Index(text[from:], "{{")
 		if at < 0 {
 			break
