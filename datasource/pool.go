@@ -114,8 +114,8 @@ func (ps *pools) open(p *pool, open func(context.Context) (Conn, error)) {
 		ps.retire(p)
 	}
 	unused := p.retired && p.users == 0
+	close(p.ready) // with the lock held: whoever leaves from here on is the one who closes
 	ps.mu.Unlock()
-	close(p.ready)
 	if unused {
 		p.closeConn(ps)
 	}
