@@ -21,7 +21,7 @@ const (
 	beginRW    = "BEGIN READ WRITE"
 	setTimeout = "SET LOCAL statement_timeout = %d"
 	rollback   = "ROLLBACK; SELECT pg_advisory_unlock_all()"
-	commit     = "COMMIT; RESET ALL; SELECT pg_advisory_unlock_all(); " + sessionStart
+	commit     = "COMMIT; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DISCARD TEMP; SELECT pg_advisory_unlock_all(); " + sessionStart
 
 	// sessionStart makes the server write values in the forms that are read here.
 	sessionStart = "SET intervalstyle = 'iso_8601'; SET bytea_output = 'hex'; SET standard_conforming_strings = on"

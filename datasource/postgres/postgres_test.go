@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -267,14 +270,16 @@ func TestSessionsAreCleanForTheNextStatement(t *testing.T) {
 	for _, statement := range []string{
 		"SET work_mem = '64kB'", "SELECT set_config('work_mem', '64kB', false)", "SELECT pg_advisory_lock(42)", "BEGIN", "COMMIT", "ROLLBACK",
 		"SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE", "PREPARE p AS SELECT 1", "LISTEN x", "CREATE TEMP TABLE left_over AS SELECT 1",
+		"SELECT set_config('role', 'pg_read_all_stats', false)",
 	} {
 		if _, err := run(t, b, exec, statement, nil); err != nil && !strings.HasPrefix(statement, "BEGIN") {
 			t.Errorf("%s: %v", statement, err)
 		}
 		for range 5 { // each connection of the pool
 			got := query(t, b, conn, `SELECT current_setting('work_mem') = '64kB', (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()),
-				(SELECT count(*) FROM pg_prepared_statements), (SELECT count(*) FROM pg_listening_channels()), current_setting('transaction_read_only')`, nil)[0]
-			if text := fmt.Sprint(got); text != "[false 0 0 0 on]" {
+				(SELECT count(*) FROM pg_prepared_statements), (SELECT count(*) FROM pg_listening_channels()), current_setting('transaction_read_only'),
+				current_user = session_user, to_regclass('pg_temp.left_over') IS NULL`, nil)[0]
+			if text := fmt.Sprint(got); text != "[false 0 0 0 on true true]" {
 				t.Errorf("after %s the session is %s", statement, text)
 			}
 		}
@@ -408,4 +413,60 @@ func BenchmarkQuery(bench *testing.B) {
 			}
 		}
 	})
+}
+
+// T92: a destination that is allowed by its name is also told to stop.
+func TestT92_AHostAllowedByNameCanBeTold(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	host, port := b.settings.String("host"), strconv.FormatInt(b.settings.Int("port"), 10)
+	if _, err := netip.ParseAddr(host); err == nil {
+		host = "localhost"
+	}
+	settings := b.with("host", host)
+	settings.Egress = egress.Policy{AllowHosts: []string{net.JoinHostPort(host, port)}}
+	conn := open(t, b, settings)
+	pid := query(t, b, conn, "SELECT pg_backend_pid()", nil)[0][0]
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	op, err := b.connector.Parse(b.text("SELECT pg_sleep(60)"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		rows, err := conn.Query(ctx, datasource.Statement{Operation: op, MaxRows: 1, MaxBytes: 1 << 20})
+		if err == nil {
+			_, err = rows.Next()
+			_ = rows.Close()
+		}
+		ended <- err
+	}()
+	sleeping := func() (n int) {
+		if err := b.direct.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE pid = $1 AND state = 'active' AND query LIKE 'SELECT pg_sleep%'", pid).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	await(t, "the statement runs", func() bool { return sleeping() == 1 })
+	cancel()
+	if err := <-ended; err == nil {
+		t.Error("a statement that was cancelled succeeded")
+	}
+	await(t, "the statement ends in the server", func() bool { return sleeping() == 0 })
+}
+
+func await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(10 * time.Second)
+	defer deadline.Stop()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-deadline.C:
+			t.Fatal("in vain: ", what)
+		case <-tick.C:
+		}
+	}
 }
