@@ -23,6 +23,10 @@ type branch struct {
 
 const portDefault = "default"
 
+// maxBranches bounds the work of checking a graph: each edge that leaves a
+// condition is held against all of its ports.
+const maxBranches = 1000
+
 func (condition) Spec() workflow.NodeSpec {
 	return workflow.NodeSpec{
 		Type: "condition", Title: "Condition", Description: "Goes on by the first branch whose expression is true, else by default.",
@@ -44,6 +48,10 @@ func (condition) Check(config map[string]any) error {
 	seen := []string{portDefault, workflow.PortError}
 	list := branches(config)
 	f.Check(len(list) > 0, "branches", "must have at least one branch")
+	if len(list) > maxBranches {
+		f.Addf("branches", "must not have more than %d branches", maxBranches)
+		list = nil
+	}
 	for i, b := range list {
 		f.Check(b.Port != "" && !slices.Contains(seen, b.Port), fmt.Sprintf("branches[%d].port", i), "must be a name of its own, other than default and error")
 		seen = append(seen, b.Port)

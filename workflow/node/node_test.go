@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -194,5 +195,41 @@ func TestHTTPFailures(t *testing.T) {
 	server.Close()
 	if p := run(map[string]any{"url": server.URL}); p == nil || p.Kind != problem.Upstream || strings.Contains(p.Message, "127.0.0.1") {
 		t.Errorf("unreachable: %v", p)
+	}
+}
+
+// A declaration that refers to itself would be followed without end, and the
+// stack that takes cannot be recovered from.
+func TestTheDeclaredInputHoldsNoReferences(t *testing.T) {
+	t.Parallel()
+	check := builtin(t, "start").(workflow.Checker)
+	for name, schema := range map[string]map[string]any{
+		"itself":    {"type": "object", "$ref": "#"},
+		"a default": {"type": "object", "$ref": "#", "default": map[string]any{}},
+		"any case":  {"type": "object", "$REF": "#"},
+		"a part":    {"type": "object", "allOf": []any{map[string]any{"$ref": "#"}}},
+		"a circle": {
+			"type": "object", "properties": map[string]any{"a": map[string]any{"$ref": "#/$defs/a"}},
+			"$defs": map[string]any{"a": map[string]any{"anyOf": []any{map[string]any{"$dynamicRef": "#/$defs/a"}}}},
+		},
+	} {
+		if err := check.Check(map[string]any{"input": schema}); !problem.Is(err, problem.Invalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A condition is read once for each edge that leaves it.
+func TestAConditionHasAThousandBranchesAtMost(t *testing.T) {
+	t.Parallel()
+	check := builtin(t, "condition").(workflow.Checker)
+	for n, sound := range map[int]bool{1000: true, 1001: false} {
+		list := make([]any, n)
+		for i := range list {
+			list[i] = map[string]any{"port": fmt.Sprint("p", i), "when": "true"}
+		}
+		if err := check.Check(map[string]any{"branches": list}); (err == nil) != sound {
+			t.Errorf("%d branches: %v", n, err)
+		}
 	}
 }

@@ -3,6 +3,8 @@ package node
 import (
 	"context"
 	"encoding/json"
+	"slices"
+	"strings"
 
 	"github.com/google/jsonschema-go/jsonschema"
 
@@ -14,7 +16,7 @@ import (
 type start struct{}
 
 type startConfig struct {
-	Input map[string]any `json:"input,omitempty" jsonschema:"JSON Schema of the run's input, an object; its defaults are filled in. Without one, any object is taken."`
+	Input map[string]any `json:"input,omitempty" jsonschema:"JSON Schema of the run's input, an object, without references; its defaults are filled in. Without one, any object is taken."`
 }
 
 func (start) Spec() workflow.NodeSpec {
@@ -32,7 +34,7 @@ func (start) Run(_ context.Context, call *workflow.Call) (workflow.Result, error
 func (start) Check(config map[string]any) error {
 	var f problem.Faults
 	if _, err := inputSchema(config); err != nil {
-		f.Add("input", "is not a JSON Schema of an object")
+		f.Add("input", "is not a JSON Schema of an object without references")
 	}
 	return f.Err("graph_invalid", "the start node is not valid")
 }
@@ -102,6 +104,13 @@ func inputSchema(config map[string]any) (*jsonschema.Resolved, error) {
 	if err != nil {
 		return nil, err
 	}
+	var plain any
+	if err := json.Unmarshal(b, &plain); err != nil {
+		return nil, err
+	}
+	if refers(plain) {
+		return nil, problem.New(problem.Invalid, "input_schema_invalid", "the schema must not have references")
+	}
 	schema := &jsonschema.Schema{}
 	if err := json.Unmarshal(b, schema); err != nil {
 		return nil, err
@@ -110,6 +119,23 @@ func inputSchema(config map[string]any) (*jsonschema.Resolved, error) {
 		return nil, problem.New(problem.Invalid, "input_schema_invalid", "the schema must be of an object")
 	}
 	return schema.Resolve(&jsonschema.ResolveOptions{ValidateDefaults: true})
+}
+
+// refers reports whether a schema has a reference anywhere. The schema library
+// follows one that leads back to itself until the process dies, and like all of
+// encoding/json it reads a name in any case.
+func refers(schema any) bool {
+	switch v := schema.(type) {
+	case map[string]any:
+		for key, inner := range v {
+			if strings.EqualFold(key, "$ref") || strings.EqualFold(key, "$dynamicRef") || refers(inner) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(v, refers)
+	}
+	return false
 }
 
 func roundTrip(input map[string]any) (map[string]any, error) {
