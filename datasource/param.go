@@ -80,7 +80,10 @@ type rule struct {
 // newRules checks declarations. used lists what the operation names: it must
 // name exactly what is declared.
 func newRules(params []Param, used []string, faults *problem.Faults) []rule {
-	faults.Check(len(params) <= MaxParams, "params", "must not be more than 100")
+	if len(params) > MaxParams || len(used) > MaxParams {
+		faults.Add("params", "must not be more than 100")
+		return nil
+	}
 	rules := make([]rule, 0, len(params))
 	seen := map[string]bool{}
 	for _, p := range params {

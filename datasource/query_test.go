@@ -2,9 +2,11 @@ package datasource_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jetadmin/jetadmin/datasource"
 	"github.com/jetadmin/jetadmin/internal/store"
@@ -111,6 +113,35 @@ func TestRulesOfParametersAreChecked(t *testing.T) {
 		if got := paths(t, err); !slices.Equal(got, []string{"params.p"}) {
 			t.Errorf("%s: %v", name, got)
 		}
+	}
+}
+
+// More declarations than there may be are refused for their number, not each
+// for itself.
+func TestTooManyParametersAreRefusedQuickly(t *testing.T) {
+	t.Parallel()
+	w := setup(t, testdb.SQLite(t))
+	ds := w.shopSource(t)
+	params := make([]datasource.Param, 30_000)
+	var text strings.Builder
+	text.WriteString("SELECT 1")
+	for i := range params {
+		params[i] = datasource.Param{Name: fmt.Sprintf("p%05d", i), Type: "string"}
+		if i < 17_000 {
+			_, _ = fmt.Fprintf(&text, ",{{q%05d}}", i)
+		}
+	}
+	began := time.Now()
+	_, err := w.CreateQuery(w.owner(t), newQuery(ds, text.String(), params...))
+	if got := paths(t, err); !slices.Equal(got, []string{"params"}) {
+		t.Errorf("%d faults", len(got))
+	}
+	_, err = w.CreateQuery(w.owner(t), newQuery(ds, text.String(), params[:1]...))
+	if got := paths(t, err); !slices.Equal(got, []string{"params"}) {
+		t.Errorf("%d faults of too many placeholders", len(got))
+	}
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("took %s", took)
 	}
 }
 
