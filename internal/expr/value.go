@@ -3,6 +3,7 @@ package expr
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/jetadmin/jetadmin/problem"
 )
@@ -63,7 +64,7 @@ func (v *Value) parse(raw any, path string, depth int, faults *problem.Faults) f
 	case []any:
 		f := field{kind: isList, list: make([]field, len(raw))}
 		for i, item := range raw {
-			f.list[i] = v.parse(item, path+element(i), depth+1, faults)
+			f.list[i] = v.parse(item, element(path, i), depth+1, faults)
 		}
 		return f
 	case map[string]any:
@@ -88,13 +89,27 @@ func (v *Value) note(refs []Ref) {
 	}
 }
 
-func element(i int) string { return "[" + strconv.Itoa(i) + "]" }
+// maxPath is where a path is cut off: a long name in front of many items would
+// be copied for each of them.
+const maxPath = 1000
+
+func element(path string, i int) string { return longer(path, "["+strconv.Itoa(i)+"]") }
 
 func below(path, name string) string {
 	if path == "" {
-		return name
+		return longer("", name)
 	}
-	return path + "." + name
+	return longer(path, "."+name)
+}
+
+func longer(path, part string) string {
+	if len(path) > maxPath {
+		return path
+	}
+	if len(path)+len(part) > maxPath {
+		return strings.ToValidUTF8((path + part)[:maxPath], "") + "…"
+	}
+	return path + part
 }
 
 // Refs is what the value reads, each once.
@@ -125,7 +140,7 @@ func (r *run) resolve(f field, path string, faults *problem.Faults) any {
 	case isList:
 		out := make([]any, len(f.list))
 		for i, item := range f.list {
-			out[i] = r.resolve(item, path+element(i), faults)
+			out[i] = r.resolve(item, element(path, i), faults)
 		}
 		return out
 	case isObject:

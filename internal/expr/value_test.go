@@ -2,6 +2,8 @@ package expr_test
 
 import (
 	"reflect"
+	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/jetadmin/jetadmin/internal/expr"
@@ -74,5 +76,28 @@ func assertPaths(t *testing.T, err error, code string, want ...string) {
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("faults at %q, want %q", got, want)
+	}
+}
+
+// Paths are cut off: many items below a long name do not copy it each.
+func TestLongNamesCostNoMoreThanTheyAreLong(t *testing.T) {
+	t.Parallel()
+	items := make([]any, 50_000)
+	for i := range items {
+		items[i] = float64(i)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	v, err := expr.ParseValue(map[string]any{strings.Repeat("k", 64<<10): items})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Eval(expr.Env{}); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	// Other tests run meanwhile; a name for each item would be 6 GB.
+	if made := after.TotalAlloc - before.TotalAlloc; made > 2<<30 {
+		t.Errorf("%d MB", made>>20)
 	}
 }
