@@ -51,7 +51,6 @@ func (e *engine) execute(slot *slot, c *claim) outcome {
 	case errors.Is(cause, errStopping):
 		return outcome{cause: cause}
 	case errors.Is(err, errNotPrepared):
-		e.s.cfg.Logger.Warn("workflow engine: prepare a node", "run", c.run.ID, "node", c.node.Key, "error", err)
 		return outcome{cause: errNotPrepared}
 	case errors.Is(cause, errAttemptTimeout):
 		err = problem.Newf(problem.Timeout, "node_timeout", "the attempt took longer than %s", Duration(timeout)).Because(err)
@@ -111,11 +110,11 @@ func (e *engine) runNode(ctx context.Context, c *claim, call *Call) (result Resu
 }
 
 // prepare is call, repeated while the database is away: that is no failure of
-// the node. The attempt's timeout bounds it.
+// the node. The attempt's timeout bounds it; the node is handed back then.
 func (e *engine) prepare(ctx context.Context, c *claim) (*Call, error) {
 	for pause := retryStore; ; pause = min(pause*2, maxRetryStore) {
 		call, err := e.call(ctx, c)
-		if _, public := errors.AsType[*problem.Error](err); err == nil || public {
+		if !errors.Is(err, errNotPrepared) {
 			return call, err
 		}
 		e.s.cfg.Logger.Warn("workflow engine: prepare a node", "run", c.run.ID, "node", c.node.Key, "error", err)

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,7 +48,7 @@ func TestChaos(t *testing.T) {
 		defer close(done)
 		s.disturb(ctx, rand.New(rand.NewPCG(uint64(seed), 0)))
 	}()
-	s.run(runs)
+	runs = s.run(runs)
 	cancel()
 	<-done
 	s.fleet.stopAll()
@@ -81,7 +82,8 @@ type scene struct {
 	service   *workflow.Service
 	workflows []string
 
-	faults map[string]int // how often each was made
+	faults  map[string]int // how often each was made
+	allMade atomic.Bool    // each at least once
 }
 
 func newScene(t *testing.T) *scene {
@@ -131,15 +133,16 @@ func (s *scene) publish(g workflow.Graph) string {
 	return w.ID
 }
 
-// run starts runs, some at a time, until all of them have ended.
-func (s *scene) run(runs int) {
+// run starts runs, some at a time and more than that many when every fault has
+// not been made yet, until all of them have ended.
+func (s *scene) run(runs int) (started int) {
 	s.t.Helper()
-	started, ended, progress := 0, 0, time.Now()
+	ended, progress := 0, time.Now()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for ended < runs {
+	for ended < started || started < runs {
 		<-tick.C
-		for ; started < runs && started-ended < openRuns; started++ {
+		for ; (started < runs || !s.allMade.Load()) && started-ended < openRuns; started++ {
 			if _, err := s.service.Start(s.ctx, workflow.StartParams{WorkflowID: s.workflows[started%len(s.workflows)]}); err != nil {
 				s.t.Fatal(err)
 			}
@@ -151,9 +154,10 @@ func (s *scene) run(runs int) {
 		}
 		if time.Since(progress) > stuck {
 			s.t.Errorf("nothing has ended for %s: %d of %d runs are stuck", stuck, started-ended, started)
-			return
+			return started
 		}
 	}
+	return started
 }
 
 func (s *scene) exec(query string, args ...any) {

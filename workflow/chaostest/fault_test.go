@@ -54,6 +54,7 @@ func (s *scene) disturb(ctx context.Context, random *rand.Rand) {
 			}
 			f.make(s, w)
 			s.faults[f.name]++
+			s.allMade.Store(len(s.faults) == len(all))
 		}
 	}
 }
