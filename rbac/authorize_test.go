@@ -2,7 +2,6 @@ package rbac_test
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -108,8 +107,26 @@ func TestT13_HostileObjectIDsNeverWiden(t *testing.T) {
 			continue
 		}
 		odd := auth.NewContext(t.Context(), service(b.tenant.id, auth.Grant{Permission: auth.QueryUpdate, ObjectID: objectID}))
-		if b.may(t, odd, auth.QueryUpdate, id.New()) || b.may(t, odd, auth.QueryUpdate, "") || !b.may(t, odd, auth.QueryUpdate, objectID) {
-			t.Errorf("a grant on %.20q is not a grant on exactly that", objectID)
+		if b.may(t, odd, auth.QueryUpdate, id.New()) || b.may(t, odd, auth.QueryUpdate, "") {
+			t.Errorf("a grant on %.20q reaches something else", objectID)
+		}
+		if _, err := b.Authorize(odd, auth.QueryUpdate, objectID); !problem.Is(err, problem.NotFound) {
+			t.Errorf("%.20q is an object: %v", objectID, err)
+		}
+	}
+}
+
+// T3: an object has one id, so that no other spelling slips past a rule for it.
+func TestT3_OtherSpellingsAreMissing(t *testing.T) {
+	t.Parallel()
+	b := setup(t, testdb.SQLite(t))
+	owner, query := b.as(b.tenant, rbac.Owner), id.New()
+	if _, err := b.Authorize(owner, auth.QueryRead, query); err != nil {
+		t.Errorf("the id itself: %v", err)
+	}
+	for _, other := range []string{strings.ToUpper(query), strings.ReplaceAll(query, "-", ""), "{" + query + "}", "urn:uuid:" + query, query + " "} {
+		if _, err := b.Authorize(owner, auth.QueryRead, other); !problem.Is(err, problem.NotFound) {
+			t.Errorf("%q: %v", other, err)
 		}
 	}
 }
@@ -143,10 +160,11 @@ func TestT18_ConcurrentTenantsDoNotMix(t *testing.T) {
 				if i%2 == 0 {
 					asked = auth.WorkflowPublish
 				}
-				if _, err := b.Authorize(b.as(home, rbac.Editor), asked, fmt.Sprint(i)); err != nil {
+				object := id.New()
+				if _, err := b.Authorize(b.as(home, rbac.Editor), asked, object); err != nil {
 					t.Errorf("an Editor at home: %v", err)
 				}
-				if _, err := b.Authorize(b.as(home, away.roles[rbac.Owner]), asked, fmt.Sprint(i)); problem.KindOf(err) != problem.Forbidden {
+				if _, err := b.Authorize(b.as(home, away.roles[rbac.Owner]), asked, object); problem.KindOf(err) != problem.Forbidden {
 					t.Errorf("an Owner from elsewhere: %v", err)
 				}
 			}
