@@ -15,6 +15,7 @@ import (
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/datasource"
+	"github.com/jetadmin/jetadmin/internal/egress"
 	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/tenancy"
 	"github.com/jetadmin/jetadmin/workflow"
@@ -80,8 +81,9 @@ type Config struct {
 	// none, the process runs alone.
 	Redis redis.UniversalClient
 
-	// RedisPrefix begins every key in Redis; processes with the same DB need the
-	// same. Letters, digits, "-" and "_". Default: "jetadmin".
+	// RedisPrefix keeps Apps on one Redis apart: it names the workflow queue and
+	// begins the keys of events. Processes with the same DB need the same, those
+	// with another DB another. Letters, digits, "-" and "_". Default: "jetadmin".
 	RedisPrefix string
 
 	// Schema is the PostgreSQL schema of the tables. Default: "public".
@@ -115,6 +117,8 @@ type Egress struct {
 	// AllowHosts names destinations as "host:port", whatever they resolve to.
 	AllowHosts []string
 }
+
+func (e Egress) policy() egress.Policy { return egress.Policy{Allow: e.Allow, AllowHosts: e.AllowHosts} }
 
 // Hooks are functions of the host, by package. "Before" hooks may refuse by an
 // error, which the caller gets; "After" hooks cannot fail a call.
@@ -167,6 +171,9 @@ func (c Config) validate() error {
 		"the driver of DB is not known, set Dialect to jetadmin.PostgreSQL or jetadmin.SQLite")
 	check(prefixPattern.MatchString(c.RedisPrefix), "RedisPrefix", "must be of letters, digits, - and _")
 	check(c.Redis == nil || c.DB != nil, "Redis", "needs a DB that the processes share, not the file of one")
+	if err := c.Egress.policy().Validate(); err != nil {
+		check(false, "Egress", "%w", err)
+	}
 	for i, a := range c.Authenticators {
 		check(a != nil, "Authenticators", "number %d is nil", i+1)
 	}

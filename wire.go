@@ -35,10 +35,7 @@ func (a *App) build() (err error) {
 		return err
 	}
 	pages := page.NewSigner(a.keys.Derive("page cursors"))
-	outbound := egress.Policy{Allow: cfg.Egress.Allow, AllowHosts: cfg.Egress.AllowHosts}
-	if err := outbound.Validate(); err != nil {
-		return fmt.Errorf("jetadmin.Config.Egress: %w", err)
-	}
+	outbound := cfg.Egress.policy()
 
 	a.audit, err = audit.New(audit.Config{
 		Actor: actor, Authorize: a.authorizeAudit, DB: a.db, Pages: pages, RequestID: requestid.FromContext,
