@@ -118,7 +118,9 @@ type Egress struct {
 	AllowHosts []string
 }
 
-func (e Egress) policy() egress.Policy { return egress.Policy{Allow: e.Allow, AllowHosts: e.AllowHosts} }
+func (e Egress) policy() egress.Policy {
+	return egress.Policy{Allow: e.Allow, AllowHosts: e.AllowHosts}
+}
 
 // Hooks are functions of the host, by package. "Before" hooks may refuse by an
 // error, which the caller gets; "After" hooks cannot fail a call.
