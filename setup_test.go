@@ -134,20 +134,6 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// eventually asks until the answer is yes.
-func eventually(t testing.TB, within time.Duration, what string, ask func() bool) {
-	t.Helper()
-	limit, tick := time.After(within), time.NewTicker(10*time.Millisecond)
-	defer tick.Stop()
-	for !ask() {
-		select {
-		case <-tick.C:
-		case <-limit:
-			t.Fatalf("after %s still not: %s", within, what)
-		}
-	}
-}
-
 // notes are a log that tests read.
 type notes struct {
 	mu  sync.Mutex
