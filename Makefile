@@ -26,6 +26,10 @@ lint: ## Check the format, vet and staticcheck
 bench: ## Run the benchmarks
 	go test -run '^$$' -bench . -benchmem ./...
 
+.PHONY: chaos
+chaos: ## Kill, pause and wipe real processes under load, the long form
+	JETADMIN_TEST_REQUIRE=postgres,redis JETADMIN_CHAOS_RUNS=2000 go test -run TestChaos -v -timeout 60m ./workflow/chaostest
+
 .PHONY: smoke
 smoke: ## Start the demo server and use it once
 	.ci/smoke
