@@ -62,11 +62,22 @@ func (e *engine) renew(ctx context.Context) error {
 
 const leaveTimeout = 10 * time.Second
 
-// leave hands back what this process still owns and removes its lease: another
-// process takes the nodes up at once, and no attempt is counted.
+// leave is resign, repeated while the database is out of reach for a moment: a
+// lease that is left behind costs others the time until it runs out.
 func (e *engine) leave(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, leaveTimeout)
 	defer cancel()
+	for pause := retryStore; ; pause = min(pause*2, maxRetryStore) {
+		err := e.resign(ctx)
+		if err == nil || !sleep(ctx, pause) {
+			return err
+		}
+	}
+}
+
+// resign hands back what this process still owns and removes its lease: another
+// process takes the nodes up at once, and no attempt is counted.
+func (e *engine) resign(ctx context.Context) error {
 	return e.s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
 		_, err := tx.NewRaw(`UPDATE ?schema.jet_run_node /* across tenants: what this process runs */
 			SET status = 'ready', attempt = attempt - 1, token = NULL, worker_id = NULL, dispatched_at = NULL

@@ -3,6 +3,7 @@ package workflow_test
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -282,6 +283,27 @@ func TestAStoppingProcessTakesNoHints(t *testing.T) {
 		close(release)
 		if err := <-stopped; err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// The database is out of reach for a moment, just when the process hands back.
+func TestAStopOutlivesALostConnection(t *testing.T) {
+	t.Parallel()
+	eachLine(t, func(t *testing.T, open func(l *line) *store.DB) {
+		leaving := nth(1, func(query string) bool { return strings.Contains(query, "DELETE FROM") && strings.Contains(query, "jet_worker") })
+		var disturbed atomic.Bool
+		b := newBundle(t, open(&line{refuse: func(query string) bool { return disturbed.Load() && leaving(query) }}))
+		if err := b.StartEngine(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		disturbed.Store(true)
+		if err := b.StopEngine(context.Background()); err != nil {
+			t.Errorf("the stop gave up: %v", err)
+		}
+		var leases int
+		if err := b.db.NewRaw("SELECT count(*) FROM ?schema.jet_worker").Scan(context.Background(), &leases); err != nil || leases != 0 {
+			t.Errorf("%d leases are left, %v", leases, err)
 		}
 	})
 }
