@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"slices"
 
 	"github.com/jetadmin/jetadmin"
 	"github.com/jetadmin/jetadmin/auth"
@@ -59,10 +58,9 @@ func Example_authenticator() {
 		// The host acts by itself, with every right in the tenant: it can give
 		// whatever role it likes.
 		ctx = auth.NewContext(ctx, auth.ServicePrincipal(tenantID, "shop", auth.Grant{Permission: "*"}))
-		roles, err := app.Roles().Roles(ctx, jetadmin.PageRequest{})
+		viewer, err := app.Roles().Default(ctx, rbac.Viewer)
 		check(err)
-		viewer := slices.IndexFunc(roles.Items, func(r rbac.Role) bool { return r.Builtin == rbac.Viewer })
-		_, err = app.Tenants().AddMember(ctx, tenancy.NewMember{UserID: user.ID, RoleIDs: []string{roles.Items[viewer].ID}})
+		_, err = app.Tenants().AddMember(ctx, tenancy.NewMember{UserID: user.ID, RoleIDs: []string{viewer.ID}})
 		check(err)
 	}
 

@@ -7,6 +7,8 @@ import (
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/page"
+	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/problem"
 )
 
 // Role is a named set of permissions in a tenant.
@@ -62,6 +64,27 @@ func (s *Service) Role(ctx context.Context, id string) (Role, error) {
 	row, err := selectRole(ctx, s.db.DB, who.TenantID, id)
 	if err != nil {
 		return Role{}, err
+	}
+	return row.role()
+}
+
+// Default returns one of the default roles of the caller's tenant: [Owner],
+// [Admin], [Editor], [Operator] or [Viewer].
+//
+// Errors: Unauthenticated, Forbidden; NotFound for any other name.
+func (s *Service) Default(ctx context.Context, builtin string) (Role, error) {
+	who, err := s.Authorize(ctx, auth.RoleList, "")
+	if err != nil {
+		return Role{}, err
+	}
+	var row roleRow
+	err = s.db.NewSelect().Model(&row).Where("r.tenant_id = ?", who.TenantID).
+		Where("r.builtin = ?", builtin).Where("r.builtin <> ''").Scan(ctx)
+	if store.IsMissing(err) {
+		return Role{}, problem.Missing("role")
+	}
+	if err != nil {
+		return Role{}, fmt.Errorf("read a default role: %w", err)
 	}
 	return row.role()
 }

@@ -21,6 +21,27 @@ import (
 
 func ptr[T any](v T) *T { return &v }
 
+func TestDefaultRolesAreFoundByTheirName(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := setup(t, db)
+		owner := b.as(b.tenant, rbac.Owner)
+		if _, err := b.CreateRole(owner, rbac.NewRole{Name: "editor", Permissions: []auth.Permission{"run.read"}}); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{rbac.Owner, rbac.Admin, rbac.Editor, rbac.Operator, rbac.Viewer} {
+			if r, err := b.Default(owner, name); err != nil || r.Builtin != name {
+				t.Errorf("%s: %+v, %v", name, r, err)
+			}
+		}
+		for _, name := range []string{"", "nobody", "%"} {
+			if _, err := b.Default(owner, name); problem.KindOf(err) != problem.NotFound {
+				t.Errorf("%q: %v", name, err)
+			}
+		}
+	})
+}
+
 func TestRoleLivesAndIsAudited(t *testing.T) {
 	t.Parallel()
 	testdb.Each(t, func(t *testing.T, db *store.DB) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 
 	"github.com/jetadmin/jetadmin"
 	"github.com/jetadmin/jetadmin/auth"
@@ -96,16 +95,15 @@ func (s *shop) inTenant(ctx context.Context, grants ...auth.Grant) context.Conte
 // later starts, and when the managers have given another role, it changes nothing.
 func (s *shop) admit(ctx context.Context, u user) error {
 	builtin := map[string]string{jobManager: rbac.Admin, jobClerk: rbac.Operator}[u.Job]
-	roles, err := s.app.Roles().Roles(ctx, jetadmin.PageRequest{})
+	role, err := s.app.Roles().Default(ctx, builtin)
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(roles.Items, func(r rbac.Role) bool { return r.Builtin == builtin })
 	account, err := s.account(ctx, u)
 	if err != nil {
 		return err
 	}
-	_, err = s.app.Tenants().AddMember(ctx, tenancy.NewMember{UserID: account.ID, RoleIDs: []string{roles.Items[i].ID}})
+	_, err = s.app.Tenants().AddMember(ctx, tenancy.NewMember{UserID: account.ID, RoleIDs: []string{role.ID}})
 	if problem.Is(err, problem.Conflict) {
 		return nil // a member already
 	}
