@@ -291,7 +291,9 @@ func TestAStoppingProcessTakesNoHints(t *testing.T) {
 func TestAStopOutlivesALostConnection(t *testing.T) {
 	t.Parallel()
 	eachLine(t, func(t *testing.T, open func(l *line) *store.DB) {
-		leaving := nth(1, func(query string) bool { return strings.Contains(query, "DELETE FROM") && strings.Contains(query, "jet_worker") })
+		leaving := nth(1, func(query string) bool {
+			return strings.Contains(query, "DELETE FROM") && strings.Contains(query, "jet_worker")
+		})
 		var disturbed atomic.Bool
 		b := newBundle(t, open(&line{refuse: func(query string) bool { return disturbed.Load() && leaving(query) }}))
 		if err := b.StartEngine(context.Background()); err != nil {
