@@ -66,7 +66,8 @@ type Config struct {
 	Hooks Hooks
 
 	// Keys encrypt secrets at rest, 32 random bytes each: the first encrypts, all
-	// decrypt. Who loses them loses the stored secrets. Default: one key in the
+	// decrypt. Nothing is encrypted again by itself, so an old key stays behind the
+	// new one. Who loses them loses the stored secrets. Default: one key in the
 	// file "key" in DataDir, made on first use.
 	Keys [][]byte
 
@@ -123,7 +124,8 @@ func (e Egress) policy() egress.Policy {
 }
 
 // Hooks are functions of the host, by package. "Before" hooks may refuse by an
-// error, which the caller gets; "After" hooks cannot fail a call.
+// error, which the caller gets; "After" hooks hear of what is done and must not
+// panic.
 type Hooks struct {
 	Auth       auth.Hooks
 	Datasource datasource.Hooks

@@ -6,6 +6,7 @@ import (
 
 	"github.com/uptrace/bun"
 
+	"github.com/jetadmin/jetadmin/audit"
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/problem"
 )
@@ -35,7 +36,10 @@ func (s *Service) Cancel(ctx context.Context, runID string) (Run, error) {
 		if err := saveRun(ctx, tx, &run); err != nil {
 			return err
 		}
-		return s.audit(ctx, tx, who, "run.cancel", run.WorkflowID, map[string]any{"runId": runID})
+		return s.cfg.Audit(ctx, tx, audit.Entry{
+			TenantID: who.TenantID, Action: "run.cancel", ObjectType: "run", ObjectID: runID,
+			Detail: map[string]any{"workflowId": run.WorkflowID},
+		})
 	})
 	if err != nil {
 		return Run{}, err

@@ -77,6 +77,7 @@ func (c *checker) nodes() {
 		pn := &planNode{def: n, nodeType: t, policy: n.policy()}
 		c.plan.nodes[n.Key] = pn
 		if ok {
+			pn.ports = t.ports(n)
 			c.config(path+".config", pn)
 		}
 		if n.Type == TypeStart {
@@ -147,13 +148,27 @@ func (c *checker) expressions(path, name string, n *planNode, v any) {
 		n.expressions[v] = e
 	case map[string]any:
 		for k, child := range v {
-			c.expressions(path+"."+k, strings.TrimPrefix(name+"."+k, "."), n, child)
+			c.expressions(below(path, "."+k), strings.TrimPrefix(below(name, "."+k), "."), n, child)
 		}
 	case []any:
 		for i, child := range v {
-			c.expressions(fmt.Sprintf("%s[%d]", path, i), name, n, child)
+			c.expressions(below(path, fmt.Sprintf("[%d]", i)), name, n, child)
 		}
 	}
+}
+
+// maxPath is where the path of a fault is cut off. A long name would otherwise
+// be copied for everything below it.
+const maxPath = 256
+
+func below(path, part string) string {
+	switch {
+	case strings.HasSuffix(path, "…"):
+		return path
+	case len(path)+len(part) > maxPath:
+		return path + "…"
+	}
+	return path + part
 }
 
 // schema checks the names and the constant values. What a template gives is
@@ -208,7 +223,7 @@ func (c *checker) edges() {
 			continue
 		}
 		if from.nodeType.node != nil {
-			c.faults.Check(slices.Contains(from.nodeType.ports(from.def), e.Port), path+".port", "is not an output port of node "+e.From)
+			c.faults.Check(slices.Contains(from.ports, e.Port), path+".port", "is not an output port of node "+e.From)
 		}
 		c.faults.Check(e.To != c.plan.start, path+".to", "must not lead to the start node")
 		k := endpoint{e.From, e.Port, e.To}

@@ -1,6 +1,7 @@
 package workflow_test
 
 import (
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -88,5 +89,25 @@ func TestAReferenceTheCallerMayNotUseIsRefused(t *testing.T) {
 	p := problem.Of(b.Validate(as(b.tenant, "workflow.*"), g))
 	if p == nil || p.Kind != problem.Invalid || len(p.Faults) != 1 || p.Faults[0].Path != "nodes.ask.config" {
 		t.Fatalf("got %v", p)
+	}
+}
+
+// A long name costs what it is long, not that for everything below it.
+func TestALongNameInAConfigurationCostsLittle(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, testdb.SQLite(t))
+	items := make([]any, 20_000)
+	for i := range items {
+		items[i] = "x"
+	}
+	g := chain(step("a", "transform", map[string]any{"value": map[string]any{strings.Repeat("k", 500_000): items}}))
+	var m0, m1 runtime.MemStats
+	runtime.ReadMemStats(&m0)
+	if err := b.Validate(b.ctx, g); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&m1)
+	if spent := m1.TotalAlloc - m0.TotalAlloc; spent > 2<<30 {
+		t.Errorf("the check allocated %d MB", spent>>20)
 	}
 }

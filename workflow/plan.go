@@ -25,6 +25,7 @@ type planNode struct {
 	policy      Policy
 	in          int    // incoming edges
 	out         []Edge // outgoing edges, ports filled in
+	ports       []string
 	config      *expr.Value
 	expressions map[string]*expr.Expression // by their text
 	needs       []string                    // keys of the nodes whose outputs it reads

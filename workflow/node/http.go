@@ -114,6 +114,9 @@ func newRequest(ctx context.Context, call *workflow.Call) (*http.Request, error)
 // unreachable keeps the address and the text of the failure in the log; the
 // outbound policy's own refusals are already in public words.
 func unreachable(err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err // without the URL, whose query may hold keys
+	}
 	if p, ok := errors.AsType[*problem.Error](err); ok {
 		return p
 	}
