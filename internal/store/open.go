@@ -35,7 +35,7 @@ func OpenSQLite(ctx context.Context, path string, wraps ...Wrap) (*sql.DB, error
 	if err != nil {
 		return nil, err
 	}
-	db := sql.OpenDB(wrapped(connector, wraps))
+	db := sql.OpenDB(wrapped(patient{connector}, wraps))
 	db.SetMaxOpenConns(8)
 	db.SetMaxIdleConns(8)
 	if err := db.PingContext(ctx); err != nil {
@@ -65,6 +65,30 @@ func OpenPostgres(dsn string, wraps ...Wrap) (*sql.DB, error) {
 	db.SetMaxIdleConns(20)
 	db.SetConnMaxIdleTime(5 * time.Minute)
 	return db, nil
+}
+
+const (
+	openPatience = 10 * time.Second
+	openPause    = 5 * time.Millisecond
+)
+
+// patient tries again to open a database file that is busy. Switching a new file
+// to WAL needs it alone, and SQLite does not wait for that with busy_timeout: the
+// processes that start together on one file would trip over each other.
+type patient struct{ driver.Connector }
+
+func (p patient) Connect(ctx context.Context) (driver.Conn, error) {
+	for until := time.Now().Add(openPatience); ; {
+		conn, err := p.Connector.Connect(ctx)
+		if err == nil || !isTransient(err) || time.Now().After(until) {
+			return conn, err
+		}
+		select {
+		case <-time.After(openPause):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
 }
 
 func wrapped(c driver.Connector, wraps []Wrap) driver.Connector {
