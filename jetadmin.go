@@ -121,10 +121,19 @@ func (a *App) prepare(ctx context.Context) error {
 		return err
 	}
 	if token != "" {
-		a.cfg.Logger.Info("jetadmin: there is no account yet, make the first one with this one-time token",
-			"token", token, "path", a.cfg.BasePath+"/api/v1/auth/setup")
+		path := a.cfg.BasePath + "/api/v1/auth/setup"
+		// In the message, where the default logger leaves the quotes as they are.
+		a.cfg.Logger.Info("jetadmin: there is no account yet, make the first one: "+setupCommand(path, token), "token", token, "path", path)
 	}
 	return nil
+}
+
+// setupCommand makes the first account when it is pasted into a shell, with the
+// address of the server in URL and with a password: the one in it is refused,
+// and the token stays good.
+func setupCommand(path, token string) string {
+	return `curl "$URL` + path + `" -H 'Content-Type: application/json' -d '{"token":"` + token +
+		`","email":"you@example.com","password":"…","name":"You"}'`
 }
 
 // Stop ends the background work: it takes no new workflow nodes, waits for those

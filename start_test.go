@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"encoding/json"
 	"net/http"
 	"net/netip"
 	"os"
@@ -171,6 +172,31 @@ func TestEmbeddedStartsAgain(t *testing.T) {
 		if got := info.Mode().Perm(); got != want {
 			t.Errorf("%q has the mode %o, want %o", name, got, want)
 		}
+	}
+}
+
+// What the log says makes the first account, once there is a password in it.
+func TestTheLogTellsHowToMakeTheFirstAccount(t *testing.T) {
+	t.Parallel()
+	cfg := quiet(t)
+	onSQLite(t, &cfg)
+	said := &notes{}
+	cfg.BasePath, cfg.Logger = "/admin", said.logger()
+	anybody := serve(t, start(t, cfg), "")
+	var entry struct{ Msg string }
+	must(t, json.Unmarshal([]byte(said.String()), &entry))
+	found := regexp.MustCompile(`curl "\$URL(\S+)" -H 'Content-Type: application/json' -d '(.*)'$`).FindStringSubmatch(entry.Msg)
+	if found == nil {
+		t.Fatalf("the log says %q", entry.Msg)
+	}
+	var account object
+	must(t, json.Unmarshal([]byte(found[2]), &account))
+	anybody.request("POST", found[1], account).want(http.StatusUnprocessableEntity)
+	account["password"] = "four random words here"
+	anybody.request("POST", found[1], account).want(http.StatusCreated)
+	account["email"] = "eve@example.com"
+	if got := anybody.request("POST", found[1], account).want(http.StatusConflict); got.text("remedy") == "" || strings.Contains(string(got.Body), "example.com") {
+		t.Errorf("too late: %s", got.Body)
 	}
 }
 

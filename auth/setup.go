@@ -54,9 +54,9 @@ func (s *Service) PrepareSetup(ctx context.Context) (token string, err error) {
 	return token, err
 }
 
-// Setup makes the first account and its first session. Errors: Unauthenticated
-// for a token that is wrong, used or over; Conflict once there is an account;
-// Invalid, which leaves the token good; RateLimited.
+// Setup makes the first account and its first session. Errors: Conflict once
+// there is an account, whatever the token; Unauthenticated for a token that is
+// wrong or over; Invalid, which leaves the token good; RateLimited.
 func (s *Service) Setup(ctx context.Context, in Setup) (Login, error) {
 	if err := s.admit(in.Address, ""); err != nil {
 		return Login{}, err
@@ -90,7 +90,11 @@ func (s *Service) Setup(ctx context.Context, in Setup) (Login, error) {
 	return login, nil
 }
 
-func badSetupToken() error {
+// badSetupToken says that a token is not good: for ever, once there is an account.
+func (s *Service) badSetupToken(ctx context.Context, db bun.IDB) error {
+	if err := s.noAccount(ctx, db); err != nil {
+		return err
+	}
 	return problem.New(problem.Unauthenticated, "setup_token_invalid", "the set-up token is not valid").
 		Fix("use the newest one in the server's log, or restart the server for another")
 }
@@ -103,7 +107,7 @@ func (s *Service) setupOpen(ctx context.Context, token string) error {
 		return fmt.Errorf("read the set-up token: %w", err)
 	}
 	if n == 0 {
-		return badSetupToken()
+		return s.badSetupToken(ctx, s.db.DB)
 	}
 	return nil
 }
@@ -119,7 +123,7 @@ func (s *Service) useSetup(ctx context.Context, tx bun.IDB, token string) error 
 		return fmt.Errorf("use the set-up token: %w", err)
 	}
 	if n == 0 {
-		return badSetupToken()
+		return s.badSetupToken(ctx, tx)
 	}
 	return s.noAccount(ctx, tx)
 }
@@ -130,7 +134,8 @@ func (s *Service) noAccount(ctx context.Context, db bun.IDB) error {
 		return fmt.Errorf("look for an account: %w", err)
 	}
 	if exists {
-		return problem.New(problem.Conflict, "setup_done", "the set-up is done").Fix("sign in")
+		return problem.New(problem.Conflict, "setup_done", "the set-up is done").
+			Fix("sign in; further accounts are made by whoever runs the server")
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package auth_test
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -47,8 +48,13 @@ func TestT47_SetupTokenIsGoodOnce(t *testing.T) {
 		if p := b.known(l.Token); p.UserID != l.User.ID || l.User.Email != ada {
 			t.Errorf("the session is of %+v, want %+v", p, l.User)
 		}
-		_, err = b.Setup(t.Context(), firstAccount(token))
-		wantKind(t, err, problem.Unauthenticated)
+		for _, late := range []string{token, "", "jau_x"} {
+			_, err = b.Setup(t.Context(), firstAccount(late))
+			wantKind(t, err, problem.Conflict)
+			if p := problem.Of(err); p.Remedy == "" || strings.Contains(p.Message+p.Remedy, "example.com") {
+				t.Errorf("late: %+v", p)
+			}
+		}
 		if again := b.prepare(); again != "" {
 			t.Error("there is a set-up token although there is an account")
 		}
@@ -73,7 +79,7 @@ func TestT47_SetupUnderConcurrency(t *testing.T) {
 				case err == nil:
 					done.Add(1)
 				default:
-					wantKind(t, err, problem.Unauthenticated)
+					wantKind(t, err, problem.Conflict)
 				}
 			})
 		}

@@ -84,7 +84,9 @@ func (e *Error) Fix(remedy string) *Error {
 	return &c
 }
 
-// Error gives the whole story, cause included: it is for logs, not for callers.
+// Error gives the whole story, for the log and for who calls from Go: message,
+// faults, the remedy in parentheses, and the cause. It is not for callers over
+// HTTP, who get everything but the cause in fields of their own.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Message)
@@ -98,6 +100,9 @@ func (e *Error) Error() string {
 			b.WriteString(f.Path + " ")
 		}
 		b.WriteString(f.Message)
+	}
+	if e.Remedy != "" {
+		b.WriteString(" (" + e.Remedy + ")")
 	}
 	if e.Cause != nil {
 		b.WriteString(": " + e.Cause.Error())

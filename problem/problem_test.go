@@ -60,6 +60,25 @@ func TestPublicFaceHidesTheCause(t *testing.T) {
 	}
 }
 
+// Who calls from Go sees what to do about it, before the cause.
+func TestErrorTellsTheRemedy(t *testing.T) {
+	t.Parallel()
+	var f problem.Faults
+	f.Add("name", "must not be empty")
+	f.Add("", "is odd")
+	faulty := problem.Of(f.Err("c", "m"))
+	for want, err := range map[string]error{
+		"m":     problem.New(problem.Conflict, "c", "m"),
+		"m (r)": problem.New(problem.Conflict, "c", "m").Fix("r"),
+		"m (r): dial tcp 10.0.0.7:5432: password=canary": problem.New(problem.Conflict, "c", "m").Fix("r").Because(errPrivate),
+		"m: name must not be empty; is odd (r)":          faulty.Fix("r"),
+	} {
+		if got := err.Error(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 // An error may be a package's value: what is added goes to a copy.
 func TestAdditionsCopy(t *testing.T) {
 	t.Parallel()

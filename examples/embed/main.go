@@ -31,13 +31,18 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		if !errors.Is(err, flag.ErrHelp) {
-			fmt.Fprintln(os.Stderr, "embed: "+strings.Join(strings.Fields(err.Error()), " "))
-		}
+	switch err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); {
+	case err == nil:
+	case errors.Is(err, errUsage):
+		os.Exit(2)
+	default:
+		fmt.Fprintln(os.Stderr, "embed: "+strings.Join(strings.Fields(err.Error()), " "))
 		os.Exit(1)
 	}
 }
+
+// errUsage is for flags that the flag package has complained about.
+var errUsage = errors.New("the flags are not valid")
 
 const (
 	patience     = 10 * time.Second // with a database that does not answer
@@ -51,8 +56,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	addr := flags.String("addr", "127.0.0.1:8081", "`address` to listen on")
 	data := flags.String("data", "./shop-data", "`folder` of the database and the key")
 	postgres := flags.String("postgres", "", "`DSN` of a PostgreSQL database to use instead of a file in -data")
-	if err := flags.Parse(args); err != nil {
-		return flag.ErrHelp // the flag package has told what is wrong
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return nil
+	case err != nil:
+		return errUsage
 	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", *addr)
 	if err != nil {
@@ -91,7 +99,7 @@ func openDB(ctx context.Context, dsn, folder string) (*sql.DB, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := db.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("-postgres: the database can not be reached: %w", err), db.Close())
+		return nil, errors.Join(fmt.Errorf("-postgres: the database cannot be reached: %w", err), db.Close())
 	}
 	return db, nil
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strconv"
@@ -157,6 +158,21 @@ func TestInterruptedFirstStart(t *testing.T) {
 	useDemo(t, begin(t, "-data", folder))
 }
 
+// shell runs a command of curl and returns what it prints.
+func shell(t *testing.T, command string) string {
+	t.Helper()
+	for _, tool := range []string{"bash", "curl"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skip("needs " + tool)
+		}
+	}
+	output, err := exec.CommandContext(t.Context(), "bash", "-eu", "-c", strings.Replace(command, "curl ", "curl -sS ", 1)).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v: %s", command, err, output)
+	}
+	return string(output)
+}
+
 func TestWithoutDemo(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -164,11 +180,28 @@ func TestWithoutDemo(t *testing.T) {
 	if s.said.demo != (demo{}) {
 		t.Errorf("there is a demo: %+v", s.said.demo)
 	}
+	var printed strings.Builder
+	if err := s.said.print(&printed); err != nil {
+		t.Fatal(err)
+	}
+	// What is printed does nothing until a password is put in, then it works.
+	command := printed.String()[strings.Index(printed.String(), "curl "):]
+	command, _, _ = strings.Cut(command, "; echo")
+	if output := shell(t, command); !strings.Contains(output, `"path":"password"`) {
+		t.Errorf("an account without a password: %s", output)
+	}
+	if output := shell(t, strings.Replace(command, "…", "four random words here", 1)); !strings.Contains(output, `"email":"you@example.com"`) {
+		t.Errorf("%s gives %s", command, output)
+	}
 	if err := s.end(); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(s.stderr.String(), "token=") {
-		t.Errorf("the log has no one-time token:\n%s", s.stderr.String())
+	again := begin(t, "-data", folder, "-demo=false")
+	if again.said.SetupToken != "" {
+		t.Error("a token to make the first account, though there is one")
+	}
+	if err := again.end(); err != nil {
+		t.Fatal(err)
 	}
 	if _, err := os.Stat(demoFile(folder)); !os.IsNotExist(err) {
 		t.Errorf("there is a file of a demo: %v", err)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +16,7 @@ import (
 )
 
 // TestFaults starts the real program where it cannot work: it says why in one
-// line and ends with an error.
+// line and ends with 1, or with 2 when its flags are at fault.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
@@ -32,6 +33,8 @@ func TestFaults(t *testing.T) {
 		flags []string
 		says  string
 	}{
+		"unknown flag":         {[]string{"-bogus"}, "-bogus"},
+		"host without a port":  {[]string{"-allow", "db"}, "host:port"},
 		"busy port":            {[]string{"-addr", busy.Addr().String()}, "in use"},
 		"no such address":      {[]string{"-addr", "nowhere"}, "-addr"},
 		"unwritable folder":    {[]string{"-data", filepath.Join(file, "below")}, file},
@@ -46,8 +49,15 @@ func TestFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			stderr := fails(t, c.flags...)
-			if strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, c.says) || strings.Contains(stderr, "hunter2") {
+			code := 1
+			if slices.Contains([]string{"Redis alone", "stray argument", "unknown flag"}, name) {
+				code = 2
+			}
+			stderr := fails(t, code, c.flags...)
+			if name == "unknown flag" {
+				stderr = stderr[:strings.Index(stderr, "\n")+1] // its usage follows
+			}
+			if strings.Count(stderr, "\n") != 1 || strings.Count(stderr, "refused") > 1 || !strings.Contains(stderr, c.says) || strings.Contains(stderr, "hunter2") {
 				t.Errorf("the server says:\n%s", stderr)
 			}
 		})
@@ -55,12 +65,12 @@ func TestFaults(t *testing.T) {
 }
 
 // fails runs the program, which has to end by itself with an error.
-func fails(t *testing.T, flags ...string) string {
+func fails(t *testing.T, code int, flags ...string) string {
 	t.Helper()
 	command := program(t, append([]string{"-addr", "127.0.0.1:0", "-data", t.TempDir()}, flags...)...)
 	var stdout, stderr bytes.Buffer
 	command.Stdout, command.Stderr = &stdout, &stderr
-	if err := command.Run(); err == nil || command.ProcessState.ExitCode() != 1 || stdout.Len() > 0 {
+	if err := command.Run(); err == nil || command.ProcessState.ExitCode() != code || stdout.Len() > 0 {
 		t.Errorf("the server ended with %v and said %q", err, stdout.String())
 	}
 	return stderr.String()

@@ -7,7 +7,8 @@ import (
 
 // announcement is what the server says once it listens.
 type announcement struct {
-	URL string `json:"url"`
+	URL        string `json:"url"`
+	SetupToken string `json:"setupToken,omitempty"` // makes the first account, "" = there is one
 	demo
 }
 

@@ -15,6 +15,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -24,10 +25,14 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		if err != errUsage {
-			fmt.Fprintln(os.Stderr, "server: "+explain(err))
-		}
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	if err != nil && err != errUsage {
+		fmt.Fprintln(os.Stderr, "server: "+explain(err))
+	}
+	switch {
+	case errors.Is(err, errUsage):
+		os.Exit(2)
+	case err != nil:
 		os.Exit(1)
 	}
 }
@@ -35,6 +40,7 @@ func main() {
 // options are what the flags say.
 type options struct {
 	addr     string
+	allow    list
 	data     string
 	demo     bool
 	json     bool
@@ -43,8 +49,19 @@ type options struct {
 	watch    string
 }
 
-// errUsage is for flags that the flag package has complained about.
-var errUsage = errors.New("the flags are not valid")
+// list is a flag that may be repeated.
+type list []string
+
+func (l *list) String() string { return strings.Join(*l, ",") }
+
+func (l *list) Set(value string) error {
+	*l = append(*l, value)
+	return nil
+}
+
+// errUsage is in every complaint about the flags, and alone when the flag package
+// has told what is wrong.
+var errUsage = errors.New("see -help")
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var o options
@@ -52,6 +69,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.addr, "addr", "127.0.0.1:8080", "`address` to listen on; port 0 takes a free one")
 	flags.StringVar(&o.data, "data", "./jetadmin-data", "`folder` of the database, the key and the files of datasources")
+	flags.Var(&o.allow, "allow", "`host:port` that datasources and http nodes may reach although it is not public; may be repeated")
 	flags.BoolVar(&o.demo, "demo", true, "make a demo account and shop at the first start")
 	flags.BoolVar(&o.json, "json", false, "announce the server as one line of JSON, for scripts")
 	flags.StringVar(&o.postgres, "postgres", "", "`DSN` of a PostgreSQL database to use instead of a file in -data")
@@ -64,7 +82,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return errUsage
 	}
 	if flags.NArg() > 0 {
-		return fmt.Errorf("there are no arguments besides flags: %q", flags.Arg(0))
+		return fmt.Errorf("there are no arguments besides flags: %q: %w", flags.Arg(0), errUsage)
 	}
 	if o.watch != "" {
 		return watch(ctx, o.addr, os.Getenv(tokenVariable), o.watch, stdout)
@@ -84,5 +102,17 @@ func explain(err error) string {
 			line += ": " + p.Remedy
 		}
 	}
-	return strings.Join(strings.Fields(line), " ")
+	return oneLine(line)
+}
+
+// oneLine joins the lines of a text, each told once: the PostgreSQL driver
+// repeats a failure for every way in which it tried to connect.
+func oneLine(text string) string {
+	var said []string
+	for line := range strings.Lines(text) {
+		if line = strings.Join(strings.Fields(line), " "); !slices.Contains(said, line) {
+			said = append(said, line)
+		}
+	}
+	return strings.Join(said, " ")
 }

@@ -45,7 +45,14 @@ curl -s $API/runs/$RUN -H "Authorization: Bearer ${{ .Variable }}"; echo
 {{- else }}
 
 {{ if .Email }}The password of {{ .Email }} is not the one from the first start with this folder: sign in with yours.
-{{- else }}There is no demo. The first account is made with the one-time token in the log, the others by it.
+{{- else if .SetupToken }}There is no demo, and no account. Make the first one, with your password, within a day:
+
+curl {{ .URL }}/api/v1/auth/setup -H 'Content-Type: application/json' \
+  -d '{"token":"{{ .SetupToken }}","email":"you@example.com","password":"…","name":"You"}'; echo
+
+Further accounts are not made over HTTP: a host makes them in Go, with
+app.Auth().CreateUser or with a sign-in of its own (docs/embedding.md).
+{{- else }}There is no demo: sign in with the account that you made.
 {{- end }}
 {{- end }}
 `

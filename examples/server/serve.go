@@ -48,9 +48,7 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 	}
 	defer func() { err = errors.Join(err, stopApp(app)) }()
 
-	if o.demo {
-		level.Set(slog.LevelWarn) // the one-time token is not needed: the demo makes the first account
-	}
+	level.Set(slog.LevelWarn) // no need for the one-time token: the demo makes the first account, else a command is printed
 	if err := start(ctx, app, config); err != nil {
 		return err
 	}
@@ -59,6 +57,8 @@ func serve(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 		if a.demo, err = prepareDemo(ctx, app, config.DataDir); err != nil {
 			return err
 		}
+	} else if a.SetupToken, err = app.Auth().PrepareSetup(ctx); err != nil {
+		return err
 	}
 	level.Set(slog.LevelInfo)
 	return handle(ctx, app, listener, func() error { return a.write(stdout, o.json) })
@@ -79,6 +79,7 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 // error, too.
 func configure(ctx context.Context, o options) (config jetadmin.Config, closers []io.Closer, err error) {
 	config.DataDir = o.data
+	config.Egress.AllowHosts = o.allow
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if o.postgres != "" {
@@ -88,13 +89,13 @@ func configure(ctx context.Context, o options) (config jetadmin.Config, closers 
 		}
 		closers = append(closers, db)
 		if err := db.PingContext(ctx); err != nil {
-			return config, closers, fmt.Errorf("-postgres: the database can not be reached: %w", err)
+			return config, closers, fmt.Errorf("-postgres: the database cannot be reached: %w", err)
 		}
 		config.DB = db
 	}
 	if o.redis != "" {
 		if o.postgres == "" {
-			return config, closers, errors.New("-redis connects several servers, which need a database in common: give -postgres, too")
+			return config, closers, fmt.Errorf("-redis connects several servers, which need a database in common: give -postgres, too: %w", errUsage)
 		}
 		options, err := redisOptions(o.redis)
 		if err != nil {
@@ -103,7 +104,7 @@ func configure(ctx context.Context, o options) (config jetadmin.Config, closers 
 		client := redis.NewClient(options)
 		closers = append(closers, client)
 		if err := client.Ping(ctx).Err(); err != nil {
-			return config, closers, fmt.Errorf("-redis: the server can not be reached: %w", err)
+			return config, closers, fmt.Errorf("-redis: the server cannot be reached: %w", err)
 		}
 		config.Redis = client
 	}

@@ -21,6 +21,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -33,13 +34,21 @@ func main() {
 	redis.SetLogger(quiet{})
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	if err := run(ctx, os.Args[1:], os.Stderr); err != nil {
-		if !errors.Is(err, flag.ErrHelp) {
-			fmt.Fprintln(os.Stderr, "worker: "+explain(err))
-		}
+	err := run(ctx, os.Args[1:], os.Stderr)
+	if err != nil && err != errUsage {
+		fmt.Fprintln(os.Stderr, "worker: "+explain(err))
+	}
+	switch {
+	case errors.Is(err, errUsage):
+		os.Exit(2)
+	case err != nil:
 		os.Exit(1)
 	}
 }
+
+// errUsage is in every complaint about the flags, and alone when the flag package
+// has told what is wrong.
+var errUsage = errors.New("see -help")
 
 // quiet drops what the Redis client prints about its attempts: the error that
 // they end with is told once, by whoever gets it.
@@ -65,16 +74,17 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	flags.StringVar(&o.key, "key", "", "`file` of the server's key; default: the file key in -data")
 	flags.StringVar(&o.postgres, "postgres", "", "`DSN` of the server's PostgreSQL database; required")
 	flags.StringVar(&o.redis, "redis", "", "`address`, or URL, of the server's Redis; required")
-	if err := flags.Parse(args); err != nil {
-		return flag.ErrHelp // the flag package has told what is wrong
-	}
-	switch {
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return nil
+	case err != nil:
+		return errUsage
 	case flags.NArg() > 0:
-		return fmt.Errorf("there are no arguments besides flags: %q", flags.Arg(0))
+		return fmt.Errorf("there are no arguments besides flags: %q: %w", flags.Arg(0), errUsage)
 	case o.postgres == "":
-		return errors.New("-postgres is missing: the DSN of the server's database")
+		return fmt.Errorf("-postgres is missing: the DSN of the server's database: %w", errUsage)
 	case o.redis == "":
-		return errors.New("-redis is missing: the address of the server's Redis")
+		return fmt.Errorf("-redis is missing: the address of the server's Redis: %w", errUsage)
 	}
 	if o.key == "" {
 		o.key = filepath.Join(o.data, "key")
@@ -91,5 +101,17 @@ func explain(err error) string {
 			line += ": " + p.Remedy
 		}
 	}
-	return strings.Join(strings.Fields(line), " ")
+	return oneLine(line)
+}
+
+// oneLine joins the lines of a text, each told once: the PostgreSQL driver
+// repeats a failure for every way in which it tried to connect.
+func oneLine(text string) string {
+	var said []string
+	for line := range strings.Lines(text) {
+		if line = strings.Join(strings.Fields(line), " "); !slices.Contains(said, line) {
+			said = append(said, line)
+		}
+	}
+	return strings.Join(said, " ")
 }

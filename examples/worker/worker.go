@@ -78,7 +78,7 @@ func openPostgres(ctx context.Context, dsn string) (*sql.DB, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := db.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("the database can not be reached: %w", err), db.Close())
+		return nil, errors.Join(fmt.Errorf("the database cannot be reached: %w", err), db.Close())
 	}
 	return db, nil
 }
@@ -96,7 +96,7 @@ func openRedis(ctx context.Context, address string) (*redis.Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := client.Ping(ctx).Err(); err != nil {
-		return nil, errors.Join(fmt.Errorf("the server can not be reached: %w", err), client.Close())
+		return nil, errors.Join(fmt.Errorf("the server cannot be reached: %w", err), client.Close())
 	}
 	return client, nil
 }

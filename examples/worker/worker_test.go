@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -84,7 +85,7 @@ func callBack() workflow.NewWorkflow {
 }
 
 // TestFaults starts the worker where it cannot work: it says why in one line and
-// ends with 1.
+// ends with 1, or with 2 when its flags are at fault.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	const closed, nowhere = "127.0.0.1:1", "postgres://somebody:hunter2@127.0.0.1:1/x"
@@ -104,7 +105,11 @@ func TestFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			fails(t, c.says, c.flags...)
+			code := 1
+			if slices.Contains([]string{"nothing", "no Redis", "stray argument"}, name) {
+				code = 2
+			}
+			fails(t, code, c.says, c.flags...)
 		})
 	}
 }
@@ -116,7 +121,7 @@ func TestOtherPeoplesData(t *testing.T) {
 	dsn, options := testdb.PostgresDatabase(t), testdb.Redis(t)
 	ours, theirs := newKey(), newKey()
 	flags := []string{"-postgres", dsn, "-redis", address(options), "-key", keyFile(t, ours)}
-	fails(t, "igrate", flags...)
+	fails(t, 1, "igrate", flags...)
 
 	db, err := jetadmin.OpenPostgres(dsn)
 	if err != nil {
@@ -124,20 +129,20 @@ func TestOtherPeoplesData(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = db.Close() })
 	jetadmintest.Start(t, jetadmin.Config{DB: db, Keys: [][]byte{theirs}})
-	fails(t, "key", flags...)
-	fails(t, "-redis", "-postgres", dsn, "-redis", "127.0.0.1:1", "-key", keyFile(t, ours))
+	fails(t, 1, "key", flags...)
+	fails(t, 1, "-redis", "-postgres", dsn, "-redis", "127.0.0.1:1", "-key", keyFile(t, ours))
 }
 
 // fails runs the program, which has to end by itself.
-func fails(t *testing.T, says string, flags ...string) {
+func fails(t *testing.T, code int, says string, flags ...string) {
 	t.Helper()
 	command := program(t, flags...)
 	var said bytes.Buffer
 	command.Stdout, command.Stderr = &said, &said
-	if err := command.Run(); err == nil || command.ProcessState.ExitCode() != 1 {
+	if err := command.Run(); err == nil || command.ProcessState.ExitCode() != code {
 		t.Errorf("the worker ended with %v", err)
 	}
-	if s := said.String(); strings.Count(s, "\n") != 1 || !strings.Contains(s, says) || strings.Contains(s, "hunter2") {
+	if s := said.String(); strings.Count(s, "\n") != 1 || strings.Count(s, "refused") > 1 || !strings.Contains(s, says) || strings.Contains(s, "hunter2") {
 		t.Errorf("the worker says, not in one line of %q:\n%s", says, s)
 	}
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -188,6 +189,11 @@ func TestCrossOrigin(t *testing.T) {
 		if got := post(c.headers...); got != c.status {
 			t.Errorf("%s: %d, want %d", name, got, c.status)
 		}
+	}
+	told := raw(t, server, "POST", target, cookie, "Content-Length: 2", "Content-Type: application/json", "", "{}")
+	var said Problem
+	if err := json.NewDecoder(told.Body).Decode(&said); err != nil || !strings.Contains(said.Remedy, "Origin") {
+		t.Errorf("no remedy for a cookie that comes by itself: %+v, %v", said, err)
 	}
 	login := raw(t, server, "POST", basePath+apiPrefix+"/auth/login", "Origin: https://evil.example.com", "Content-Length: 0")
 	if login.StatusCode != 403 {

@@ -14,7 +14,7 @@ func (a *API) authRoutes() {
 	register(a, Operation{
 		ID: "setup", Method: http.MethodPost, Path: "/auth/setup", Access: Public, Tag: tag, Status: http.StatusCreated,
 		Summary:     "Make the first account",
-		Description: "The one-time token stands in the server's log.",
+		Description: "The one-time token stands in the server's log. Once there is an account this is a conflict: further ones are made by whoever runs the server.",
 		Example:     map[string]any{"token": "jau_…", "email": "ada@example.com", "password": "correct horse battery staple", "name": "Ada"},
 	}, a.setup)
 	register(a, Operation{

@@ -24,7 +24,7 @@ func TestSetupLoginLogout(t *testing.T) {
 	if begun.Header.Get("Location") != basePath+apiPrefix+"/auth/me" {
 		t.Fatalf("Location is %q", begun.Header.Get("Location"))
 	}
-	w.anonymous().call("POST", "/auth/setup", first).want(401)
+	w.anonymous().call("POST", "/auth/setup", first).want(409)
 
 	login := map[string]any{"email": "ada@example.com", "password": password}
 	w.anonymous().call("POST", "/auth/login", map[string]any{"email": "ada@example.com", "password": "wrong"}).want(401)

@@ -139,7 +139,7 @@ func (r *run) json(v any) (string, error) {
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(v); err != nil {
-		return "", failf("the value can not be written as JSON")
+		return "", failf("the value cannot be written as JSON")
 	}
 	return string(bytes.TrimSuffix(b.Bytes(), []byte("\n"))), nil
 }

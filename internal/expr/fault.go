@@ -63,7 +63,7 @@ func (s source) public(err error) string {
 	if f, ok := errors.AsType[*file.Error](err); ok {
 		return plainTypes().Replace(f.Message) + s.position(&failure{at: f.From, placed: true})
 	}
-	return "the expression can not be read"
+	return "the expression cannot be read"
 }
 
 // plainTypes gives the Go types in a message of the checker their JSON names.

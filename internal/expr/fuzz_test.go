@@ -69,6 +69,6 @@ func settled(t *testing.T, text string, v any, err error) {
 		return
 	}
 	if _, err := json.Marshal(v); err != nil {
-		t.Fatalf("%q gave what JSON can not carry: %v", text, err)
+		t.Fatalf("%q gave what JSON cannot carry: %v", text, err)
 	}
 }

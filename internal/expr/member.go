@@ -51,7 +51,7 @@ func (r *run) member(n *ast.MemberNode, base any, optional bool) (link, error) {
 		if optional {
 			return link{cut: true}, nil
 		}
-		return link{}, failAt(n, "%s is null, %s can not be read", path(n.Node), path(n))
+		return link{}, failAt(n, "%s is null, %s cannot be read", path(n.Node), path(n))
 	}
 	property, err := r.eval(n.Property)
 	if err != nil {

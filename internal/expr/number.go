@@ -91,7 +91,7 @@ func integer(v any) (int, error) {
 	return int(n.f), nil
 }
 
-// finite refuses what JSON can not carry.
+// finite refuses what JSON cannot carry.
 func finite(f float64) (any, error) {
 	if math.IsInf(f, 0) || math.IsNaN(f) {
 		return nil, failf("the result is not a finite number")

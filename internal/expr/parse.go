@@ -63,7 +63,7 @@ func compile(src source, text string) (p *program, err error) {
 	// The parser is a library that faces whatever people type.
 	defer func() {
 		if recover() != nil {
-			p, err = nil, failf("the expression can not be read")
+			p, err = nil, failf("the expression cannot be read")
 		}
 	}()
 	config := dialect()

@@ -173,7 +173,7 @@ func scribble(v any) {
 	}
 }
 
-// TestT137Parse: a short text can not keep the parser busy or stand for a huge tree.
+// TestT137Parse: a short text cannot keep the parser busy or stand for a huge tree.
 func TestT137Parse(t *testing.T) {
 	t.Parallel()
 	deep := func(open, middle, shut string, n int) string {
@@ -281,7 +281,7 @@ func TestT137Work(t *testing.T) {
 	}
 }
 
-// TestT137WorkIsSharedByAValue: a value can not do more by having many templates.
+// TestT137WorkIsSharedByAValue: a value cannot do more by having many templates.
 func TestT137WorkIsSharedByAValue(t *testing.T) {
 	t.Parallel()
 	list := make([]any, 100)
