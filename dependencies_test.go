@@ -18,6 +18,7 @@ var dependencies = map[string]string{
 	"github.com/google/uuid":                       "ids of version 7",
 	"github.com/hibiken/asynq":                     "queue on Redis for more than one process",
 	"github.com/jackc/pgx/v5":                      "PostgreSQL driver",
+	"github.com/netresearch/go-cron":               "parser of cron expressions",
 	"github.com/redis/go-redis/v9":                 "Redis client that hosts already have",
 	"github.com/uptrace/bun":                       "one SQL builder for both dialects",
 	"github.com/uptrace/bun/dialect/pgdialect":     "PostgreSQL for bun",
