@@ -170,13 +170,10 @@ type nodeType struct {
 func newCatalogue(nodes []Node) (catalogue, error) {
 	c := make(catalogue, len(nodes))
 	for _, n := range nodes {
-		if f, ok := n.(*funcNode); ok && f.err != nil {
-			return nil, fmt.Errorf("node type %q: infer the schema of its configuration: %w", f.spec.Type, f.err)
+		if err := CheckNode(n); err != nil {
+			return nil, err
 		}
 		spec := n.Spec()
-		if !keyPattern.MatchString(spec.Type) {
-			return nil, fmt.Errorf("node type %q: the name must be an identifier", spec.Type)
-		}
 		if _, taken := c[spec.Type]; taken {
 			return nil, fmt.Errorf("node type %q is there twice", spec.Type)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/jetadmin/jetadmin/jetadmintest"
 	"github.com/jetadmin/jetadmin/problem"
 	"github.com/jetadmin/jetadmin/workflow"
+	"github.com/jetadmin/jetadmin/workflow/nodetest"
 )
 
 func TestMain(m *testing.M) { testdb.Main(m) }
@@ -39,6 +40,17 @@ func TestOpeningHours(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What the engine relies on is held against the node by a suite.
+func TestOpeningHoursConforms(t *testing.T) {
+	t.Parallel()
+	// Every call is made at noon of a day in January, in UTC.
+	nodetest.Run(t, customnode.OpeningHours(), nodetest.Cases{Calls: map[string]nodetest.Call{
+		"open":         {Config: map[string]any{"opens": "09:00", "closes": "17:30"}, Port: customnode.PortOpen},
+		"closed":       {Config: map[string]any{"opens": "09:00", "closes": "17:30", "zone": "America/Los_Angeles"}, Port: customnode.PortClosed},
+		"no such zone": {Config: map[string]any{"opens": "09:00", "closes": "17:30", "zone": "Moon/Crater"}, Kind: problem.Invalid},
+	}})
 }
 
 // And in a run: the port that it takes is the one that the run goes on at.
