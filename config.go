@@ -45,13 +45,14 @@ type Config struct {
 	// DB holds the platform's own data. It stays the host's, who closes it after
 	// Stop. Open it with [OpenPostgres], or with pgx's stdlib and
 	// default_query_exec_mode=exec, or with [OpenSQLite] for a host that keeps its
-	// own tables in such a file. Default: a SQLite file in DataDir, which the App
+	// own tables in such a file; Start refuses a SQLite pool with other settings. Default: a SQLite file in DataDir, which the App
 	// migrates by itself.
 	DB *sql.DB
 
 	// DataDir is the folder of the SQLite file, the key file and the files of
 	// sqlite datasources ("files" in it). It is made when needed, readable by its
-	// owner only. Default: "jetadmin-data".
+	// owner only. Without DB, one App at a time works in it: Start refuses a second
+	// one, of this process or another. Default: "jetadmin-data".
 	DataDir string
 
 	// Dialect is the database behind DB. Default: found by its driver; set it when
@@ -68,7 +69,7 @@ type Config struct {
 	// Keys encrypt secrets at rest, 32 random bytes each: the first encrypts, all
 	// decrypt. Nothing is encrypted again by itself, so an old key stays behind the
 	// new one. Who loses them loses the stored secrets. Default: one key in the
-	// file "key" in DataDir, made on first use.
+	// file "key" in DataDir, made for a database that never had one.
 	Keys [][]byte
 
 	// Logger gets what operators must know, with request ids. Default: slog.Default().

@@ -29,6 +29,7 @@ type App struct {
 	db    *store.DB
 	owned *sql.DB // the pool that New opened itself; nil = the host's
 	keys  *secret.Keyring
+	leave func() error // lets another App have the folder of the embedded mode
 
 	audit       *audit.Log
 	auth        *auth.Service
@@ -56,7 +57,8 @@ const (
 //
 // It opens no listener and starts no background work. With both DB and Keys set
 // it does no I/O at all; without, it makes the folder, the key file and the
-// database file of the embedded mode.
+// database file of the embedded mode, after a look into the database whether a
+// key file was there before: its loss is a Conflict.
 func New(cfg Config) (*App, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -76,10 +78,11 @@ func New(cfg Config) (*App, error) {
 // run workflows and to carry events, until [App.Stop]. The context limits the
 // start, not what it started.
 //
-// While there is no account, it logs a one-time token with which POST
-// /auth/setup makes the first one. Starting twice is starting once. Errors:
-// Unavailable with the remedy for a schema that is not current, Conflict for one
-// that is newer than this build and for keys that are not those of the data.
+// While there is no account, it logs a command that makes the first one with a
+// one-time token. Starting twice is starting once. Errors: Unavailable with the
+// remedy for a schema that is not current, Conflict for one that is newer than
+// this build, for keys that are not those of the data and for a DataDir that
+// another App works in, Invalid for a SQLite pool with settings that do not suit.
 func (a *App) Start(ctx context.Context) error {
 	a.lifecycle.Lock()
 	defer a.lifecycle.Unlock()
@@ -90,13 +93,13 @@ func (a *App) Start(ctx context.Context) error {
 		return errors.New("jetadmin: an App that was stopped cannot be started again, make a new one")
 	}
 	if err := a.prepare(ctx); err != nil {
-		return err
+		return errors.Join(err, a.leaveFolder())
 	}
 	if err := a.events.Start(ctx); err != nil {
-		return err
+		return errors.Join(err, a.leaveFolder())
 	}
 	if err := a.workflows.StartEngine(ctx); err != nil {
-		return errors.Join(err, a.events.Stop(ctx))
+		return errors.Join(err, a.events.Stop(ctx), a.leaveFolder())
 	}
 	a.state = stateStarted
 	a.started.Store(true)
@@ -106,14 +109,20 @@ func (a *App) Start(ctx context.Context) error {
 // prepare brings the database into a state to work with.
 func (a *App) prepare(ctx context.Context) error {
 	if a.owned != nil {
+		if err := a.enterFolder(); err != nil {
+			return err
+		}
 		if err := a.db.Migrate(ctx); err != nil {
 			return err
 		}
 	}
+	if err := a.db.RequireSettings(ctx); err != nil {
+		return err
+	}
 	if err := a.db.RequireCurrent(ctx); err != nil {
 		return err
 	}
-	if err := checkKeys(ctx, a.db, a.keys); err != nil {
+	if err := a.checkKeys(ctx); err != nil {
 		return err
 	}
 	token, err := a.auth.PrepareSetup(ctx)
@@ -155,6 +164,7 @@ func (a *App) Stop(ctx context.Context) error {
 	if a.owned != nil {
 		errs = append(errs, a.owned.Close())
 	}
+	errs = append(errs, a.leaveFolder())
 	a.state = stateStopped
 	return errors.Join(errs...)
 }

@@ -9,16 +9,19 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/uptrace/bun"
 
+	"github.com/jetadmin/jetadmin/internal/ownfile"
 	"github.com/jetadmin/jetadmin/internal/secret"
 	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
-// keyring holds the host's keys or the one of the key file.
-func keyring(c Config) (*secret.Keyring, error) {
+// keyring holds the host's keys or the one of the key file. A key file is made
+// for a database that never had a key: for another, a new key would be a wrong one.
+func keyring(c Config, db *store.DB) (*secret.Keyring, error) {
 	if c.Keys != nil {
 		ring, err := secret.NewKeyring(c.Keys...)
 		if err != nil {
@@ -26,15 +29,43 @@ func keyring(c Config) (*secret.Keyring, error) {
 		}
 		return ring, nil
 	}
-	path := filepath.Join(c.DataDir, "key")
+	path := keyFile(c)
 	key, err := readKey(path)
 	if errors.Is(err, fs.ErrNotExist) {
+		if err := requireKeyless(db, path); err != nil {
+			return nil, fmt.Errorf("jetadmin.Config.DataDir: %w", err)
+		}
 		key, err = writeKey(path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("jetadmin.Config.DataDir: the key file %s: %w", path, err)
 	}
 	return secret.NewKeyring(key)
+}
+
+func keyFile(c Config) string { return filepath.Join(c.DataDir, "key") }
+
+// patience is how long New waits for a database that it has to look at.
+const patience = 30 * time.Second
+
+// requireKeyless makes sure that nothing in the database needs the key that is
+// not there.
+func requireKeyless(db *store.DB, path string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	there, err := db.HasTable(ctx, "jet_keyring")
+	if err != nil || !there {
+		return err
+	}
+	var keys int
+	if err := db.NewRaw("SELECT count(*) FROM ?schema.jet_keyring").Scan(ctx, &keys); err != nil {
+		return err
+	}
+	if keys > 0 {
+		return problem.Newf(problem.Conflict, "key_missing", "the key file %s is not there, and the database was started with it", path).
+			Fix("put the file back from a backup, or give its key in Config.Keys")
+	}
+	return nil
 }
 
 // ReadKeyFile reads a key for [Config.Keys] from a file as an App makes it in its
@@ -67,23 +98,10 @@ func readKey(path string) ([]byte, error) {
 	return key, nil
 }
 
-// writeKey makes a key file. It is linked into place whole, so that two
-// processes that start together end up with one key.
+// writeKey makes a key file. Two processes that start together end up with one key.
 func writeKey(path string) ([]byte, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, err
-	}
 	key := secret.NewKey()
-	temp, err := os.CreateTemp(filepath.Dir(path), "key-*")
-	if err != nil {
-		return nil, err
-	}
-	defer os.Remove(temp.Name())
-	_, err = temp.WriteString(base64.StdEncoding.EncodeToString(key) + "\n")
-	if err = errors.Join(err, temp.Sync(), temp.Close()); err != nil {
-		return nil, err
-	}
-	switch err := os.Link(temp.Name(), path); {
+	switch err := ownfile.Create(path, []byte(base64.StdEncoding.EncodeToString(key)+"\n")); {
 	case errors.Is(err, fs.ErrExist):
 		return readKey(path)
 	case err != nil:
@@ -94,11 +112,11 @@ func writeKey(path string) ([]byte, error) {
 
 // checkKeys makes sure that the keys are the ones the data was encrypted with,
 // by a mark that the first start left in the database.
-func checkKeys(ctx context.Context, db *store.DB, ring *secret.Keyring) error {
+func (a *App) checkKeys(ctx context.Context) error {
 	const mark, place = "jetadmin", "/jet_keyring/1/sealed"
-	return db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+	return a.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
 		_, err := tx.NewRaw("INSERT INTO ?schema.jet_keyring (id, sealed) VALUES (1, ?) ON CONFLICT (id) DO NOTHING",
-			ring.Seal([]byte(mark), place)).Exec(ctx)
+			a.keys.Seal([]byte(mark), place)).Exec(ctx)
 		if err != nil {
 			return err
 		}
@@ -106,8 +124,12 @@ func checkKeys(ctx context.Context, db *store.DB, ring *secret.Keyring) error {
 		if err := tx.NewRaw("SELECT sealed FROM ?schema.jet_keyring WHERE id = 1").Scan(ctx, &sealed); err != nil {
 			return err
 		}
-		if _, err := ring.Open(sealed, place); err != nil {
-			return problem.New(problem.Conflict, "keys_do_not_fit", "the encryption keys are not those of this database").
+		if _, err := a.keys.Open(sealed, place); err != nil {
+			ours := "Config.Keys"
+			if a.cfg.Keys == nil {
+				ours = "the key file " + keyFile(a.cfg)
+			}
+			return problem.Newf(problem.Conflict, "keys_do_not_fit", "the encryption keys, of %s, are not those of this database", ours).
 				Fix("start with the key file, or Config.Keys, that it was first started with").Because(err)
 		}
 		return nil

@@ -4,12 +4,14 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -97,6 +99,66 @@ func TestStartNeedsTheKeysOfTheData(t *testing.T) {
 		cfg.Keys = [][]byte{fresh, old}
 		stop(t, start(t, cfg))
 	})
+}
+
+// A key file that was lost is asked for, not replaced.
+func TestStartNeedsTheKeyFileOfTheData(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, cfg jetadmin.Config) {
+		cfg.Keys = nil
+		file := filepath.Join(cfg.DataDir, "key")
+		stop(t, start(t, cfg))
+		key, err := os.ReadFile(file)
+		must(t, err)
+		must(t, os.Remove(file))
+		_, err = jetadmin.New(cfg)
+		wantProblem(t, err, problem.Conflict, "key_missing")
+		if !strings.Contains(err.Error(), file) {
+			t.Errorf("the error does not name %s: %v", file, err)
+		}
+		if _, err := os.Stat(file); !os.IsNotExist(err) {
+			t.Errorf("another key was made: %v", err)
+		}
+
+		other := base64.StdEncoding.EncodeToString(secret.NewKey())
+		must(t, os.WriteFile(file, []byte(other), 0o600))
+		err = build(t, cfg).Start(t.Context())
+		wantProblem(t, err, problem.Conflict, "keys_do_not_fit")
+		if !strings.Contains(err.Error(), file) {
+			t.Errorf("the error does not name %s: %v", file, err)
+		}
+		must(t, os.WriteFile(file, key, 0o600))
+		stop(t, start(t, cfg))
+	})
+}
+
+// A pool that anybody would open is told apart from one that serves.
+func TestStartNeedsTheSettingsOfSQLite(t *testing.T) {
+	t.Parallel()
+	cfg := quiet(t)
+	pool, err := sql.Open("sqlite", filepath.Join(t.TempDir(), "plain.db"))
+	must(t, err)
+	t.Cleanup(func() { _ = pool.Close() })
+	cfg.DB = pool
+	app := build(t, cfg)
+	must(t, app.Migrate(t.Context()))
+	wantProblem(t, app.Start(t.Context()), problem.Invalid, "database_settings")
+}
+
+// One server at a time works in a folder: the second says so, and can be started
+// when the first is gone.
+func TestAFolderHasOneServer(t *testing.T) {
+	t.Parallel()
+	cfg := quiet(t)
+	first, second := build(t, cfg), build(t, cfg)
+	must(t, first.Start(t.Context()))
+	err := second.Start(t.Context())
+	if err == nil && runtime.GOOS == "windows" {
+		t.Skip("there are no such locks here")
+	}
+	wantProblem(t, err, problem.Conflict, "data_dir_in_use")
+	stop(t, first)
+	must(t, second.Start(t.Context()))
 }
 
 func TestMigrateInsideAHost(t *testing.T) {

@@ -28,10 +28,10 @@ import (
 // leaves up. It is the only place that knows all of them.
 func (a *App) build() (err error) {
 	cfg := a.cfg
-	if a.keys, err = keyring(cfg); err != nil {
+	if err := a.openDB(); err != nil {
 		return err
 	}
-	if err := a.openDB(); err != nil {
+	if a.keys, err = keyring(cfg, a.db); err != nil {
 		return err
 	}
 	pages := page.NewSigner(a.keys.Derive("page cursors"))

@@ -96,6 +96,7 @@ const (
 	pgDeadlock      = "40P01"
 
 	sqliteBusy       = 5
+	sqliteLocked     = 6
 	sqliteForeignKey = 787
 	sqlitePrimaryKey = 1555
 	sqliteUnique     = 2067

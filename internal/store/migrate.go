@@ -271,6 +271,11 @@ func (db *DB) applied(ctx context.Context, conn bun.IDB) (map[int]appliedRow, er
 	return byNumber, nil
 }
 
+// HasTable reports whether the schema has a table of the name.
+func (db *DB) HasTable(ctx context.Context, name string) (bool, error) {
+	return db.hasTable(ctx, db.DB, name)
+}
+
 func (db *DB) hasTable(ctx context.Context, conn bun.IDB, name string) (bool, error) {
 	query := "SELECT count(*) FROM pg_catalog.pg_tables WHERE schemaname = ? AND tablename = ?"
 	args := []any{db.schema, name}

@@ -4,15 +4,18 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"modernc.org/sqlite"
+
+	"github.com/jetadmin/jetadmin/internal/ownfile"
 )
 
 // Wrap puts something (tracing, a check) between a pool and its driver. It must
@@ -23,8 +26,8 @@ type Wrap func(driver.Connector) driver.Connector
 // that a committed transaction needs to survive a kill and a power loss: WAL and
 // synchronous=FULL. It opens the file to find out whether it can.
 func OpenSQLite(ctx context.Context, path string, wraps ...Wrap) (*sql.DB, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("make the folder of the database: %w", err)
+	if err := makeFile(path); err != nil {
+		return nil, fmt.Errorf("make the database file: %w", err)
 	}
 	q := url.Values{}
 	q.Set("_txlock", "immediate")
@@ -65,6 +68,19 @@ func OpenPostgres(dsn string, wraps ...Wrap) (*sql.DB, error) {
 	db.SetMaxIdleConns(20)
 	db.SetConnMaxIdleTime(5 * time.Minute)
 	return db, nil
+}
+
+// makeFile makes a file that only its owner can read, where there is none. SQLite
+// gives its log the same rights; by itself it would let everybody read both.
+func makeFile(path string) error {
+	_, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = ownfile.Create(path, nil)
+	}
+	if errors.Is(err, fs.ErrExist) {
+		err = nil
+	}
+	return err
 }
 
 const (
