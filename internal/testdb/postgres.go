@@ -93,29 +93,15 @@ var postgresServer = sync.OnceValues(func() (*postgres, error) {
 // startPostgres starts a private server on a free loopback port and returns its
 // DSN. It keeps nothing: fsync is off.
 func startPostgres() (dsn string, err error) {
-	bin, err := postgresPrograms()
+	home, program, password, err := initPostgres()
 	if err != nil {
 		return "", err
-	}
-	home, err := newHome("jetadmin-pg-")
-	if err != nil {
-		return "", err
-	}
-	password := rand.Text()
-	if err := home.write("password", password); err != nil {
-		return "", errors.Join(err, home.remove())
-	}
-	if err := home.run(bin.initdb, "--pgdata", home.path("data"), "--username", "jetadmin", "--pwfile", home.path("password"),
-		"--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync", "--no-instructions"); err != nil {
-		return "", errors.Join(err, home.remove())
 	}
 	port, err := freePort()
 	if err != nil {
 		return "", errors.Join(err, home.remove())
 	}
-	stop, err := home.start(bin.postgres, "-D", home.path("data"), "-h", "127.0.0.1", "-p", port, "-k", "",
-		"-F", "-c", "full_page_writes=off", "-c", "synchronous_commit=off", "-c", "max_connections=300", "-c", "shared_buffers=32MB",
-		"-c", "max_wal_size=256MB", "-c", "autovacuum=off")
+	stop, err := home.start(program, postgresArgs(home, port, "synchronous_commit=off", "max_wal_size=256MB")...)
 	if err != nil {
 		return "", errors.Join(err, home.remove())
 	}

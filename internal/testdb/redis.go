@@ -141,8 +141,7 @@ func startRedis() (address string, err error) {
 	if err != nil {
 		return "", errors.Join(err, home.remove())
 	}
-	stop, err := home.start(program, "--bind", "127.0.0.1", "--port", port, "--databases", "512",
-		"--save", "", "--appendonly", "no", "--dir", home.dir)
+	stop, err := home.start(program, redisArgs(home, port)...)
 	if err != nil {
 		return "", errors.Join(err, home.remove())
 	}

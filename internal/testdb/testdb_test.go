@@ -88,3 +88,48 @@ func TestPreparedAndTransactional(t *testing.T) {
 		}
 	})
 }
+
+// What was committed is there after a crash of PostgreSQL; Redis comes back empty.
+func TestAServerOfATestCrashesAndComesBack(t *testing.T) {
+	t.Parallel()
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		server, dsn := testdb.OwnPostgres(t)
+		pool, err := store.OpenPostgres(dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer pool.Close()
+		for i, statement := range []string{"CREATE TABLE a (n int)", "INSERT INTO a VALUES (1)"} {
+			if _, err := pool.ExecContext(t.Context(), statement); err != nil {
+				t.Fatal(i, err)
+			}
+		}
+		server.Crash()
+		if err := pool.PingContext(t.Context()); err == nil {
+			t.Error("it is still there")
+		}
+		server.Start()
+		var n int
+		if err := pool.QueryRowContext(t.Context(), "SELECT count(*) FROM a").Scan(&n); err != nil || n != 1 {
+			t.Errorf("%d rows, %v", n, err)
+		}
+	})
+	t.Run("redis", func(t *testing.T) {
+		t.Parallel()
+		server, address := testdb.OwnRedis(t)
+		rdb := redis.NewClient(&redis.Options{Addr: address})
+		defer rdb.Close()
+		if err := rdb.Set(t.Context(), "a", 1, 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+		server.Crash()
+		if err := rdb.Ping(t.Context()).Err(); err == nil {
+			t.Error("it is still there")
+		}
+		server.Start()
+		if n, err := rdb.Exists(t.Context(), "a").Result(); err != nil || n != 0 {
+			t.Errorf("%d keys, %v", n, err)
+		}
+	})
+}
