@@ -61,6 +61,11 @@ type Config struct {
 	// process only defines and starts. Default: 16 for each processor.
 	Slots int
 
+	// Watched says of topics whether anybody may want their events: the others are
+	// not published. It is asked after what an event tells was stored, and while it
+	// answers, or fails to, true, the events of a topic are complete. Default: all are.
+	Watched func(ctx context.Context, topics []string) []bool
+
 	// WorkerName names the process to operators. Default "jetadmin".
 	WorkerName string
 }
@@ -129,6 +134,7 @@ type Service struct {
 	types  catalogue
 	plans  planCache
 	events *outlet
+	logs   *logWriter
 	engine *engine
 }
 
@@ -142,7 +148,9 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{cfg: cfg, types: types, events: newOutlet(cfg.Publish)}
+	s := &Service{
+		cfg: cfg, types: types, events: newOutlet(cfg.Publish, cfg.Watched, cfg.Logger), logs: newLogWriter(cfg.DB, cfg.Logger),
+	}
 	s.engine = newEngine(s)
 	return s, nil
 }

@@ -116,6 +116,7 @@ func (s *Service) StopEngine(ctx context.Context) error {
 	err := e.leave(ctx)
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
+	s.logs.flush(ctx)
 	s.events.flush(ctx)
 	return err
 }

@@ -2,13 +2,15 @@ package workflow
 
 import (
 	"context"
-	"sync"
+	"encoding/json"
+	"time"
 )
 
 // The kinds of events on the topic "run:<id>".
 const (
 	EventRun  = "run.updated"      // data: RunEvent
 	EventNode = "run.node.updated" // data: NodeEvent
+	EventLog  = "run.log"          // data: LogEvent
 )
 
 // RunEvent says where a run stands now.
@@ -28,93 +30,20 @@ type NodeEvent struct {
 	Error   *Failure   `json:"error,omitempty"`
 }
 
-// maxOutlet bounds the events that wait to be published. Beyond it the oldest
-// are dropped: events are for watching, the truth is in the rows.
-const maxOutlet = 10_000
-
-// outlet publishes events in order without making the engine wait for whoever
-// carries them.
-type outlet struct {
-	publish Publish
-
-	mu      sync.Mutex
-	pending []event
-	drained chan struct{} // closed when all is published; nil = nothing is
-}
-
-type event struct {
-	ctx   context.Context
-	topic string
-	kind  string
-	data  any
-}
-
-func newOutlet(p Publish) *outlet {
-	return &outlet{publish: p}
-}
-
-func (o *outlet) run(ctx context.Context, r *runRow, f *Failure) {
-	o.send(event{ctx, "run:" + r.ID, EventRun, RunEvent{ID: r.ID, Status: r.Status, Error: f}})
-}
-
-func (o *outlet) node(ctx context.Context, n *nodeRow, port string, f *Failure) {
-	o.send(event{ctx, "run:" + n.RunID, EventNode, NodeEvent{
-		RunID: n.RunID, Key: n.Key, Status: n.Status, Attempt: n.Attempt, Port: port, Error: f,
-	}})
-}
-
-func (o *outlet) send(e event) {
-	e.ctx = context.WithoutCancel(e.ctx)
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if len(o.pending) >= maxOutlet {
-		o.pending = o.pending[1:]
-	}
-	o.pending = append(o.pending, e)
-	if o.drained == nil {
-		o.drained = make(chan struct{})
-		go o.drain()
-	}
-}
-
-// drain lives only while there is something to publish, so that an idle service
-// has no goroutine of it.
-func (o *outlet) drain() {
-	for {
-		o.mu.Lock()
-		batch := o.pending
-		o.pending = nil
-		if len(batch) == 0 {
-			close(o.drained)
-			o.drained = nil
-			o.mu.Unlock()
-			return
-		}
-		o.mu.Unlock()
-		for _, e := range batch {
-			o.publishOne(e)
-		}
-	}
-}
-
-func (o *outlet) publishOne(e event) {
-	defer func() { _ = recover() }() // a host's Publish must not take the process down
-	o.publish(e.ctx, e.topic, e.kind, e.data)
-}
-
-// flush waits until everything sent so far is published, or the context ends:
-// whoever carries events may be stuck.
-func (o *outlet) flush(ctx context.Context) {
-	o.mu.Lock()
-	drained := o.drained
-	o.mu.Unlock()
-	if drained == nil {
-		return
-	}
-	select {
-	case <-drained:
-	case <-ctx.Done():
-	}
+// LogEvent is a line that a node has just logged, or (Dropped > 0) says how many
+// lines are left out here because they came too fast: [Service.Logs] has them.
+type LogEvent struct {
+	RunID      string          `json:"runId"`
+	ID         string          `json:"id,omitempty"`
+	Node       string          `json:"node,omitempty"`
+	Attempt    int             `json:"attempt,omitempty"`
+	Seq        int             `json:"seq,omitempty"`
+	At         *time.Time      `json:"at,omitempty"`
+	Level      LogLevel        `json:"level,omitempty"`
+	Message    string          `json:"message,omitempty"`
+	Attributes json.RawMessage `json:"attributes,omitempty"`
+	Truncated  bool            `json:"truncated,omitempty"`
+	Dropped    int             `json:"dropped,omitempty"`
 }
 
 // EventKey names the state that the event tells: a newer one makes it worthless.
@@ -122,3 +51,31 @@ func (RunEvent) EventKey() string { return "run" }
 
 // EventKey names the state that the event tells: a newer one makes it worthless.
 func (e NodeEvent) EventKey() string { return "node:" + e.Key }
+
+func runTopic(runID string) string { return "run:" + runID }
+
+// begun is run for a run that a person has just started: he is likely to watch,
+// so its events are kept from the first one on, whether or not he does already.
+func (o *outlet) begun(r *runRow) {
+	o.send(r.ID, event{kind: EventRun, data: RunEvent{ID: r.ID, Status: r.Status}, awaited: true})
+}
+
+func (o *outlet) run(_ context.Context, r *runRow, f *Failure) {
+	o.send(r.ID, event{kind: EventRun, data: RunEvent{ID: r.ID, Status: r.Status, Error: f}})
+}
+
+func (o *outlet) node(_ context.Context, n *nodeRow, port string, f *Failure) {
+	o.send(n.RunID, event{kind: EventNode, data: NodeEvent{
+		RunID: n.RunID, Key: n.Key, Status: n.Status, Attempt: n.Attempt, Port: port, Error: f,
+	}})
+}
+
+func (o *outlet) log(l *logRow) {
+	e := LogEvent{
+		RunID: l.RunID, ID: l.ID, Node: l.Key, Attempt: l.Attempt, Seq: l.Seq, At: &l.At, Level: l.Level, Message: l.Message, Truncated: l.Truncated,
+	}
+	if l.Attributes != nil {
+		e.Attributes = json.RawMessage(*l.Attributes)
+	}
+	o.send(l.RunID, event{kind: EventLog, data: e})
+}

@@ -72,6 +72,7 @@ func (e *engine) attempt(ctx context.Context, slot *slot, c *claim) (Result, err
 	if err != nil {
 		return Result{}, err
 	}
+	defer call.log.end()
 	type answer struct {
 		result Result
 		err    error
@@ -131,6 +132,7 @@ func (e *engine) call(ctx context.Context, c *claim) (*Call, error) {
 		return nil, err
 	}
 	now := e.s.cfg.Clock.Now()
+	log := e.s.newNodeLog(c.run.TenantID, c.run.ID, c.node.Key, c.node.Attempt)
 	env := expr.Env{
 		"input": c.input, "steps": steps, "now": now,
 		"run":    map[string]any{"id": c.run.ID, "workflowId": c.run.WorkflowID, "startedBy": c.run.StartedBy, "attempt": c.node.Attempt},
@@ -146,7 +148,7 @@ func (e *engine) call(ctx context.Context, c *claim) (*Call, error) {
 		TenantID: c.run.TenantID, RunID: c.run.ID, Key: c.node.Key, Attempt: c.node.Attempt,
 		IdempotencyKey: c.run.ID + "/" + c.node.Key + "/0",
 		Config:         config, Input: c.input, Now: now,
-		Logger: e.s.cfg.Logger.With("tenant", c.run.TenantID, "run", c.run.ID, "node", c.node.Key),
+		Logger: log.logger(), log: log,
 		eval: func(text string) (any, error) {
 			x, ok := def.expressions[text]
 			if !ok {

@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"context"
+	"log/slog"
 	"time"
 )
 
@@ -64,4 +65,14 @@ func (s *Service) Abandon() {
 	e.loops.Wait()
 	e.started = false
 	s.events.flush(context.Background())
+}
+
+// CleanText and AttributesOf are what is kept of a line.
+func CleanText(s string, limit int) (string, bool) { return cleanText(s, limit) }
+
+func AttributesOf(attrs []slog.Attr, limit int) string {
+	if text, _ := attributesOf(attrs, limit); text != nil {
+		return *text
+	}
+	return ""
 }

@@ -85,9 +85,14 @@ type Call struct {
 	Config map[string]any // with every template expanded
 	Input  map[string]any // of the run
 	Now    time.Time
+
+	// Logger writes to the host's log and to that of the run, which everybody may
+	// read who may read the run: secrets do not belong there. Lines from level Info
+	// on are kept, up to [MaxAttemptLines] for an attempt.
 	Logger *slog.Logger
 
 	eval func(expression string) (any, error)
+	log  *nodeLog // behind Logger
 }
 
 // Eval evaluates a bare expression with what the node may see: input, steps,

@@ -102,3 +102,20 @@ type outputRow struct {
 	StartedAt  time.Time
 	FinishedAt time.Time
 }
+
+type logRow struct {
+	bun.BaseModel `bun:"table:?schema.jet_run_log,alias:l"`
+
+	TenantID   string
+	RunID      string `bun:",pk"`
+	ID         string `bun:",pk"`
+	Key        string
+	Attempt    int
+	Seq        int
+	Level      LogLevel
+	Message    string
+	Attributes *string
+	Size       int // of message and attributes, in bytes
+	Truncated  bool
+	At         time.Time
+}

@@ -37,6 +37,11 @@ func (a *API) runRoutes() {
 		Summary: "One node of a run, with its attempts",
 	}, a.getRunNode)
 	register(a, Operation{
+		ID: "listRunLog", Method: http.MethodGet, Path: "/tenants/{tenantId}/runs/{id}/logs", Access: InTenant, Permission: auth.RunRead, Tag: tag,
+		Summary:     "What the nodes of a run have logged, oldest first",
+		Description: "To read on later, give the id of the last line as `after`. Lines are also sent live, as `run.log` on the topic of the run.",
+	}, a.listRunLog)
+	register(a, Operation{
 		ID: "cancelRun", Method: http.MethodPost, Path: "/tenants/{tenantId}/runs/{id}/cancel", Access: InTenant, Permission: auth.RunCancel, Tag: tag,
 		Summary: "End a run",
 	}, a.cancelRun)
@@ -115,4 +120,15 @@ func (a *API) getRunNode(ctx context.Context, in *getRunNodeInput) (*output[work
 
 func (a *API) cancelRun(ctx context.Context, in *ObjectPath) (*output[workflow.Run], error) {
 	return reply200(a.cfg.Workflows.Cancel(ctx, in.ID))
+}
+
+type listRunLogInput struct {
+	ObjectPath
+	PageInput
+	Node  string `query:"node" maxLength:"100" doc:"only lines of the node with this key"`
+	After string `query:"after" maxLength:"36" doc:"only lines behind the one with this id"`
+}
+
+func (a *API) listRunLog(ctx context.Context, in *listRunLogInput) (*output[page.Page[workflow.LogLine]], error) {
+	return reply200(a.cfg.Workflows.Logs(ctx, in.ID, workflow.LogFilter{Node: in.Node, After: in.After}, in.request()))
 }
