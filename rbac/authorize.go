@@ -14,7 +14,7 @@ import (
 // do it to the object, or, with objectID "", to the kind as a whole.
 //
 // Errors: Unauthenticated without a principal; Forbidden without a tenant or the
-// right; NotFound when the tenant is gone, and for what is not an id in its
+// right; Invalid for a service that is refused and has grants that do not exist; NotFound when the tenant is gone, and for what is not an id in its
 // canonical form. It reads the database at most once in
 // half a second per tenant and takes well under 1 µs otherwise.
 func (s *Service) Authorize(ctx context.Context, permission auth.Permission, objectID string) (*auth.Principal, error) {
@@ -30,6 +30,9 @@ func (s *Service) Authorize(ctx context.Context, permission auth.Permission, obj
 		return nil, err
 	}
 	if !allowed {
+		if err := knownGrants(who); err != nil {
+			return nil, err
+		}
 		return nil, problem.Newf(problem.Forbidden, "permission_required", "this needs the permission %s", permission)
 	}
 	// PostgreSQL knows a UUID in any spelling. A rule for the object knows one: the
@@ -81,6 +84,22 @@ func (s *Service) inTenant(ctx context.Context) (*auth.Principal, error) {
 		return nil, problem.New(problem.Forbidden, "tenant_required", "this needs a tenant")
 	}
 	return who, nil
+}
+
+// knownGrants tells a refusal from a slip of the host: a service whose grant is no
+// permission at all would be refused for ever, and not know why.
+func knownGrants(who *auth.Principal) error {
+	if who.Kind != auth.KindService {
+		return nil
+	}
+	var f problem.Faults
+	for i, g := range who.Grants {
+		f.Check(len(g.Permission.Expand()) > 0, fmt.Sprintf("grants[%d].permission", i), "is not a permission, nor a wildcard of some")
+	}
+	if err := f.Err("grant_unknown", "the service has grants that do not exist"); err != nil {
+		return problem.Of(err).Fix("use the constants of package auth in auth.ServicePrincipal")
+	}
+	return nil
 }
 
 // allows decides for a permission of the catalogue and a principal in a tenant.

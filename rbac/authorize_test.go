@@ -52,6 +52,9 @@ func TestAuthorizeByKindOfCaller(t *testing.T) {
 			{"service: one object is not the kind", service(in.id, auth.Grant{Permission: auth.RunRead, ObjectID: object}), auth.RunRead, "", problem.Forbidden},
 			{"service: another permission", service(in.id, auth.Grant{Permission: auth.RunRead}), auth.RunCancel, "", problem.Forbidden},
 			{"service: roles do not count", &auth.Principal{Kind: auth.KindService, TenantID: in.id, Roles: editor}, auth.QueryRead, "", problem.Forbidden},
+			{"service: a slip", service(in.id, auth.Grant{Permission: "query.exec"}), auth.QueryExecute, "", problem.Invalid},
+			{"service: nothing", service(in.id, auth.Grant{Permission: auth.RunRead}, auth.Grant{}), auth.QueryExecute, "", problem.Invalid},
+			{"service: a slip beside the right one", service(in.id, auth.Grant{Permission: "query.exec"}, auth.Grant{Permission: "query.*"}), auth.QueryExecute, "", ""},
 			{"service outside of a tenant", service("", auth.Grant{Permission: "*"}), auth.RunRead, "", problem.Forbidden},
 		}
 		for _, c := range cases {

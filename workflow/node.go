@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -129,12 +130,14 @@ type End struct {
 }
 
 // NodeFunc makes a node out of a function of the host. The schema of its
-// configuration is inferred from C (a struct with json tags) unless spec has
-// one. What the function returns is the node's output; a function that also
+// configuration is inferred from C (a struct with json tags, or a map of texts to
+// something) unless spec has one; [New] refuses any other C. What the function returns is the node's output; a function that also
 // chooses a port, sleeps or ends the run returns a [Result].
 func NodeFunc[C any](spec NodeSpec, fn func(ctx context.Context, call *Call, config C) (any, error)) Node {
 	n := &funcNode{spec: spec}
-	if n.spec.Config == nil {
+	if t := reflect.TypeFor[C](); !holdsObject(t) {
+		n.err = fmt.Errorf("it must be a struct with json tags, not %s", t)
+	} else if n.spec.Config == nil {
 		n.spec.Config, n.err = jsonschema.For[C](nil)
 	}
 	n.run = func(ctx context.Context, call *Call) (any, error) {
@@ -145,6 +148,19 @@ func NodeFunc[C any](spec NodeSpec, fn func(ctx context.Context, call *Call, con
 		return fn(ctx, call, config)
 	}
 	return n
+}
+
+// holdsObject reports whether a value of the type can be read from a JSON object.
+func holdsObject(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Struct:
+		return t != reflect.TypeFor[time.Time]()
+	case reflect.Map:
+		return t.Key().Kind() == reflect.String
+	case reflect.Pointer:
+		return holdsObject(t.Elem())
+	}
+	return false
 }
 
 type funcNode struct {

@@ -29,8 +29,13 @@ type StartParams struct {
 //
 // It needs workflow.execute on the workflow and nothing else: what the nodes may
 // use was checked for whoever published the version. Errors: NotFound, Conflict
-// for a workflow that was never published, Invalid for an input with faults.
-func (s *Service) Start(ctx context.Context, in StartParams) (Run, error) {
+// for a workflow that was never published, Invalid for an input with faults,
+// Unavailable when the database does not take the run within half a lease: so
+// ends a start inside a transaction of the caller's own that holds what the start
+// waits for. StartTx is for that.
+func (s *Service) Start(ctx context.Context, in StartParams) (_ Run, err error) {
+	ctx, patient := s.patient(ctx)
+	defer func() { err = patient(err) }()
 	b, err := s.begin(ctx, s.cfg.DB.DB, in)
 	if err != nil {
 		return Run{}, err
@@ -52,7 +57,14 @@ func (s *Service) Start(ctx context.Context, in StartParams) (Run, error) {
 // Let a service start it ([auth.ServicePrincipal]). The rights of a member may be
 // read on another connection of the pool, and when all of them are in
 // transactions that wait for that, none goes on.
-func (s *Service) StartTx(ctx context.Context, tx *sql.Tx, in StartParams) (Run, error) {
+//
+// Errors: those of Start, and Invalid for a transaction that is nil, ended or of
+// another database.
+func (s *Service) StartTx(ctx context.Context, tx *sql.Tx, in StartParams) (_ Run, err error) {
+	if tx == nil {
+		return Run{}, errNoTx()
+	}
+	defer func() { err = ofHostTx(err) }()
 	db := s.cfg.DB.Joined(tx)
 	b, err := s.begin(ctx, db, in)
 	if err != nil {

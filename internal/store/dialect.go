@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/uptrace/bun"
 	"github.com/uptrace/bun/dialect/pgdialect"
@@ -92,9 +93,11 @@ const (
 	pgUnique        = "23505"
 	pgForeignKey    = "23503"
 	pgInvalidText   = "22P02"
+	pgNoTable       = "42P01"
 	pgSerialization = "40001"
 	pgDeadlock      = "40P01"
 
+	sqliteError      = 1
 	sqliteBusy       = 5
 	sqliteLocked     = 6
 	sqliteForeignKey = 787
@@ -117,6 +120,12 @@ func IsForeignKey(err error) bool {
 // not one (PostgreSQL refuses it, SQLite does not find it) is also missing.
 func IsMissing(err error) bool {
 	return errors.Is(err, sql.ErrNoRows) || sqlState(err) == pgInvalidText
+}
+
+// IsNoTable reports whether err says that there is no table of the name. SQLite
+// has one code for all that is wrong with a statement, and a text for this.
+func IsNoTable(err error) bool {
+	return sqlState(err) == pgNoTable || sqliteCode(err) == sqliteError && strings.Contains(err.Error(), "no such table")
 }
 
 // isTransient reports whether the same transaction may succeed when tried again.
