@@ -20,6 +20,7 @@ var dependencies = map[string]string{
 	"github.com/jackc/pgx/v5":                      "PostgreSQL driver",
 	"github.com/netresearch/go-cron":               "parser of cron expressions",
 	"github.com/redis/go-redis/v9":                 "Redis client that hosts already have",
+	"github.com/tetratelabs/wazero":                "WebAssembly without cgo, for scripts of users",
 	"github.com/uptrace/bun":                       "one SQL builder for both dialects",
 	"github.com/uptrace/bun/dialect/pgdialect":     "PostgreSQL for bun",
 	"github.com/uptrace/bun/dialect/sqlitedialect": "SQLite for bun",
