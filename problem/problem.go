@@ -34,6 +34,13 @@ const (
 	Internal        Kind = "internal"        // 500: a fault of ours; the cause is in the log
 )
 
+// Kinds lists all of them, in the order above.
+func Kinds() []Kind {
+	return []Kind{
+		Invalid, Unauthenticated, Forbidden, NotFound, Conflict, Stale, TooLarge, RateLimited, Upstream, Unavailable, Timeout, Internal,
+	}
+}
+
 // Error is a failure with a public and a private face.
 //
 // It is a value to be built once and then returned; it is safe for concurrent

@@ -28,12 +28,7 @@ func (s *Service) Cancel(ctx context.Context, runID string) (Run, error) {
 		if run.Status.Final() {
 			return problem.New(problem.Conflict, "run_ended", "the run has ended already")
 		}
-		now := s.cfg.Clock.Now()
-		if nodes, err = cancelNodes(ctx, tx, &run, now); err != nil {
-			return err
-		}
-		run.Status, run.FinishedAt, run.OpenNodes, run.WaitingNodes = RunCancelled, &now, 0, 0
-		if err := saveRun(ctx, tx, &run); err != nil {
+		if nodes, err = s.terminate(ctx, tx, &run, RunCancelled, nil); err != nil {
 			return err
 		}
 		return s.cfg.Audit(ctx, tx, audit.Entry{
@@ -44,12 +39,36 @@ func (s *Service) Cancel(ctx context.Context, runID string) (Run, error) {
 	if err != nil {
 		return Run{}, err
 	}
-	for i := range nodes {
-		s.events.node(ctx, &nodes[i], "", nil)
-	}
-	s.events.run(ctx, &run, nil)
-	s.engine.ended(ctx, &run)
+	s.engine.terminated(ctx, &run, nodes, nil)
 	return run.run(), nil
+}
+
+// terminate ends a run from outside, whatever its nodes do: its row is locked,
+// and it has not ended yet. It returns the nodes that this cancelled.
+func (s *Service) terminate(ctx context.Context, tx bun.IDB, run *runRow, status RunStatus, f *Failure) ([]nodeRow, error) {
+	now := s.cfg.Clock.Now()
+	nodes, err := cancelNodes(ctx, tx, run, now)
+	if err != nil {
+		return nil, err
+	}
+	if f != nil {
+		_, err := tx.NewUpdate().Model((*runDataRow)(nil)).Set("error = ?", f.column()).
+			Where("run_id = ?", run.ID).Where("tenant_id = ?", run.TenantID).Exec(ctx)
+		if err != nil {
+			return nil, err
+		}
+	}
+	run.Status, run.FinishedAt, run.OpenNodes, run.WaitingNodes = status, &now, 0, 0
+	return nodes, saveRun(ctx, tx, run)
+}
+
+// terminated does what follows a terminate, after its commit.
+func (e *engine) terminated(ctx context.Context, run *runRow, nodes []nodeRow, f *Failure) {
+	for i := range nodes {
+		e.s.events.node(ctx, &nodes[i], "", nil)
+	}
+	e.s.events.run(ctx, run, f)
+	e.ended(ctx, run)
 }
 
 // cancelNodes cancels every node of a run that has not ended.
@@ -66,6 +85,7 @@ func cancelNodes(ctx context.Context, tx bun.IDB, run *runRow, now time.Time) ([
 func (e *engine) ended(ctx context.Context, run *runRow) {
 	e.inFlight.cancelRun(run.ID, errRunEnded)
 	e.waiters.tell(run.ID)
+	e.aftermath.owe(run)
 	if after := e.s.cfg.Hooks.AfterEnd; after != nil {
 		e.guard("Hooks.AfterEnd", func() { after(ctx, run.run()) })
 	}

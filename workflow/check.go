@@ -44,6 +44,7 @@ func compile(g Graph, types catalogue) (*plan, error) {
 		c.nodes()
 		c.edges()
 		c.shape()
+		c.settings()
 	}
 	return c.plan, c.faults.Err("graph_invalid", "the workflow's graph is not valid")
 }
@@ -97,12 +98,16 @@ func (c *checker) policy(path string, p Policy) {
 		c.faults.Check(value == "" || slices.Contains(allowed, value), path+"."+field, "must be one of "+strings.Join(allowed, ", "))
 	}
 	between("timeout", p.Timeout, time.Millisecond, 24*time.Hour)
+	between("totalTimeout", p.TotalTimeout, 0, maxRunTimeout)
 	oneOf("onError", string(p.OnError), string(OnErrorFail), string(OnErrorBranch), string(OnErrorContinue))
 	oneOf("join", string(p.Join), string(JoinAll), string(JoinAny), string(JoinAllSucceeded))
 	if r := p.Retry; r != nil {
 		c.faults.Check(r.Max >= 0 && r.Max <= 100, path+".retry.max", "must be between 0 and 100")
 		between("retry.delay", r.Delay, 0, 24*time.Hour)
 		between("retry.maxDelay", r.MaxDelay, 0, 24*time.Hour)
+		for _, k := range slices.Concat(r.On, r.Except) {
+			c.faults.Check(slices.Contains(problem.Kinds(), k), path+".retry", "names a kind of failure that is not known")
+		}
 		oneOf("retry.backoff", string(r.Backoff), string(BackoffFixed), string(BackoffLinear), string(BackoffExponential))
 	}
 }
@@ -323,6 +328,9 @@ func (p *plan) grants() []auth.Grant {
 // the caller may use it.
 func (s *Service) references(ctx context.Context, p *plan) error {
 	var faults problem.Faults
+	if err := s.handlerReference(ctx, p, &faults); err != nil {
+		return err
+	}
 	for _, n := range p.graph.Nodes {
 		g, ok := p.nodes[n.Key].nodeType.node.(Granter)
 		if !ok {

@@ -41,12 +41,13 @@ type engine struct {
 	queueDown atomic.Bool
 	wake      chan struct{} // makes the sweeper look at once
 
-	inFlight inFlight
-	waiters  waiters
+	inFlight  inFlight
+	waiters   waiters
+	aftermath aftermath
 }
 
 func newEngine(s *Service) *engine {
-	e := &engine{s: s, wake: make(chan struct{}, 1)}
+	e := &engine{s: s, wake: make(chan struct{}, 1), aftermath: newAftermath()}
 	if s.cfg.Slots > 0 {
 		e.slots = make(chan struct{}, s.cfg.Slots)
 	}
@@ -74,6 +75,7 @@ func (s *Service) StartEngine(ctx context.Context) error {
 	e.loop(e.ctx, "heartbeat", e.heartbeat)
 	e.loop(e.ctx, "sweeper", e.sweep)
 	e.loop(e.ctx, "compare", e.compare)
+	e.loop(e.ctx, "aftermath", e.payDebts)
 	if e.slots != nil {
 		e.crew.muster()
 		e.loop(queueCtx, "queue", e.serveQueue)

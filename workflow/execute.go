@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"runtime/debug"
 	"time"
 
@@ -36,8 +35,11 @@ type outcome struct {
 func (e *engine) execute(slot *slot, c *claim) outcome {
 	ctx, cancel := context.WithCancelCause(auth.NewContext(e.ctx, c.principal()))
 	defer cancel(nil)
-	timeout := time.Duration(c.def().policy.Timeout)
-	timer := time.AfterFunc(timeout, func() { cancel(errAttemptTimeout) })
+	limit, overrun := c.limit(e.s.cfg.Clock.Now())
+	if limit <= 0 {
+		return e.failed(c, overrun)
+	}
+	timer := time.AfterFunc(limit, func() { cancel(errAttemptTimeout) })
 	defer timer.Stop()
 	defer e.inFlight.begin(*c.node.Token, c.run.ID, cancel)()
 
@@ -53,7 +55,7 @@ func (e *engine) execute(slot *slot, c *claim) outcome {
 	case errors.Is(err, errNotPrepared):
 		return outcome{cause: errNotPrepared}
 	case errors.Is(cause, errAttemptTimeout):
-		err = problem.Newf(problem.Timeout, "node_timeout", "the attempt took longer than %s", Duration(timeout)).Because(err)
+		err = overrun.Because(err)
 	}
 	var out outcome
 	if err == nil {
@@ -192,8 +194,8 @@ func (e *engine) failed(c *claim, err error) outcome {
 		e.s.cfg.Logger.Error("workflow engine: node failed", "run", c.run.ID, "node", c.node.Key, "attempt", c.node.Attempt, "error", err)
 	}
 	policy := c.def().policy
-	if r := policy.Retry; r != nil && c.node.Attempt <= r.Max && curable(p.Kind) {
-		return outcome{status: NodeReady, failure: f, delay: max(r.delay(c.node.Attempt), p.RetryAfter)}
+	if delay, ok := policy.again(p, c.node.Attempt, c.left(e.s.cfg.Clock.Now())); ok {
+		return outcome{status: NodeReady, failure: f, delay: delay}
 	}
 	return outcome{status: NodeFailed, failure: f, port: policy.OnError.port()}
 }
@@ -208,38 +210,4 @@ func (o OnError) port() string {
 		return PortSuccess
 	}
 	return ""
-}
-
-// curable reports whether another attempt may end differently.
-func curable(k problem.Kind) bool {
-	switch k {
-	case problem.Invalid, problem.Unauthenticated, problem.Forbidden, problem.NotFound, problem.Conflict, problem.TooLarge:
-		return false
-	}
-	return true
-}
-
-// delay is how long to wait after a failed attempt: it grows as the back-off
-// says, and half of it is random so that what failed together does not come
-// back together.
-func (r *Retry) delay(attempt int) time.Duration {
-	base, most := time.Duration(r.Delay), time.Duration(r.MaxDelay)
-	if base == 0 {
-		base = defaultRetryDelay
-	}
-	if most == 0 {
-		most = defaultRetryMaxDelay
-	}
-	d := base
-	switch r.Backoff {
-	case BackoffFixed:
-	case BackoffLinear:
-		d = base * time.Duration(attempt)
-	default:
-		d = base << min(attempt-1, 30)
-	}
-	if d <= 0 || d > most {
-		d = most
-	}
-	return d/2 + rand.N(d/2+1)
 }

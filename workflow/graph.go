@@ -7,13 +7,16 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/jetadmin/jetadmin/problem"
 )
 
 // Graph is what a workflow does: nodes, and edges from an output port of one to
 // another. It has exactly one node of type "start" and no cycles.
 type Graph struct {
-	Nodes []GraphNode `json:"nodes"`
-	Edges []Edge      `json:"edges"`
+	Nodes    []GraphNode `json:"nodes"`
+	Edges    []Edge      `json:"edges"`
+	Settings *Settings   `json:"settings,omitempty" doc:"of its runs as a whole"`
 }
 
 // MarshalJSON writes a graph without edges as one with an empty list of them.
@@ -62,18 +65,25 @@ const (
 // most 5 minutes, join "all", a failure fails the run.
 type Policy struct {
 	Timeout Duration `json:"timeout,omitempty" doc:"of one attempt; default 5m, at most 24h"`
-	Retry   *Retry   `json:"retry,omitempty"`
-	OnError OnError  `json:"onError,omitempty" enum:"fail,branch,continue" doc:"after the last attempt failed; default fail"`
-	Join    Join     `json:"join,omitempty" enum:"all,any,allSucceeded" doc:"when a node with several incoming edges runs; default all"`
+
+	TotalTimeout Duration `json:"totalTimeout,omitempty" doc:"of the node from when it is ready, over its attempts and the pauses between them; default without limit, at most 366d"`
+
+	Retry   *Retry  `json:"retry,omitempty"`
+	OnError OnError `json:"onError,omitempty" enum:"fail,branch,continue" doc:"after the last attempt failed; default fail"`
+	Join    Join    `json:"join,omitempty" enum:"all,any,allSucceeded" doc:"when a node with several incoming edges runs; default all"`
 }
 
 // Retry says how often and how fast a failed attempt is repeated. A failure
-// that cannot change (bad input, no right, not found) is never repeated.
+// that cannot change (bad input, no right, not found) is repeated only when On
+// names its kind.
 type Retry struct {
 	Max      int      `json:"max" doc:"attempts after the first; at most 100"`
 	Backoff  Backoff  `json:"backoff,omitempty" enum:"fixed,linear,exponential" doc:"default exponential"`
 	Delay    Duration `json:"delay,omitempty" doc:"before the first repetition; default 1s"`
-	MaxDelay Duration `json:"maxDelay,omitempty" doc:"upper bound of the delay; default 5m"`
+	MaxDelay Duration `json:"maxDelay,omitempty" doc:"upper bound of the delay; default 5m. A remote service that asks for more by Retry-After gets up to 1h"`
+
+	On     []problem.Kind `json:"on,omitempty" doc:"only failures of these kinds are repeated; default: all that may pass by themselves"`
+	Except []problem.Kind `json:"except,omitempty" doc:"failures of these kinds are not repeated, when on is not given"`
 }
 
 // Backoff is how the delay between attempts grows. The delay that is really

@@ -53,6 +53,11 @@ type runRow struct {
 	CreatedAt       time.Time
 	StartedAt       *time.Time
 	FinishedAt      *time.Time
+	Priority        int        // see Priority.rank
+	DeadlineAt      *time.Time // when the run times out
+	LookAt          *time.Time // when to see whether its time, or that of a node, is over
+	OnFailure       *string    // the workflow that is still to be started should this run fail
+	FailureDepth    int        // how many failures led to this run, each the handler of the one before
 }
 
 type runDataRow struct {

@@ -14,7 +14,7 @@ import (
 	"github.com/jetadmin/jetadmin/problem"
 )
 
-// RunStatus is where a run stands. The last three never change again.
+// RunStatus is where a run stands. The last four never change again.
 type RunStatus string
 
 // The statuses of a run.
@@ -25,11 +25,12 @@ const (
 	RunSucceeded RunStatus = "succeeded"
 	RunFailed    RunStatus = "failed"
 	RunCancelled RunStatus = "cancelled"
+	RunTimedOut  RunStatus = "timedOut"
 )
 
 // Final reports whether the run has ended.
 func (s RunStatus) Final() bool {
-	return s == RunSucceeded || s == RunFailed || s == RunCancelled
+	return s == RunSucceeded || s == RunFailed || s == RunCancelled || s == RunTimedOut
 }
 
 // NodeStatus is where a node of a run stands.
@@ -52,8 +53,9 @@ type Trigger string
 
 // The triggers.
 const (
-	TriggerAPI Trigger = "api" // a person or key
-	TriggerGo  Trigger = "go"  // a part of the host program
+	TriggerAPI     Trigger = "api"     // a person or key
+	TriggerFailure Trigger = "failure" // the failure of another run
+	TriggerGo      Trigger = "go"      // a part of the host program
 )
 
 // Run is one execution of a version of a workflow.
@@ -61,12 +63,14 @@ type Run struct {
 	ID              string     `json:"id"`
 	WorkflowID      string     `json:"workflowId"`
 	WorkflowVersion int        `json:"workflowVersion"`
-	Status          RunStatus  `json:"status" enum:"queued,running,waiting,succeeded,failed,cancelled"`
-	Trigger         Trigger    `json:"trigger" enum:"api,go"`
+	Status          RunStatus  `json:"status" enum:"queued,running,waiting,succeeded,failed,cancelled,timedOut"`
+	Trigger         Trigger    `json:"trigger" enum:"api,failure,go"`
 	IdempotencyKey  string     `json:"idempotencyKey,omitempty"`
+	Priority        Priority   `json:"priority" enum:"low,normal,high"`
 	StartedBy       string     `json:"startedBy"`
 	CreatedAt       time.Time  `json:"createdAt"`
 	StartedAt       *time.Time `json:"startedAt,omitempty"`
+	DeadlineAt      *time.Time `json:"deadlineAt,omitempty" doc:"when it times out"`
 	FinishedAt      *time.Time `json:"finishedAt,omitempty"`
 }
 
@@ -239,7 +243,8 @@ func (p *plan) runNodes(status RunStatus, rows []nodeRow) []RunNode {
 func (r *runRow) run() Run {
 	run := Run{
 		ID: r.ID, WorkflowID: r.WorkflowID, WorkflowVersion: r.WorkflowVersion, Status: r.Status, Trigger: r.Trigger,
-		StartedBy: r.StartedBy, CreatedAt: r.CreatedAt, StartedAt: r.StartedAt, FinishedAt: r.FinishedAt,
+		Priority: priorityOf(r.Priority), StartedBy: r.StartedBy, CreatedAt: r.CreatedAt, StartedAt: r.StartedAt,
+		DeadlineAt: r.DeadlineAt, FinishedAt: r.FinishedAt,
 	}
 	if r.IdempotencyKey != nil {
 		run.IdempotencyKey = *r.IdempotencyKey

@@ -165,6 +165,7 @@ func newBeginning(p *plan, w workflowRow, who *auth.Principal, in StartParams, i
 			b.run.OpenNodes++
 		}
 	}
+	b.run.settle(p.graph.settings())
 	if b.run.OpenNodes == 0 { // nothing but a start node
 		b.run.Status, b.run.StartedAt, b.run.FinishedAt = RunSucceeded, &now, &now
 	}

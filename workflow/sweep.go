@@ -30,10 +30,14 @@ const (
 // processes.
 func (e *engine) sweep(ctx context.Context) {
 	var connected time.Time // since when the database has answered without a gap
-	var reclaimed time.Time
+	var reclaimed, expired time.Time
 	var lapses int64
 	for e.pause(ctx) {
 		err := e.sweepOnce(ctx)
+		if err == nil && time.Since(expired) >= expireEvery {
+			expired = time.Now()
+			err = e.expire(ctx)
+		}
 		switch now := time.Now(); {
 		case err != nil:
 			connected = time.Time{}

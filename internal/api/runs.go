@@ -98,7 +98,7 @@ type listRunsInput struct {
 	TenantPath
 	PageInput
 	WorkflowID string             `query:"workflowId" maxLength:"100" doc:"only runs of this workflow"`
-	Status     workflow.RunStatus `query:"status" enum:"queued,running,waiting,succeeded,failed,cancelled" doc:"only runs in this status"`
+	Status     workflow.RunStatus `query:"status" enum:"queued,running,waiting,succeeded,failed,cancelled,timedOut" doc:"only runs in this status"`
 }
 
 func (a *API) listRuns(ctx context.Context, in *listRunsInput) (*output[page.Page[workflow.Run]], error) {
