@@ -249,7 +249,7 @@ func TestANodeHasATotalTime(t *testing.T) {
 		often := step("work", "flaky", nil)
 		often.Policy = &workflow.Policy{TotalTimeout: 300 * ms, Retry: &workflow.Retry{Max: 100, Delay: 50 * ms, Backoff: workflow.BackoffFixed}}
 		d := b.run(t, b.publish(t, chain(often)), nil)
-		if d.Status != workflow.RunFailed || d.Error.Code != "node_failed" {
+		if d.Status != workflow.RunFailed {
 			t.Errorf("%s %+v", d.Status, d.Error)
 		}
 		if n := tries.Load(); n < 2 || n > 12 {
