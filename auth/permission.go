@@ -60,6 +60,18 @@ const (
 	RunList   Permission = "run.list"
 	RunRead   Permission = "run.read"
 	RunCancel Permission = "run.cancel"
+
+	ScheduleList   Permission = "schedule.list"
+	ScheduleRead   Permission = "schedule.read"
+	ScheduleCreate Permission = "schedule.create"
+	ScheduleUpdate Permission = "schedule.update"
+	ScheduleDelete Permission = "schedule.delete"
+
+	WebhookList   Permission = "webhook.list"
+	WebhookRead   Permission = "webhook.read"
+	WebhookCreate Permission = "webhook.create"
+	WebhookUpdate Permission = "webhook.update"
+	WebhookDelete Permission = "webhook.delete"
 )
 
 // Permissions lists all of them, in the order above.
@@ -74,6 +86,8 @@ func Permissions() []Permission {
 		QueryList, QueryRead, QueryCreate, QueryUpdate, QueryDelete, QueryTest, QueryExecute,
 		WorkflowList, WorkflowRead, WorkflowCreate, WorkflowUpdate, WorkflowDelete, WorkflowPublish, WorkflowExecute,
 		RunList, RunRead, RunCancel,
+		ScheduleList, ScheduleRead, ScheduleCreate, ScheduleUpdate, ScheduleDelete,
+		WebhookList, WebhookRead, WebhookCreate, WebhookUpdate, WebhookDelete,
 	}
 }
 

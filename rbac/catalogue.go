@@ -98,5 +98,17 @@ func titles() []titled {
 		{auth.RunList, "List runs"},
 		{auth.RunRead, "See a run with its data"},
 		{auth.RunCancel, "Cancel a run"},
+
+		{auth.ScheduleList, "List schedules"},
+		{auth.ScheduleRead, "See a schedule and its next times"},
+		{auth.ScheduleCreate, "Create schedules"},
+		{auth.ScheduleUpdate, "Change, pause and resume schedules"},
+		{auth.ScheduleDelete, "Delete schedules"},
+
+		{auth.WebhookList, "List webhooks"},
+		{auth.WebhookRead, "See a webhook and its path"},
+		{auth.WebhookCreate, "Create webhooks"},
+		{auth.WebhookUpdate, "Change webhooks and their secrets"},
+		{auth.WebhookDelete, "Delete webhooks"},
 	}
 }

@@ -53,9 +53,11 @@ type Trigger string
 
 // The triggers.
 const (
-	TriggerAPI     Trigger = "api"     // a person or key
-	TriggerFailure Trigger = "failure" // the failure of another run
-	TriggerGo      Trigger = "go"      // a part of the host program
+	TriggerAPI      Trigger = "api"     // a person or key
+	TriggerFailure  Trigger = "failure" // the failure of another run
+	TriggerGo       Trigger = "go"      // a part of the host program
+	TriggerSchedule Trigger = "schedule"
+	TriggerWebhook  Trigger = "webhook"
 )
 
 // Run is one execution of a version of a workflow.
@@ -64,7 +66,7 @@ type Run struct {
 	WorkflowID      string     `json:"workflowId"`
 	WorkflowVersion int        `json:"workflowVersion"`
 	Status          RunStatus  `json:"status" enum:"queued,running,waiting,succeeded,failed,cancelled,timedOut"`
-	Trigger         Trigger    `json:"trigger" enum:"api,failure,go"`
+	Trigger         Trigger    `json:"trigger" enum:"api,failure,go,schedule,webhook"`
 	IdempotencyKey  string     `json:"idempotencyKey,omitempty"`
 	Priority        Priority   `json:"priority" enum:"low,normal,high"`
 	StartedBy       string     `json:"startedBy"`

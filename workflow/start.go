@@ -22,6 +22,8 @@ type StartParams struct {
 	// IdempotencyKey, when set, makes a second start of the same workflow with the
 	// same key return the first run, for ever. At most 200 characters.
 	IdempotencyKey string
+
+	trigger Trigger // of a schedule or webhook; "" = whoever calls
 }
 
 // Start begins a run of the published version and returns at once; the run is
@@ -120,6 +122,7 @@ func (s *Service) begin(ctx context.Context, db bun.IDB, in StartParams) (*begin
 func (p *plan) input(in StartParams) (map[string]any, error) {
 	var f problem.Faults
 	f.Check(len(in.IdempotencyKey) <= 200, "idempotencyKey", "must have at most 200 characters")
+	f.Check(!in.reserved(), "idempotencyKey", "must not begin like those of schedules and webhooks")
 	start := p.nodes[p.start]
 	raw := in.Input
 	if raw == nil {
@@ -137,11 +140,8 @@ func newBeginning(p *plan, w workflowRow, who *auth.Principal, in StartParams, i
 	b := &beginning{
 		run: runRow{
 			ID: id.New(), TenantID: who.TenantID, WorkflowID: w.ID, WorkflowVersion: w.PublishedVersion,
-			Status: RunQueued, Trigger: TriggerAPI, StartedBy: who.Actor(), OnBehalfOf: who.UserID, CreatedAt: now,
+			Status: RunQueued, Trigger: in.startedBy(who), StartedBy: who.Actor(), OnBehalfOf: who.UserID, CreatedAt: now,
 		},
-	}
-	if who.Kind == auth.KindService {
-		b.run.Trigger = TriggerGo
 	}
 	if in.IdempotencyKey != "" {
 		b.run.IdempotencyKey = &in.IdempotencyKey

@@ -63,6 +63,15 @@ func (d Dialect) After() string {
 	return "clock_timestamp() + ? * interval '1 millisecond'"
 }
 
+// NowMillis is the database's clock in milliseconds since 1970, for those who
+// have to calculate with it.
+func (d Dialect) NowMillis() string {
+	if d == SQLite {
+		return "CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)"
+	}
+	return "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+}
+
 // ForUpdate locks the rows of a SELECT until the end of the transaction. SQLite
 // has one writer, and every transaction is a writing one from its start.
 func (d Dialect) ForUpdate() string {
