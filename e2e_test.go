@@ -292,7 +292,7 @@ func (j *journey) watchARun() {
 	}
 	steps = slices.DeleteFunc(steps, func(s string) bool { return s == "none skipped" })
 	want := []string{
-		"run running", "orders running", "orders succeeded", "any running", "any succeeded",
+		"run queued", "run running", "orders running", "orders succeeded", "any running", "any succeeded",
 		"count running", "count succeeded", "end running", "end succeeded", "run succeeded",
 	}
 	if !reflect.DeepEqual(steps, want) {

@@ -110,7 +110,7 @@ func (a *App) buildEvents() (err error) {
 	}
 	a.events, err = realtime.New(realtime.Config{
 		AllowedOrigins: a.cfg.AllowedOrigins, Authenticate: a.auth.Authenticate, AuthenticateToken: a.auth.AuthenticateToken,
-		Authorize: a.authorizeTopic, Bus: bus, Logger: a.cfg.Logger, Revalidate: a.auth.Revalidate,
+		Authorize: a.authorizeTopic, Bus: bus, Logger: a.cfg.Logger, OnDemand: []string{"run"}, Revalidate: a.auth.Revalidate,
 	})
 	if err != nil {
 		return fmt.Errorf("jetadmin.Config.AllowedOrigins: %w", err)
@@ -135,7 +135,7 @@ func (a *App) buildWorkflows(pages *page.Signer, outbound egress.Policy) error {
 	a.workflows, err = workflow.New(workflow.Config{
 		Audit: a.audit.Record, Authorize: a.roles.Authorize, CheckReference: a.checkReference, DB: a.db,
 		Hooks: a.cfg.Hooks.Workflow, Logger: a.cfg.Logger, Nodes: append(builtin, a.cfg.Nodes...), Pages: pages,
-		Publish: a.publish, Queue: queue, Slots: a.cfg.Workers,
+		Publish: a.publish, Queue: queue, Slots: a.cfg.Workers, Watched: a.events.Wanted,
 	})
 	if err != nil {
 		return fmt.Errorf("jetadmin.Config.Nodes: %w", err)

@@ -33,6 +33,17 @@ type Background interface {
 	Stop(ctx context.Context) error
 }
 
+// Selective is what a [Bus] has that knows whether anybody may want the events of
+// a topic: somebody watches it, in whatever process, or may come back to its
+// history. It may say yes to what nobody wants, not the other way round.
+//
+// Events of a topic that is not wanted need not be published. Its numbers stay
+// where they are, and when a reader begins the topic later, [History].Partial says
+// that there may have been events before.
+type Selective interface {
+	Wanted(ctx context.Context, topics []string) ([]bool, error)
+}
+
 // Message is an event on its way.
 type Message struct {
 	Seq  int64  // the number within the topic, given by the bus
@@ -45,6 +56,7 @@ type History struct {
 	Base     int64     // where the numbers began: the first message had Base+1
 	Last     int64     // the number of the newest message; Base when there was none
 	Messages []Message // those asked for, as far as they are still there
+	Partial  bool      // a reader began the topic, not its first message
 }
 
 // Retention limits what a bus keeps for readers that come back.

@@ -38,7 +38,7 @@ func NewMemoryBus() *MemoryBus {
 
 // Publish implements [Bus]. It calls the watchers before it returns, and never fails.
 func (b *MemoryBus) Publish(_ context.Context, topic string, m Message) error {
-	for !b.use(topic).append(m, b.Retention.withDefaults()) {
+	for !b.use(topic, false).append(m, b.Retention.withDefaults()) {
 		// Put away between the two calls: use makes it anew.
 	}
 	return nil
@@ -47,7 +47,7 @@ func (b *MemoryBus) Publish(_ context.Context, topic string, m Message) error {
 // Watch implements [Bus]. It never fails.
 func (b *MemoryBus) Watch(_ context.Context, topic string, deliver func(Message)) (int64, func(), error) {
 	for {
-		t := b.use(topic)
+		t := b.use(topic, true)
 		if last, stop, ok := t.watch(deliver); ok {
 			return last, stop, nil
 		}
@@ -57,21 +57,32 @@ func (b *MemoryBus) Watch(_ context.Context, topic string, deliver func(Message)
 // Read implements [Bus]. It never fails.
 func (b *MemoryBus) Read(_ context.Context, topic string, after int64, limit int) (History, error) {
 	for {
-		if h, ok := b.use(topic).read(after, limit); ok {
+		if h, ok := b.use(topic, true).read(after, limit); ok {
 			return h, nil
 		}
 	}
 }
 
+// Wanted implements [Selective]. It never fails.
+func (b *MemoryBus) Wanted(_ context.Context, topics []string) ([]bool, error) {
+	wanted := make([]bool, len(topics))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for i, topic := range topics {
+		_, wanted[i] = b.topics[topic]
+	}
+	return wanted, nil
+}
+
 // use finds or begins a topic and puts away what was not used for long.
-func (b *MemoryBus) use(topic string) *memoryTopic {
+func (b *MemoryBus) use(topic string, reader bool) *memoryTopic {
 	now := time.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	t, ok := b.topics[topic]
 	if !ok {
 		base := max(now.UnixMicro(), b.floor)
-		t = &memoryTopic{name: topic, kept: &b.kept, base: base, last: base}
+		t = &memoryTopic{name: topic, kept: &b.kept, base: base, last: base, partial: reader}
 		t.place = b.recent.PushFront(t)
 		b.topics[topic] = t
 		b.kept.Add(topicCost)

@@ -15,6 +15,8 @@ type memoryTopic struct {
 	place *list.Element // guarded by the bus
 	used  time.Time     // guarded by the bus
 
+	partial bool // see [History].Partial
+
 	mu       sync.Mutex
 	gone     bool // put away: whoever still holds it must ask the bus again
 	base     int64
@@ -77,7 +79,7 @@ func (t *memoryTopic) read(after int64, limit int) (History, bool) {
 	defer t.mu.Unlock()
 	from := sort.Search(len(t.log), func(i int) bool { return t.log[i].Seq > after })
 	to := min(from+limit, len(t.log))
-	return History{Base: t.base, Last: t.last, Messages: append([]Message(nil), t.log[from:to]...)}, !t.gone
+	return History{Base: t.base, Last: t.last, Messages: append([]Message(nil), t.log[from:to]...), Partial: t.partial}, !t.gone
 }
 
 // putAway forgets the history. A topic that nobody watches is then gone.

@@ -105,6 +105,28 @@ func (b *RedisBus) Read(ctx context.Context, topic string, after int64, limit in
 	return b.history(ctx, topic, after, limit, 0)
 }
 
+// Wanted implements [Selective], in one round trip. A topic is wanted as long as
+// it has a number, which outlives its watchers, or has a subscriber at Redis,
+// which outlives the loss of its number.
+func (b *RedisBus) Wanted(ctx context.Context, topics []string) ([]bool, error) {
+	pipe := b.rdb.Pipeline()
+	numbered := make([]*redis.IntCmd, len(topics))
+	channels := make([]string, len(topics))
+	for i, topic := range topics {
+		numbered[i] = pipe.Exists(ctx, b.keys(topic)[0])
+		channels[i] = b.channel(topic)
+	}
+	subscribers := pipe.PubSubNumSub(ctx, channels...)
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, unavailable(err)
+	}
+	wanted := make([]bool, len(topics))
+	for i := range topics {
+		wanted[i] = numbered[i].Val() > 0 || subscribers.Val()[channels[i]] > 0
+	}
+	return wanted, nil
+}
+
 // history reads a topic whose number is known to have reached floor.
 func (b *RedisBus) history(ctx context.Context, topic string, after int64, limit int, floor int64) (History, error) {
 	age := stateAges * b.Retention.withDefaults().Age
@@ -141,7 +163,7 @@ func unavailable(cause error) error {
 var errAnswer = errors.New("unexpected answer of the read script")
 
 func parseHistory(answer []any) (h History, err error) {
-	if len(answer) != 3 {
+	if len(answer) != 4 {
 		return h, errAnswer
 	}
 	if h.Base, err = parseNumber(answer[0]); err != nil {
@@ -150,6 +172,8 @@ func parseHistory(answer []any) (h History, err error) {
 	if h.Last, err = parseNumber(answer[1]); err != nil {
 		return h, err
 	}
+	began, _ := answer[3].(int64)
+	h.Partial = began == 1
 	entries, _ := answer[2].([]any)
 	for _, entry := range entries {
 		m, err := parseEntry(entry)

@@ -80,12 +80,26 @@ func (l *redisListener) change(channel string) {
 	signal(l.changed)
 }
 
+// renewal is how often the numbers of watched topics are kept from expiring.
+const renewal = 20 * time.Second
+
 // follow keeps the subscriptions at Redis to those that are wanted. What fails
 // here is made good by the next connection, which begins with all of them.
 func (l *redisListener) follow(ctx context.Context) {
+	renew := time.NewTicker(renewal)
+	defer renew.Stop()
+	var catching sync.WaitGroup
+	defer catching.Wait()
 	for {
 		select {
 		case <-l.changed:
+		case <-renew.C:
+			for _, t := range l.lost(ctx) {
+				if t.begin() {
+					catching.Go(func() { l.catchUp(ctx, t) })
+				}
+			}
+			continue
 		case <-ctx.Done():
 			return
 		}
@@ -99,6 +113,34 @@ func (l *redisListener) follow(ctx context.Context) {
 		}
 		l.link.Unlock()
 	}
+}
+
+// lost prolongs the numbers of watched topics and returns the topics that have
+// none any more: to publishers they look as if nobody watched.
+func (l *redisListener) lost(ctx context.Context) []*redisTopic {
+	l.mu.Lock()
+	topics := make([]*redisTopic, 0, len(l.topics))
+	for _, t := range l.topics {
+		topics = append(topics, t)
+	}
+	l.mu.Unlock()
+	if len(topics) == 0 {
+		return nil
+	}
+	age := stateAges * l.bus.Retention.withDefaults().Age
+	pipe := l.bus.rdb.Pipeline()
+	prolonged := make([]*redis.BoolCmd, len(topics))
+	for i, t := range topics {
+		prolonged[i] = pipe.PExpire(ctx, l.bus.keys(t.name)[0], age)
+	}
+	_, _ = pipe.Exec(ctx) // each command has its own error
+	lost := topics[:0]
+	for i, t := range topics {
+		if there, err := prolonged[i].Result(); err == nil && !there {
+			lost = append(lost, t)
+		}
+	}
+	return lost
 }
 
 func (l *redisListener) takeChanges() (wanted, unwanted []string) {

@@ -5,13 +5,13 @@
 -- a number that the topic is known to have reached, so that it goes on rising
 -- after Redis lost its last writes
 --
--- Returns base, last and the log's entries.
+-- Returns base, last, the log's entries, and whether a reader began the topic.
 local state, log = KEYS[1], KEYS[2]
 
 if redis.call('HEXISTS', state, 'last') == 0 then
   local now = redis.call('TIME')
   local base = now[1] .. string.format('%06d', tonumber(now[2]))
-  redis.call('HSET', state, 'base', base, 'last', base)
+  redis.call('HSET', state, 'base', base, 'last', base, 'reader', 1)
   redis.call('DEL', log)
   redis.call('PEXPIRE', state, ARGV[3])
 end
@@ -23,4 +23,4 @@ local entries = {}
 if tonumber(ARGV[2]) > 0 then
   entries = redis.call('XRANGE', log, ARGV[1] .. '-0', '+', 'COUNT', ARGV[2])
 end
-return {redis.call('HGET', state, 'base'), redis.call('HGET', state, 'last'), entries}
+return {redis.call('HGET', state, 'base'), redis.call('HGET', state, 'last'), entries, redis.call('HEXISTS', state, 'reader')}

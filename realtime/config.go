@@ -60,6 +60,11 @@ type Config struct {
 	// MaxTopics is how many topics a connection may be subscribed to. Default: 256.
 	MaxTopics int
 
+	// OnDemand names the kinds of topics whose events are published only while
+	// [Hub.Wanted] says so. Who subscribes to one with since 0, and is the first,
+	// gets a gap at once: there may have been events that nobody kept. Default: none.
+	OnDemand []string
+
 	// PingInterval is how often a client is asked for a sign of life. It has as
 	// long as WriteTimeout to answer. Default: 25 seconds, which proxies accept.
 	PingInterval time.Duration
@@ -77,6 +82,12 @@ type Config struct {
 	// Revalidate says whether a principal's session, key, account and membership
 	// are still good, and returns him as he is now. Required.
 	Revalidate func(ctx context.Context, who *auth.Principal) (*auth.Principal, error)
+
+	// Samples make the events of topics of a kind, once a second while somebody is
+	// subscribed to the topic, and not otherwise. When there are subscribers in
+	// several processes, one of them makes the events for all, mostly. The context
+	// has no principal. Default: none.
+	Samples map[string]func(ctx context.Context, topic Topic) (Event, error)
 
 	// WriteTimeout is how long one frame may take to be taken by the network, and
 	// a message from a client to be complete once it has begun. Default: 10 seconds.

@@ -37,7 +37,9 @@
 // as a JavaScript number. A client that was away gives the last seq it saw as
 // since and gets what it missed, or a gap for the part that history no longer
 // holds: then it fetches the object again. A since of 0 asks for everything that
-// history still holds. An event with a [Event].Key tells a whole state; when a
+// history still holds. Events of some topics ([Config].OnDemand) are only made
+// while somebody watches or may come back; the first to watch such a topic with
+// since 0 begins with a gap of one number, and fetches the object too. An event with a [Event].Key tells a whole state; when a
 // reader is slow, those that a newer one of the same key replaced are left out,
 // without a gap.
 //

@@ -157,6 +157,24 @@ func (h *Hub) Emit(ctx context.Context, e Event) error {
 	return h.cfg.Bus.Publish(ctx, e.Topic, m)
 }
 
+// Wanted says of topics whether anybody may want their events, in whatever
+// process: somebody watches, or may come back for what was missed. What was
+// stored before the question was asked and is not wanted need not be published:
+// who subscribes later finds it where it is stored. A bus that cannot tell wants
+// everything.
+func (h *Hub) Wanted(ctx context.Context, topics []string) []bool {
+	if bus, ok := h.cfg.Bus.(Selective); ok {
+		if wanted, err := bus.Wanted(ctx, topics); err == nil {
+			return wanted
+		}
+	}
+	all := make([]bool, len(topics))
+	for i := range all {
+		all[i] = true
+	}
+	return all
+}
+
 // admit counts a connection in, and reports whether it is one too many.
 func (h *Hub) admit() (full bool, err error) {
 	h.mu.Lock()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // room is a topic that somebody in this process is subscribed to.
@@ -17,6 +19,9 @@ type room struct {
 	mu   sync.Mutex
 	last int64 // number of the newest message that came in
 	live map[*subscription]struct{}
+
+	heard    atomic.Int64       // when the newest message came in, in nanoseconds
+	sampling context.CancelFunc // ends the samples of the topic; nil = it has none
 }
 
 // join returns the room of a topic. Every join needs a part.
@@ -58,6 +63,9 @@ func (h *Hub) part(r *room) {
 		return
 	}
 	<-r.ready
+	if r.sampling != nil {
+		r.sampling()
+	}
 	if r.err == nil {
 		r.stop()
 	}
@@ -86,8 +94,9 @@ func (h *Hub) open(r *room) {
 		return
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.last = max(r.last, last)
+	r.mu.Unlock()
+	h.sample(r)
 }
 
 var errNotOpen = unavailable(errors.New("the bus did not open the topic"))
@@ -97,6 +106,7 @@ func (r *room) deliver(m Message) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.last = m.Seq
+	r.heard.Store(time.Now().UnixNano())
 	if len(r.live) == 0 {
 		return
 	}

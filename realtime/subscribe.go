@@ -3,6 +3,7 @@ package realtime
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -153,8 +154,11 @@ func (s *subscription) replay(id string, since int64) {
 	}
 	s.sent.Store(s.position)
 	c.reply(reply{ID: id, Op: opOK, Topic: s.topic.String(), Seq: s.position})
-	if lost {
+	switch {
+	case lost:
 		s.pushGap(min(h.Base+1, h.Last), h.Last)
+	case since == 0 && h.Partial && slices.Contains(c.hub.cfg.OnDemand, s.topic.Kind):
+		s.pushGap(h.Base, h.Base)
 	}
 	for s.take(h) && !s.room.enterAt(s) {
 		if h, err = s.read(s.position); err != nil {

@@ -130,12 +130,13 @@ func (c Config) validate() error {
 // Definitions, starts and reads work from [New] on; nodes run between
 // [Service.StartEngine] and [Service.StopEngine].
 type Service struct {
-	cfg    Config
-	types  catalogue
-	plans  planCache
-	events *outlet
-	logs   *logWriter
-	engine *engine
+	cfg     Config
+	types   catalogue
+	plans   planCache
+	events  *outlet
+	logs    *logWriter
+	tenants tenantCache
+	engine  *engine
 }
 
 // New checks the configuration. It does no I/O and starts no goroutine.

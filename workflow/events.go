@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"time"
+
+	"github.com/jetadmin/jetadmin/auth"
 )
 
 // The kinds of events on the topic "run:<id>".
@@ -54,10 +56,13 @@ func (e NodeEvent) EventKey() string { return "node:" + e.Key }
 
 func runTopic(runID string) string { return "run:" + runID }
 
-// begun is run for a run that a person has just started: he is likely to watch,
-// so its events are kept from the first one on, whether or not he does already.
-func (o *outlet) begun(r *runRow) {
-	o.send(r.ID, event{kind: EventRun, data: RunEvent{ID: r.ID, Status: r.Status}, awaited: true})
+// announce tells of a run that a person has just started: he is likely to watch,
+// so its events are kept from this first one on, whether or not he does already.
+// Of another's run nobody knows the id yet.
+func (s *Service) announce(ctx context.Context, r *runRow) {
+	if who := auth.FromContext(ctx); who != nil && who.Kind == auth.KindUser {
+		s.events.send(r.ID, event{kind: EventRun, data: RunEvent{ID: r.ID, Status: r.Status}, awaited: true})
+	}
 }
 
 func (o *outlet) run(_ context.Context, r *runRow, f *Failure) {

@@ -76,3 +76,24 @@ func AttributesOf(attrs []slog.Attr, limit int) string {
 	}
 	return ""
 }
+
+// Outlet is an outlet without a service.
+type Outlet struct{ o *outlet }
+
+func NewOutlet(p Publish) Outlet { return Outlet{newOutlet(p, nil, slog.New(slog.DiscardHandler))} }
+
+func (o Outlet) Watched(f func(context.Context, []string) []bool) { o.o.watched = f }
+
+func (o Outlet) Node(runID, key string, status NodeStatus, attempt int) {
+	o.o.node(context.Background(), &nodeRow{RunID: runID, Key: key, Status: status, Attempt: attempt}, "", nil)
+}
+
+func (o Outlet) Log(runID string, seq int) { o.o.log(&logRow{RunID: runID, Seq: seq}) }
+
+func (o Outlet) Flush(ctx context.Context) { o.o.flush(ctx) }
+
+func (o Outlet) Waiting() int {
+	o.o.mu.Lock()
+	defer o.o.mu.Unlock()
+	return o.o.size
+}

@@ -294,11 +294,17 @@ func readRun(ctx context.Context, db bun.IDB, tenantID, runID string, lock locki
 // TenantOf is the tenant of a run, for whoever has to find out where a run
 // belongs before he can ask whether he may see it. It reveals nothing else.
 func (s *Service) TenantOf(ctx context.Context, runID string) (string, error) {
+	if tenantID, ok := s.tenants.find(runID); ok {
+		return tenantID, nil
+	}
 	var tenantID string
 	err := s.cfg.DB.NewRaw("SELECT tenant_id FROM ?schema.jet_run /* across tenants: find the tenant of a run */ WHERE id = ?", runID).
 		Scan(ctx, &tenantID)
 	if store.IsMissing(err) {
 		return "", problem.Missing("run")
+	}
+	if err == nil {
+		s.tenants.remember(runID, tenantID)
 	}
 	return tenantID, err
 }

@@ -47,6 +47,7 @@ func (s *Service) Start(ctx context.Context, in StartParams) (_ Run, err error) 
 		return Run{}, err
 	}
 	if !b.existing {
+		s.announce(ctx, &b.run)
 		s.engine.dispatch(b.hints())
 	}
 	return b.run.run(), nil

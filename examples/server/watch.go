@@ -31,7 +31,8 @@ type watched struct {
 	} `json:"data"`
 }
 
-// watch prints the events of a run, from the first one on, until it has ended.
+// watch prints the events of a run until it has ended: from the first one on if a
+// person started it, from now on otherwise.
 func watch(ctx context.Context, addr, token, run string, stdout io.Writer) error {
 	if token == "" {
 		return fmt.Errorf("-watch needs a token in %s: sign in first", tokenVariable)
@@ -57,6 +58,8 @@ func watch(ctx context.Context, addr, token, run string, stdout io.Writer) error
 		switch frame.Op {
 		case "error":
 			return errors.New("-watch: " + frame.Detail)
+		case "gap":
+			fmt.Fprintln(stdout, "what happened before was not kept for watchers: GET …/runs/"+run+"/timeline has it")
 		case "event":
 			fmt.Fprintln(stdout, frame.line())
 			if frame.Type == "run.updated" && ended(frame.Data.Status) {
