@@ -141,6 +141,7 @@ func (w *world) fill(cfg jetadmin.Config) {
 	}})
 	owner.call("POST", T+"/workflows/"+flow+"/publish", nil).want(http.StatusCreated)
 	run := owner.call("POST", T+"/workflows/"+flow+"/runs", object{"wait": true}).want(http.StatusAccepted).text("id")
+	schedule := made("/schedules", object{"workflowId": flow, "name": canary + "schedule", "expression": "@yearly"})
 
 	w.signedIn(app.Owner)
 	var sessions struct{ Items []struct{ ID string } }
@@ -157,6 +158,7 @@ func (w *world) fill(cfg jetadmin.Config) {
 		"versions/number":  {"1", "7"},
 		"runs/id":          {run, id.New()},
 		"nodes/key":        {"query", "nobody"},
+		"schedules/id":     {schedule, id.New()},
 		"sessions/id":      {sessions.Items[0].ID, id.New()},
 	}
 	w.values = map[string]any{
@@ -165,6 +167,7 @@ func (w *world) fill(cfg jetadmin.Config) {
 		"settings":     object{"file": "shop.db"},
 		"secrets":      object{},
 		"userId":       newcomer.ID,
+		"workflowId":   flow,
 	}
 }
 

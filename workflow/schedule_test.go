@@ -10,7 +10,6 @@ import (
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/id"
-	"github.com/jetadmin/jetadmin/internal/page"
 	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/internal/testdb"
 	"github.com/jetadmin/jetadmin/problem"
@@ -63,17 +62,6 @@ func (b *bundle) fired(t testing.TB, scheduleID string, at time.Time) workflow.S
 		return s.NextAt == nil || s.NextAt.After(at)
 	})
 	return s
-}
-
-// startedOf are the runs of a workflow, oldest first.
-func (b *bundle) startedOf(t testing.TB, workflowID string) []workflow.Run {
-	t.Helper()
-	p, err := b.Runs(b.ctx, workflow.RunFilter{WorkflowID: workflowID}, page.Request{Limit: 200})
-	if err != nil {
-		t.Fatal(err)
-	}
-	slices.Reverse(p.Items)
-	return p.Items
 }
 
 // plannedOf are the planned times of runs, as their keys name them.
@@ -176,7 +164,7 @@ func TestManyEnginesFireOnce(t *testing.T) {
 			}
 		}
 		var got []string
-		for _, r := range b.startedOf(t, flow) {
+		for _, r := range b.runsOf(t, flow) {
 			got = append(got, r.IdempotencyKey)
 		}
 		slices.Sort(got)
@@ -199,7 +187,7 @@ func TestAClockThatJumpsBackFiresNothingTwice(t *testing.T) {
 		first := b.fired(t, s.ID, at)
 		b.turnBack(t, s.ID, at)
 		again := b.fired(t, s.ID, at)
-		if runs := b.startedOf(t, flow); len(runs) != 1 || again.LastRunID != first.LastRunID {
+		if runs := b.runsOf(t, flow); len(runs) != 1 || again.LastRunID != first.LastRunID {
 			t.Fatalf("%d runs, last %s and %s", len(runs), first.LastRunID, again.LastRunID)
 		}
 	})
@@ -233,7 +221,7 @@ func TestCatchUp(t *testing.T) {
 			}
 			first := b.turnBack(t, s.ID, hour.Add(-5*time.Hour))
 			s = b.fired(t, s.ID, now)
-			times := plannedOf(t, b.startedOf(t, flow))
+			times := plannedOf(t, b.runsOf(t, flow))
 			if hour.Equal(now.Truncate(time.Hour)) && len(times) != test.want {
 				t.Errorf("%s, limit %d: %d runs, want %d: %v", test.policy, test.limit, len(times), test.want, times)
 			}
@@ -261,7 +249,7 @@ func TestCatchUpOfYearsIsQuick(t *testing.T) {
 		b.turnBack(t, s.ID, time.Now().AddDate(-30, 0, 0))
 		start := time.Now()
 		b.fired(t, s.ID, start)
-		if n := len(b.startedOf(t, flow)); n < 20 || n > 22 {
+		if n := len(b.runsOf(t, flow)); n < 20 || n > 22 {
 			t.Fatalf("%d runs, want the limit of 20 and what became due since", n)
 		}
 	})
@@ -284,13 +272,13 @@ func TestOverlap(t *testing.T) {
 			s := b.schedule(t, workflow.NewSchedule{WorkflowID: flow, Overlap: test.policy})
 			first := b.turnBack(t, s.ID, time.Now().Add(-10*time.Second))
 			s = b.fired(t, s.ID, first)
-			eventually(t, func() bool { return b.startedOf(t, flow)[0].Status == workflow.RunWaiting })
+			eventually(t, func() bool { return b.runsOf(t, flow)[0].Status == workflow.RunWaiting })
 			second := b.turnBack(t, s.ID, time.Now())
 			s = b.fired(t, s.ID, second)
 			var got []workflow.RunStatus
 			eventually(t, func() bool {
 				got = nil
-				for _, r := range b.startedOf(t, flow) {
+				for _, r := range b.runsOf(t, flow) {
 					got = append(got, r.Status)
 				}
 				return slices.Equal(got, test.want)

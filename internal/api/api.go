@@ -150,6 +150,7 @@ func New(cfg Config) (*API, error) {
 	a.queryRoutes()
 	a.workflowRoutes()
 	a.runRoutes()
+	a.scheduleRoutes()
 	a.liveRoutes()
 	a.docsRoutes()
 	return a, a.finish()
