@@ -117,7 +117,7 @@ func (e *engine) startHandler(ctx context.Context, failed *runRow) error {
 		b.run.OnFailure = nil
 	}
 	err = e.s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
-		if err := e.s.insertRun(ctx, tx, b); err != nil {
+		if err := insertRuns(ctx, tx, []*beginning{b}); err != nil {
 			return err
 		}
 		return e.forgetHandler(ctx, tx, failed)

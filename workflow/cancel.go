@@ -90,3 +90,9 @@ func (e *engine) ended(ctx context.Context, run *runRow) {
 		e.guard("Hooks.AfterEnd", func() { after(ctx, run.run()) })
 	}
 }
+
+func saveRun(ctx context.Context, tx bun.IDB, run *runRow) error {
+	_, err := tx.NewUpdate().Model(run).Column("status", "open_nodes", "waiting_nodes", "finished_at").
+		Where("id = ?", run.ID).Where("tenant_id = ?", run.TenantID).Exec(ctx)
+	return err
+}

@@ -1,9 +1,11 @@
 package workflow
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -55,60 +57,158 @@ func (c *claim) next(n nodeRow) *claim {
 // claim takes a node that is ready. nil without an error: somebody else has it,
 // or it is not ready any more.
 func (e *engine) claim(ctx context.Context, h Hint) (*claim, error) {
-	db, token := e.s.cfg.DB, id.New()
-	c := &claim{known: make(map[string]json.RawMessage), since: time.Now()}
-	e.inFlight.hold(token)
-	err := db.NewRaw(`UPDATE ?schema.jet_run_node SET status = 'running', token = ?, worker_id = ?, attempt = attempt + 1,
-			wake_at = NULL, started_at = ?, finished_at = NULL
-		WHERE id = ? AND tenant_id = ? AND status = 'ready' AND (wake_at IS NULL OR wake_at <= ?) RETURNING *`,
-		token, e.workerID, e.s.cfg.Clock.Now(), h.NodeID, h.TenantID, bun.Safe(db.Dialect.Now())).Scan(ctx, &c.node)
-	if err == nil {
-		if err = e.load(ctx, c); err == nil {
-			return c, nil
-		}
-		e.handBack(ctx, &c.node)
+	r := &claimRequest{hint: h, token: id.New(), done: make(chan error, 1)}
+	e.inFlight.hold(r.token)
+	e.claims.add(r)
+	var err error
+	select {
+	case err = <-r.done:
+	case <-ctx.Done():
+		err = ctx.Err()
 	}
-	e.inFlight.release(token)
-	if store.IsMissing(err) && c.node.ID == "" {
-		return nil, nil
+	if err != nil || r.node == nil {
+		e.inFlight.release(r.token)
+		return nil, err
 	}
-	return nil, err
-}
-
-// load reads the run of a claimed node.
-func (e *engine) load(ctx context.Context, c *claim) (err error) {
-	db := e.s.cfg.DB
-	if c.run, err = readRun(ctx, db.DB, c.node.TenantID, c.node.RunID, nil); err != nil {
-		return fmt.Errorf("read the run: %w", err)
-	}
-	if c.plan, err = e.s.planOf(ctx, db.DB, c.run.TenantID, c.run.WorkflowID, c.run.WorkflowVersion); err != nil {
-		return fmt.Errorf("read the version: %w", err)
-	}
-	data, err := readRunData(ctx, db.DB, c.run.TenantID, c.run.ID)
+	c := &claim{node: *r.node, run: *r.run, known: make(map[string]json.RawMessage), since: time.Now()}
+	err = e.prepareClaim(ctx, c, r.input)
 	if err != nil {
-		return fmt.Errorf("read the input: %w", err)
+		e.handBack(ctx, &c.node)
+		e.inFlight.release(r.token)
+		return nil, err
 	}
-	if err := decode(data.Input, &c.input); err != nil {
-		return err
-	}
-	if c.run.Status == RunQueued {
-		if err := e.markRunning(ctx, c); err != nil {
-			return err
-		}
-	}
-	e.s.events.node(ctx, &c.node, "", nil)
-	return nil
-}
-
-func (e *engine) markRunning(ctx context.Context, c *claim) error {
-	now := e.s.cfg.Clock.Now()
-	n, err := store.Changed(e.s.cfg.DB.NewUpdate().Model((*runRow)(nil)).Set("status = ?", RunRunning).Set("started_at = ?", now).
-		Where("id = ?", c.run.ID).Where("tenant_id = ?", c.run.TenantID).Where("status = ?", RunQueued).Exec(ctx))
-	if err == nil && n == 1 {
-		c.run.Status, c.run.StartedAt = RunRunning, &now
+	if r.begun {
 		e.s.events.run(ctx, &c.run, nil)
 	}
-	return err
+	e.s.events.node(ctx, &c.node, "", nil)
+	return c, nil
+}
+
+// prepareClaim finds the plan and the input of a claimed node's run.
+func (e *engine) prepareClaim(ctx context.Context, c *claim, input string) (err error) {
+	if c.plan, err = e.s.planOf(ctx, e.s.cfg.DB.DB, c.run.TenantID, c.run.WorkflowID, c.run.WorkflowVersion); err != nil {
+		return fmt.Errorf("read the version: %w", err)
+	}
+	return decode(input, &c.input)
+}
+
+// claimRequest asks for a node under a token, together with those of others.
+type claimRequest struct {
+	hint  Hint
+	token string
+	done  chan error // gets the outcome of the transaction
+
+	node  *nodeRow // nil = it was not to be had
+	run   *runRow
+	input string
+	begun bool // it is the first node of its run
+}
+
+const claimBatch = 128
+
+func (e *engine) claimAll(batch []*claimRequest) {
+	all := func(batch []*claimRequest) error {
+		ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
+		defer cancel()
+		return e.takeAll(ctx, batch)
+	}
+	halve(batch, all, store.IsSpoiled, func(done []*claimRequest, err error) {
+		for _, r := range done {
+			r.done <- err
+		}
+	})
+}
+
+// takeAll claims nodes and reads their runs, in one transaction: a node is never
+// claimed without being known.
+func (e *engine) takeAll(ctx context.Context, batch []*claimRequest) error {
+	return e.s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		nodes, err := e.takeNodes(ctx, tx, batch)
+		if err != nil || len(nodes) == 0 {
+			return err
+		}
+		return e.readRuns(ctx, tx, batch)
+	})
+}
+
+// nodeColumns are those of a node's row, for a RETURNING that must not be "*".
+const nodeColumns = `id, tenant_id, run_id, key, status, edges_decided, edges_taken, attempt, losses, token, worker_id, ready_at, wake_at,
+	dispatched_at, started_at, finished_at`
+
+func (e *engine) takeNodes(ctx context.Context, tx bun.IDB, batch []*claimRequest) ([]nodeRow, error) {
+	type wanted struct {
+		ID       string `json:"new_id"`
+		TenantID string `json:"new_tenant_id"`
+		Token    string `json:"new_token"`
+	}
+	list := make([]wanted, len(batch))
+	byToken := make(map[string]*claimRequest, len(batch))
+	for i, r := range batch {
+		list[i] = wanted{r.hint.NodeID, r.hint.TenantID, r.token}
+		byToken[r.token] = r
+		r.node, r.run, r.begun = nil, nil, false
+	}
+	slices.SortFunc(list, func(a, b wanted) int { return cmp.Compare(a.ID, b.ID) })
+	d := e.s.cfg.DB.Dialect
+	var rows []nodeRow
+	err := tx.NewRaw(`UPDATE ?schema.jet_run_node AS n /* across tenants: claims of one process */ SET status = 'running', token = d.new_token,
+			worker_id = ?, attempt = n.attempt + 1, wake_at = NULL, started_at = ?, finished_at = NULL
+		FROM `+d.Records("new_id uuid", "new_tenant_id uuid", "new_token uuid")+`
+		WHERE n.id = d.new_id AND n.tenant_id = d.new_tenant_id AND n.status = 'ready' AND (n.wake_at IS NULL OR n.wake_at <= `+d.Now()+`)
+		RETURNING `+nodeColumns, e.workerID, e.s.cfg.Clock.Now(), encode(list)).Scan(ctx, &rows)
+	for i := range rows {
+		byToken[*rows[i].Token].node = &rows[i]
+	}
+	return rows, err
+}
+
+// readRuns reads the runs of the nodes that were taken, and begins those that
+// are still queued. Others lock a run before its nodes, so it must not be waited
+// for here: a run that somebody holds begins with the first result.
+func (e *engine) readRuns(ctx context.Context, tx bun.IDB, batch []*claimRequest) error {
+	var ids []string
+	for _, r := range batch {
+		if r.node != nil {
+			ids = append(ids, r.node.RunID)
+		}
+	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	var begun []string
+	err := tx.NewRaw(`UPDATE ?schema.jet_run /* across tenants: claims of one process */ SET status = 'running', started_at = ?
+		WHERE id IN (SELECT id FROM ?schema.jet_run AS q WHERE id IN (?) AND status = 'queued' ORDER BY id ?) RETURNING id`,
+		e.s.cfg.Clock.Now(), bun.List(ids), bun.Safe(e.s.cfg.DB.Dialect.SkipLocked())).Scan(ctx, &begun)
+	if err != nil {
+		return err
+	}
+	type withInput struct {
+		runRow
+		Input string
+	}
+	var rows []withInput
+	err = tx.NewRaw(`SELECT r.*, d.input FROM ?schema.jet_run AS r /* across tenants: claims of one process */
+		JOIN ?schema.jet_run_data AS d ON d.run_id = r.id WHERE r.id IN (?)`, bun.List(ids)).Scan(ctx, &rows)
+	if err != nil {
+		return err
+	}
+	runs := make(map[string]*withInput, len(rows))
+	for i := range rows {
+		runs[rows[i].ID] = &rows[i]
+	}
+	for _, r := range batch {
+		if r.node == nil {
+			continue
+		}
+		run := runs[r.node.RunID]
+		if run == nil {
+			return fmt.Errorf("run %s is not there", r.node.RunID)
+		}
+		r.run, r.input = &run.runRow, run.Input
+		if i := slices.Index(begun, run.ID); i >= 0 {
+			r.begun, begun = true, slices.Delete(begun, i, i+1)
+		}
+	}
+	return nil
 }
 
 // principal is who a node acts as: the run, on behalf of whoever started it,

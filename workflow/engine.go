@@ -41,6 +41,10 @@ type engine struct {
 	queueDown atomic.Bool
 	wake      chan struct{} // makes the sweeper look at once
 
+	claims      gather[*claimRequest]
+	settlements gather[*transition]
+	starts      gather[*beginning]
+
 	inFlight  inFlight
 	waiters   waiters
 	aftermath aftermath
@@ -48,6 +52,9 @@ type engine struct {
 
 func newEngine(s *Service) *engine {
 	e := &engine{s: s, wake: make(chan struct{}, 1), aftermath: newAftermath()}
+	e.claims = gather[*claimRequest]{do: e.claimAll, max: claimBatch}
+	e.settlements = gather[*transition]{do: e.settleAll, max: settleBatch}
+	e.starts = gather[*beginning]{do: e.s.startAll, max: startBatch}
 	if s.cfg.Slots > 0 {
 		e.slots = make(chan struct{}, s.cfg.Slots)
 	}
@@ -178,11 +185,13 @@ func (e *engine) Receive(ctx context.Context, h Hint) {
 		e.turnAway(h)
 		return
 	}
-	claimed := make(chan struct{})
-	if !e.spawn(h, claimed) {
+	slot := e.enroll()
+	if slot == nil {
 		e.turnAway(h)
 		return
 	}
+	claimed := make(chan struct{})
+	go e.crewed(slot, h.NodeID, func() { e.work(slot, h, claimed) })
 	select {
 	case <-claimed:
 	case <-ctx.Done():
@@ -246,31 +255,41 @@ func (e *engine) dispatch(hints []Hint) {
 
 // offer runs a node here when there is room.
 func (e *engine) offer(h Hint) bool {
+	slot := e.vacant()
+	if slot != nil {
+		go e.crewed(slot, h.NodeID, func() { e.work(slot, h, nil) })
+	}
+	return slot != nil
+}
+
+// vacant takes a free slot and joins the crew; nil = there is none.
+func (e *engine) vacant() *slot {
 	if !e.crew.accepts() {
-		return false
+		return nil
 	}
 	select {
 	case e.slots <- struct{}{}:
-		return e.spawn(h, nil)
+		return e.enroll()
 	default:
-		return false
+		return nil
 	}
 }
 
-// spawn runs a node in a slot that is already taken. claimed is closed when the
-// outcome of the claim is known.
-func (e *engine) spawn(h Hint, claimed chan struct{}) bool {
+// enroll joins the crew in a slot that is already taken; nil = the crew is
+// dismissed, and the slot free again.
+func (e *engine) enroll() *slot {
 	if !e.crew.join() {
 		<-e.slots
-		return false
+		return nil
 	}
-	go func() {
-		defer e.crew.leave()
-		slot := &slot{release: func() { <-e.slots }}
-		defer slot.leave()
-		e.guard("node "+h.NodeID, func() { e.work(slot, h, claimed) })
-	}()
-	return true
+	return &slot{release: func() { <-e.slots }}
+}
+
+// crewed does the work of a member of the crew in its slot.
+func (e *engine) crewed(slot *slot, nodeID string, work func()) {
+	defer e.crew.leave()
+	defer slot.leave()
+	e.guard("node "+nodeID, work)
 }
 
 // slot is one node's place in the process. It is given back when the worker has
@@ -295,6 +314,11 @@ func (e *engine) work(slot *slot, h Hint, claimed chan struct{}) {
 		e.s.cfg.Logger.Warn("workflow engine: claim a node", "node", h.NodeID, "error", err)
 		return
 	}
+	e.workOn(slot, c)
+}
+
+// workOn runs a claimed node, and then whatever of its run it may go on with.
+func (e *engine) workOn(slot *slot, c *claim) {
 	for c != nil {
 		c = e.step(slot, c)
 	}

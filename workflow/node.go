@@ -70,6 +70,11 @@ type NodeSpec struct {
 	// expressions, as a path without the indexes of arrays: "branches.when". The
 	// node decides whether and when to evaluate them, with Call.Eval.
 	Expressions []string `json:"expressions,omitempty"`
+
+	// Pure says that the node computes its output from its configuration, quickly,
+	// and touches nothing else. The engine may run it before the result that it
+	// builds on is stored, and stores both together.
+	Pure bool `json:"pure,omitempty"`
 }
 
 // Call is one attempt at a node.

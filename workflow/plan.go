@@ -31,6 +31,26 @@ type planNode struct {
 	needs       []string                    // keys of the nodes whose outputs it reads
 }
 
+// onlyPure is the one node that becomes ready when another takes a port, if it is
+// pure and nothing but that edge leads to it. "" = there is none, or there are
+// several.
+func (p *plan) onlyPure(key, port string) string {
+	only := ""
+	for _, c := range p.advance(nil, key, port) {
+		if c.state.Status != NodeReady {
+			continue
+		}
+		if only != "" {
+			return ""
+		}
+		only = c.key
+	}
+	if only == "" || p.nodes[only].in != 1 || !p.nodes[only].nodeType.spec.Pure {
+		return ""
+	}
+	return only
+}
+
 // ends lists the nodes whose outputs make the output of the run.
 func (p *plan) ends() []string {
 	var keys []string

@@ -3,12 +3,14 @@ package workflow
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"time"
 
 	"github.com/uptrace/bun"
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/id"
+	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -42,15 +44,10 @@ func (s *Service) Start(ctx context.Context, in StartParams) (_ Run, err error) 
 	if err != nil {
 		return Run{}, err
 	}
-	err = s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error { return s.insertRun(ctx, tx, b) })
-	if err != nil {
+	if err := s.engine.begin(ctx, b); err != nil {
 		return Run{}, err
 	}
-	if !b.existing {
-		s.announce(ctx, &b.run)
-		s.engine.dispatch(b.hints())
-	}
-	return b.run.run(), nil
+	return b.result(), nil
 }
 
 // StartTx is [Service.Start] inside a transaction of the host on the same
@@ -76,19 +73,25 @@ func (s *Service) StartTx(ctx context.Context, tx *sql.Tx, in StartParams) (_ Ru
 	// Whether and when the host commits is not known here, so nothing is
 	// dispatched: the rows are left to the sweeper.
 	b.leaveToSweeper()
-	if err := s.insertRun(ctx, db, b); err != nil {
+	if err := insertRuns(ctx, db, []*beginning{b}); err != nil {
 		return Run{}, err
 	}
-	return b.run.run(), nil
+	return b.result(), nil
 }
 
 // beginning is a run that is about to be stored.
 type beginning struct {
-	run      runRow
-	data     runDataRow
-	nodes    []nodeRow
-	output   outputRow // of the start node
-	existing bool      // the idempotency key was used before: run is that one
+	run     runRow
+	data    runDataRow
+	nodes   []*nodeRow
+	outputs []outputRow
+	ready   []*nodeRow // of the nodes
+
+	plan     *plan
+	input    map[string]any
+	existing bool       // the idempotency key was used before
+	found    runRow     // then: the run that was started with it
+	done     chan error // gets the outcome of the transaction
 }
 
 func (s *Service) begin(ctx context.Context, db bun.IDB, in StartParams) (*beginning, error) {
@@ -149,79 +152,189 @@ func newBeginning(p *plan, w workflowRow, who *auth.Principal, in StartParams, i
 	}
 	encoded := encode(input)
 	b.data = runDataRow{RunID: b.run.ID, TenantID: who.TenantID, Input: encoded}
-	start := nodeRow{
-		ID: id.New(), TenantID: who.TenantID, RunID: b.run.ID, Key: p.start, Status: NodeSucceeded, Attempt: 1,
-		StartedAt: &now, FinishedAt: &now,
-	}
-	b.output = outputRow{
-		ID: id.New(), TenantID: who.TenantID, RunID: b.run.ID, NodeID: start.ID, Key: p.start, Attempt: 1,
-		Status: NodeSucceeded, Port: PortSuccess, Output: &encoded, StartedAt: now, FinishedAt: now,
-	}
-	b.nodes = []nodeRow{start}
-	for _, c := range p.advance(nil, p.start, PortSuccess) {
-		n := nodeRow{ID: id.New(), TenantID: who.TenantID, RunID: b.run.ID, Key: c.key}
-		n.enter(c.state, now)
-		b.nodes = append(b.nodes, n)
+	b.plan, b.input = p, input
+	b.run.OpenNodes = 1 // the start node, which is done at once
+	progress := newProgress(p, b.run, now)
+	start := progress.row(p.start)
+	start.Attempt, start.StartedAt = 1, &now
+	changed := progress.apply(start, outcome{status: NodeSucceeded, port: PortSuccess, output: json.RawMessage(encoded)})
+	for _, n := range changed {
 		if n.Status == NodeReady {
-			b.run.OpenNodes++
+			b.ready = append(b.ready, n)
 		}
 	}
+	b.run, b.nodes, b.outputs = progress.run, progress.order, progress.outputs
 	b.run.settle(p.graph.settings())
-	if b.run.OpenNodes == 0 { // nothing but a start node
-		b.run.Status, b.run.StartedAt, b.run.FinishedAt = RunSucceeded, &now, &now
+	switch {
+	case b.run.Status.Final(): // nothing but a start node
+		b.run.StartedAt = &now
+	default:
+		b.run.Status, b.run.StartedAt = RunQueued, nil
 	}
 	return b
 }
 
-// enter gives a node the state that its edges decided.
-func (n *nodeRow) enter(s nodeState, now time.Time) {
-	n.Status, n.EdgesDecided, n.EdgesTaken = s.Status, s.Decided, s.Taken
-	switch s.Status {
-	case NodeReady:
-		// The hint leaves right after the commit. Should the process die in between,
-		// the sweeper finds the row some seconds later.
-		n.ReadyAt, n.DispatchedAt = &now, &now
-	case NodeSkipped:
-		n.FinishedAt = &now
+// result is the run that was begun, or found.
+func (b *beginning) result() Run {
+	if b.existing {
+		return b.found.run()
 	}
+	return b.run.run()
 }
 
 func (b *beginning) leaveToSweeper() {
-	for i := range b.nodes {
-		b.nodes[i].DispatchedAt = nil
+	for _, n := range b.ready {
+		n.DispatchedAt = nil
 	}
 }
 
 func (b *beginning) hints() []Hint {
-	var hints []Hint
-	for i := range b.nodes {
-		if b.nodes[i].Status == NodeReady {
-			hints = append(hints, b.nodes[i].hint())
+	hints := make([]Hint, 0, len(b.ready))
+	for _, n := range b.ready {
+		if n.Status == NodeReady {
+			hints = append(hints, n.hint())
 		}
 	}
 	return hints
 }
 
-// insertRun stores a run, or finds the one that was started with the same key.
-func (s *Service) insertRun(ctx context.Context, tx bun.IDB, b *beginning) error {
-	b.existing = false
-	res, err := tx.NewInsert().Model(&b.run).On("CONFLICT DO NOTHING").Exec(ctx)
-	if err != nil {
+// begin stores a run, together with those that others begin, and hands over the
+// nodes that are ready. When this process has room, the first of them is claimed
+// in the same transaction.
+func (e *engine) begin(ctx context.Context, b *beginning) error {
+	token := id.New()
+	slot := e.reserve(b, token)
+	b.done = make(chan error, 1)
+	e.starts.add(b)
+	var err error
+	select {
+	case err = <-b.done:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil || b.existing {
+		if slot != nil {
+			e.vacate(slot, token)
+		}
 		return err
 	}
-	if n, err := res.RowsAffected(); err != nil {
-		return err
-	} else if n == 0 {
-		b.existing = true
-		return tx.NewSelect().Model(&b.run).Where("tenant_id = ?", b.run.TenantID).
-			Where("workflow_id = ?", b.run.WorkflowID).Where("idempotency_key = ?", *b.run.IdempotencyKey).Scan(ctx)
+	e.s.announce(ctx, &b.run)
+	hints := b.hints() // before the claimed node runs, which has the row from then on
+	if slot != nil {
+		e.occupy(slot, b)
 	}
-	if _, err := tx.NewInsert().Model(&b.data).Exec(ctx); err != nil {
+	e.dispatch(hints)
+	return nil
+}
+
+// reserve claims the first ready node of a run that is about to be stored, if
+// this process has room for it.
+func (e *engine) reserve(b *beginning, token string) *slot {
+	if len(b.ready) == 0 {
+		return nil
+	}
+	slot := e.vacant()
+	if slot == nil {
+		return nil
+	}
+	e.inFlight.hold(token)
+	n := b.ready[0]
+	n.Status, n.Token, n.WorkerID, n.Attempt, n.StartedAt = NodeRunning, &token, &e.workerID, 1, n.ReadyAt
+	b.run.Status, b.run.StartedAt = RunRunning, n.ReadyAt
+	return slot
+}
+
+// vacate gives back a slot that was reserved in vain. Should the run have been
+// stored nevertheless, its node is a stray.
+func (e *engine) vacate(slot *slot, token string) {
+	e.inFlight.release(token)
+	slot.leave()
+	e.crew.leave()
+}
+
+// occupy runs the node that was claimed at the start of its run.
+func (e *engine) occupy(slot *slot, b *beginning) {
+	n := b.ready[0]
+	c := &claim{
+		node: *n, run: b.run, plan: b.plan, input: b.input, since: time.Now(),
+		known: map[string]json.RawMessage{b.plan.start: json.RawMessage(b.data.Input)},
+	}
+	ctx := auth.NewContext(e.ctx, c.principal())
+	e.s.events.run(ctx, &c.run, nil)
+	e.s.events.node(ctx, &c.node, "", nil)
+	go e.crewed(slot, n.ID, func() { e.workOn(slot, c) })
+}
+
+const startBatch = 128
+
+func (s *Service) startAll(batch []*beginning) {
+	all := func(batch []*beginning) error {
+		ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
+		defer cancel()
+		return s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error { return insertRuns(ctx, tx, batch) })
+	}
+	halve(batch, all, store.IsSpoiled, func(done []*beginning, err error) {
+		for _, b := range done {
+			b.done <- err
+		}
+	})
+}
+
+// insertRuns stores runs. Those whose idempotency key is taken become the ones
+// that were started with it first.
+func insertRuns(ctx context.Context, tx bun.IDB, batch []*beginning) error {
+	rows := make([]*runRow, len(batch))
+	for i, b := range batch {
+		b.existing, rows[i] = false, &b.run
+	}
+	var ids []string
+	if err := tx.NewInsert().Model(&rows).On("CONFLICT DO NOTHING").Returning("id").Scan(ctx, &ids); err != nil {
 		return err
 	}
-	if _, err := tx.NewInsert().Model(&b.nodes).Exec(ctx); err != nil {
-		return err
+	stored := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		stored[id] = true
 	}
-	_, err = tx.NewInsert().Model(&b.output).Exec(ctx)
+	var data []*runDataRow
+	var nodes []*nodeRow
+	var outputs []*outputRow
+	for _, b := range batch {
+		if !stored[b.run.ID] {
+			continue
+		}
+		data, nodes = append(data, &b.data), append(nodes, b.nodes...)
+		for i := range b.outputs {
+			outputs = append(outputs, &b.outputs[i])
+		}
+	}
+	if len(data) > 0 {
+		if _, err := tx.NewInsert().Model(&data).Exec(ctx); err != nil {
+			return err
+		}
+		if _, err := tx.NewInsert().Model(&nodes).Exec(ctx); err != nil {
+			return err
+		}
+		if _, err := tx.NewInsert().Model(&outputs).Exec(ctx); err != nil {
+			return err
+		}
+	}
+	for _, b := range batch {
+		if !stored[b.run.ID] {
+			if err := b.find(ctx, tx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// find reads the run that was started with the same key.
+func (b *beginning) find(ctx context.Context, tx bun.IDB) error {
+	var row runRow
+	err := tx.NewSelect().Model(&row).Where("tenant_id = ?", b.run.TenantID).
+		Where("workflow_id = ?", b.run.WorkflowID).Where("idempotency_key = ?", *b.run.IdempotencyKey).Scan(ctx)
+	if err == nil {
+		b.existing, b.found = true, row
+	}
 	return err
 }

@@ -194,11 +194,11 @@ func (e *engine) settle(ctx context.Context, n nodeRow, o outcome, f fence) erro
 	if o.status == NodeFailed {
 		o.port = c.def().policy.OnError.port()
 	}
-	t := &transition{engine: e, claim: c, outcome: o, fence: f}
-	if err := t.store(ctx); err != nil {
+	t := &transition{claim: c, fence: f, steps: []step{{n.Key, o}}}
+	if err := e.submit(ctx, t); err != nil {
 		return err
 	}
-	t.publish(ctx)
+	e.publish(ctx, t)
 	return nil
 }
 

@@ -72,6 +72,27 @@ func (d Dialect) NowMillis() string {
 	return "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 }
 
+// AfterColumn is the database's clock plus the milliseconds in a column.
+func (d Dialect) AfterColumn(column string) string {
+	return strings.Replace(d.After(), "?", column, 1)
+}
+
+// Records is an item of a FROM clause: the rows "d" of a JSON array of objects,
+// which the caller gives as the next argument of the statement. Columns are
+// written as PostgreSQL wants them: "id uuid". One statement with one argument
+// then writes as many rows as there are.
+func (d Dialect) Records(columns ...string) string {
+	if d != SQLite {
+		return "json_to_recordset(?::json) AS d (" + strings.Join(columns, ", ") + ")"
+	}
+	list := make([]string, len(columns))
+	for i, c := range columns {
+		name, _, _ := strings.Cut(c, " ")
+		list[i] = "value ->> '" + name + "' AS " + name
+	}
+	return "(SELECT " + strings.Join(list, ", ") + " FROM json_each(?)) AS d"
+}
+
 // ForUpdate locks the rows of a SELECT until the end of the transaction. SQLite
 // has one writer, and every transaction is a writing one from its start.
 func (d Dialect) ForUpdate() string {
@@ -109,6 +130,9 @@ const (
 	sqliteError      = 1
 	sqliteBusy       = 5
 	sqliteLocked     = 6
+	sqliteTooBig     = 18
+	sqliteConstraint = 19
+	sqliteMismatch   = 20
 	sqliteForeignKey = 787
 	sqlitePrimaryKey = 1555
 	sqliteUnique     = 2067
@@ -135,6 +159,17 @@ func IsMissing(err error) bool {
 // has one code for all that is wrong with a statement, and a text for this.
 func IsNoTable(err error) bool {
 	return sqlState(err) == pgNoTable || sqliteCode(err) == sqliteError && strings.Contains(err.Error(), "no such table")
+}
+
+// IsSpoiled reports whether the database refused a statement because of what is
+// in it, not because of the state that the database or the connection is in.
+func IsSpoiled(err error) bool {
+	if state := sqlState(err); state != "" {
+		class := state[:2]
+		return class == "21" || class == "22" || class == "23" || class == "54"
+	}
+	code := sqliteCode(err) & 0xff
+	return code == sqliteTooBig || code == sqliteConstraint || code == sqliteMismatch
 }
 
 // isTransient reports whether the same transaction may succeed when tried again.

@@ -30,7 +30,7 @@ const maxBranches = 1000
 func (condition) Spec() workflow.NodeSpec {
 	return workflow.NodeSpec{
 		Type: "condition", Title: "Condition", Description: "Goes on by the first branch whose expression is true, else by default.",
-		Config: schemaOf[conditionConfig](), Expressions: []string{"branches.when"}, Ports: []string{portDefault},
+		Config: schemaOf[conditionConfig](), Expressions: []string{"branches.when"}, Ports: []string{portDefault}, Pure: true,
 	}
 }
 

@@ -19,7 +19,7 @@ type endConfig struct {
 func (end) Spec() workflow.NodeSpec {
 	return workflow.NodeSpec{
 		Type: workflow.TypeEnd, Title: "End", Description: "Gives the run its output.",
-		Config: schemaOf[endConfig](),
+		Config: schemaOf[endConfig](), Pure: true,
 	}
 }
 
