@@ -292,8 +292,8 @@ func (j *journey) watchARun() {
 	}
 	steps = slices.DeleteFunc(steps, func(s string) bool { return s == "none skipped" })
 	want := []string{
-		"run queued", "run running", "orders running", "orders succeeded", "any running", "any succeeded",
-		"count running", "count succeeded", "end running", "end succeeded", "run succeeded",
+		"run queued", "run running", "orders running", "orders succeeded", // then nodes that only compute, stored together with it
+		"any succeeded", "count succeeded", "end succeeded", "run succeeded",
 	}
 	if !reflect.DeepEqual(steps, want) {
 		t.Errorf("the steps were\n%v, want\n%v", steps, want)

@@ -61,7 +61,11 @@ func runTopic(runID string) string { return "run:" + runID }
 // Of another's run nobody knows the id yet.
 func (s *Service) announce(ctx context.Context, r *runRow) {
 	if who := auth.FromContext(ctx); who != nil && who.Kind == auth.KindUser {
-		s.events.send(r.ID, event{kind: EventRun, data: RunEvent{ID: r.ID, Status: r.Status}, awaited: true})
+		status := r.Status
+		if status == RunRunning { // its first node was claimed together with the start
+			status = RunQueued
+		}
+		s.events.send(r.ID, event{kind: EventRun, data: RunEvent{ID: r.ID, Status: status}, awaited: true})
 	}
 }
 
