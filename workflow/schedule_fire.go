@@ -204,6 +204,7 @@ func (e *engine) firePlanned(ctx context.Context, row *scheduleRow, p planned) e
 			return err
 		}
 	}
+	var runID string
 	skipped := false
 	err = e.s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
 		stored, err := e.holdSchedule(ctx, tx, row)
@@ -221,10 +222,11 @@ func (e *engine) firePlanned(ctx context.Context, row *scheduleRow, p planned) e
 			stored.SkippedAt = &p.at
 			return saveFired(ctx, tx, stored)
 		}
-		if err := e.s.insertRun(ctx, tx, b); err != nil {
+		if err := insertRuns(ctx, tx, []*beginning{b}); err != nil {
 			return err
 		}
-		stored.LastAt, stored.LastRunID = &p.at, &b.run.ID
+		runID = b.result().ID
+		stored.LastAt, stored.LastRunID = &p.at, &runID
 		return saveFired(ctx, tx, stored)
 	})
 	if err != nil {
@@ -232,7 +234,7 @@ func (e *engine) firePlanned(ctx context.Context, row *scheduleRow, p planned) e
 	}
 	row.NextAt = p.next
 	if !skipped {
-		row.LastRunID = &b.run.ID
+		row.LastRunID = &runID
 		if !b.existing {
 			e.dispatch(b.hints())
 		}
