@@ -72,6 +72,7 @@ func (a *App) build() (err error) {
 	a.datasources, err = datasource.New(datasource.Config{
 		Audit: a.audit.Record, Authorize: a.roles.Authorize, Connectors: append(builtin, cfg.Connectors...), DB: a.db,
 		Egress: outbound, Hooks: cfg.Hooks.Datasource, Keys: a.keys, Logger: cfg.Logger, Pages: pages, Publish: a.publish,
+		UsedBy: a.usersOfQuery,
 	})
 	if err != nil {
 		return fmt.Errorf("jetadmin.Config.Connectors: %w", err)
@@ -120,7 +121,8 @@ func (a *App) buildEvents() (err error) {
 
 func (a *App) buildWorkflows(pages *page.Signer, outbound egress.Policy) error {
 	builtin, err := node.Builtins(node.Config{
-		Client: outbound.Client(),
+		CheckParams: a.datasources.CheckParams,
+		Client:      outbound.Client(),
 		RunQuery: func(ctx context.Context, queryID string, params map[string]any) (any, error) {
 			return a.datasources.RunQuery(ctx, queryID, params)
 		},
@@ -149,6 +151,11 @@ func (a *App) checkReference(ctx context.Context, g auth.Grant) error {
 		return a.datasources.CheckQuery(ctx, g.ObjectID)
 	}
 	return problem.Missing(g.Permission.Resource())
+}
+
+// usersOfQuery names the workflows that would break without a query.
+func (a *App) usersOfQuery(ctx context.Context, queryID string) ([]string, error) {
+	return a.workflows.Using(ctx, auth.Grant{Permission: auth.QueryExecute, ObjectID: queryID})
 }
 
 // authorizeTopic says who may watch what: a tenant its members, a run whoever

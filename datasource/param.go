@@ -2,6 +2,7 @@ package datasource
 
 import (
 	"encoding/json"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -159,6 +160,21 @@ func bind(rules []rule, given map[string]any) (map[string]any, error) {
 		faults.Check(declared, "params."+printable(name), "is not a parameter of this query")
 	}
 	return values, faults.Err("params_invalid", "the parameters are not valid")
+}
+
+// bindKnown finds the faults of values some of which are not known yet: those are
+// there, and nothing more can be said of them.
+func bindKnown(rules []rule, given map[string]any, unknown func(value any) bool) error {
+	known, judged := maps.Clone(given), make([]rule, 0, len(rules))
+	for _, r := range rules {
+		if v, present := given[r.Name]; present && unknown(v) {
+			delete(known, r.Name)
+			continue
+		}
+		judged = append(judged, r)
+	}
+	_, err := bind(judged, known)
+	return err
 }
 
 func marshalParams(params []Param) (string, error) {

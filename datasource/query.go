@@ -3,7 +3,9 @@ package datasource
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -12,6 +14,7 @@ import (
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/internal/page"
+	"github.com/jetadmin/jetadmin/problem"
 )
 
 // Query is a saved operation on a datasource.
@@ -112,6 +115,30 @@ func (s *Service) CheckQuery(ctx context.Context, queryID string) error {
 	return err
 }
 
+// CheckParams finds the faults that RunQuery would find in values for the
+// parameters of a query: for whoever saves a call of it. unknown says of a value
+// that it is only known when the query runs. It needs query.execute on the query.
+func (s *Service) CheckParams(ctx context.Context, queryID string, params map[string]any, unknown func(value any) bool) error {
+	who, err := s.authorize(ctx, auth.QueryExecute, queryID)
+	if err != nil {
+		return err
+	}
+	row, err := findRunnable(ctx, s.db.DB, who.TenantID, queryID)
+	if err != nil {
+		return err
+	}
+	query, err := row.view()
+	if err != nil {
+		return err
+	}
+	var faults problem.Faults
+	_, rules := s.compile(row.Datasource, query.Operation, query.Params, query.Writes, &faults)
+	if len(faults.List()) > 0 {
+		return problem.New(problem.Invalid, "query_invalid", "the saved query is not valid any more")
+	}
+	return bindKnown(rules, params, unknown)
+}
+
 // CreateQuery saves a query. All its faults are one Invalid error: unknown
 // datasource, malformed operation, parameters that are not declared or not used.
 func (s *Service) CreateQuery(ctx context.Context, in NewQuery) (Query, error) {
@@ -194,10 +221,13 @@ func (s *Service) changeQuery(ctx context.Context, tx bun.IDB, row *queryRow, in
 	}))
 }
 
-// DeleteQuery removes a query.
+// DeleteQuery removes a query. What Config.UsedBy names is a Conflict.
 func (s *Service) DeleteQuery(ctx context.Context, id string) error {
 	who, err := s.authorize(ctx, auth.QueryDelete, id)
 	if err != nil {
+		return err
+	}
+	if err := s.unused(ctx, id); err != nil {
 		return err
 	}
 	var row *queryRow
@@ -215,6 +245,22 @@ func (s *Service) DeleteQuery(ctx context.Context, id string) error {
 	}
 	s.publish(ctx, who.TenantID, "query.deleted", changed{row.ID, row.Name})
 	return nil
+}
+
+// unused is nil when nobody needs the query. It asks before the transaction of the
+// deletion: whoever begins to use the query in between finds it gone when it runs.
+func (s *Service) unused(ctx context.Context, queryID string) error {
+	users, err := s.cfg.UsedBy(ctx, queryID)
+	if err != nil || len(users) == 0 {
+		return err
+	}
+	const shown = 5
+	named := strings.Join(users[:min(len(users), shown)], ", ")
+	if more := len(users) - shown; more > 0 {
+		named += fmt.Sprintf(" and %d more", more)
+	}
+	return problem.Newf(problem.Conflict, "query_in_use", "the query is used by %s", named).
+		Fix("publish them without it, or delete them, and wait for their runs")
 }
 
 func (r *queryRow) view() (Query, error) {

@@ -61,6 +61,10 @@ type Config struct {
 	// Publish tells subscribers of a topic about a change, after its commit;
 	// nil = nobody.
 	Publish func(ctx context.Context, topic, kind string, data any)
+
+	// UsedBy names what would break without a saved query of the caller's tenant,
+	// for a person; nil = nothing.
+	UsedBy func(ctx context.Context, queryID string) ([]string, error)
 }
 
 // Hooks are functions of the host; each may be nil.
@@ -84,6 +88,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Publish == nil {
 		c.Publish = func(context.Context, string, string, any) {}
+	}
+	if c.UsedBy == nil {
+		c.UsedBy = func(context.Context, string) ([]string, error) { return nil, nil }
 	}
 	return c
 }

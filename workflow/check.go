@@ -79,8 +79,8 @@ func (c *checker) nodes() {
 		c.plan.nodes[n.Key] = pn
 		if ok {
 			pn.ports = t.ports(n)
-			c.config(path+".config", pn)
 		}
+		c.config(path+".config", pn)
 		if n.Type == TypeStart {
 			c.faults.Check(c.plan.start == "", path+".type", "there is another start node already")
 			c.plan.start = n.Key
@@ -119,17 +119,16 @@ func (c *checker) config(path string, n *planNode) {
 	if config == nil {
 		config = map[string]any{}
 	}
-	c.schema(path, n.nodeType, config)
+	if n.nodeType.node != nil {
+		c.schema(path, n.nodeType, config)
+	}
 	if checker, ok := n.nodeType.node.(Checker); ok {
 		c.faults.Merge(path, checker.Check(config))
 	}
 	n.expressions = make(map[string]*expr.Expression)
 	c.expressions(path, "", n, config)
 	value, err := expr.ParseValue(config)
-	if err != nil {
-		c.faults.Merge(path, err)
-		return
-	}
+	c.faults.Merge(path, err)
 	n.config = value
 }
 
@@ -141,7 +140,7 @@ func (c *checker) expressions(path, name string, n *planNode, v any) {
 		if !slices.Contains(n.nodeType.spec.Expressions, name) {
 			return
 		}
-		if hasTemplate(v) {
+		if HasTemplate(v) {
 			c.faults.Add(path, "is an expression already: write it without {{ }}")
 			return
 		}
@@ -186,7 +185,7 @@ func (c *checker) schema(path string, t nodeType, config map[string]any) {
 			c.faults.Check(len(schema.Properties) == 0, path+"."+name, "is not a field of this node type")
 			continue
 		}
-		if hasTemplate(v) {
+		if HasTemplate(v) {
 			continue
 		}
 		resolved, err := property.Resolve(nil)
@@ -201,14 +200,16 @@ func (c *checker) schema(path string, t nodeType, config map[string]any) {
 	}
 }
 
-func hasTemplate(v any) bool {
+// HasTemplate reports whether a value of a configuration holds a template, so that
+// only a run knows the whole of it.
+func HasTemplate(v any) bool {
 	switch v := v.(type) {
 	case string:
 		return strings.Contains(v, "{{")
 	case map[string]any:
-		return slices.ContainsFunc(slices.Collect(maps.Values(v)), hasTemplate)
+		return slices.ContainsFunc(slices.Collect(maps.Values(v)), HasTemplate)
 	case []any:
-		return slices.ContainsFunc(v, hasTemplate)
+		return slices.ContainsFunc(v, HasTemplate)
 	}
 	return false
 }
@@ -279,13 +280,14 @@ func (c *checker) shape() {
 		}
 		c.references(c.plan.nodes[k], runsBefore)
 	}
+	for _, k := range cyclic { // nobody can say what runs before what there
+		c.references(c.plan.nodes[k], func(string) bool { return true })
+	}
 }
 
 func (c *checker) references(n *planNode, runsBefore func(key string) bool) {
 	var refs []expr.Ref
-	if n.config != nil {
-		refs = append(refs, n.config.Refs()...)
-	}
+	refs = append(refs, n.config.Refs()...)
 	for _, e := range n.expressions {
 		refs = append(refs, e.Refs()...)
 	}
@@ -324,28 +326,63 @@ func (p *plan) grants() []auth.Grant {
 	return all
 }
 
-// references asks for each object a graph uses whether it is there and whether
-// the caller may use it.
-func (s *Service) references(ctx context.Context, p *plan) error {
+// check compiles a graph and asks about the objects it uses: all that can be said
+// about it, with its faults in one answer.
+func (s *Service) check(ctx context.Context, g Graph) (*plan, error) {
+	p, err := compile(g, s.types)
 	var faults problem.Faults
-	if err := s.handlerReference(ctx, p, &faults); err != nil {
+	faults.Merge("", err)
+	if err := s.references(ctx, p, &faults); err != nil {
+		return nil, err
+	}
+	return p, faults.Err("graph_invalid", "the workflow's graph is not valid")
+}
+
+// references asks for each object a graph uses whether it is there, whether the
+// caller may use it, and whether it is used right. The graph may have faults.
+func (s *Service) references(ctx context.Context, p *plan, faults *problem.Faults) error {
+	if err := s.handlerReference(ctx, p, faults); err != nil {
 		return err
 	}
-	for _, n := range p.graph.Nodes {
-		g, ok := p.nodes[n.Key].nodeType.node.(Granter)
-		if !ok {
+	for i := range p.graph.Nodes {
+		def := &p.graph.Nodes[i]
+		n := p.nodes[def.Key]
+		if n == nil || n.def != def {
 			continue
 		}
-		for _, grant := range g.Grants(n.Config) {
-			err := s.cfg.CheckReference(ctx, grant)
-			if err == nil {
-				_, err = s.cfg.Authorize(ctx, grant.Permission, grant.ObjectID)
-			}
-			if k := problem.KindOf(err); k != "" && k != problem.NotFound && k != problem.Forbidden {
-				return err
-			}
-			faults.Merge("nodes."+n.Key+".config", err)
+		err := s.granted(ctx, n, len(faults.List()) > 0)
+		if checker, ok := n.nodeType.node.(ReferenceChecker); ok && err == nil {
+			err = checker.CheckReferences(ctx, def.Config)
 		}
+		if k := problem.KindOf(err); k != "" && k != problem.Invalid && k != problem.NotFound && k != problem.Forbidden {
+			return err
+		}
+		faults.Merge("nodes."+def.Key+".config", err)
+	}
+	return nil
+}
+
+// granted asks about the grants of one node. In a graph that is refused anyway, a
+// grant without an object is of a node whose configuration lacks it, and has been
+// told.
+func (s *Service) granted(ctx context.Context, n *planNode, refused bool) error {
+	g, ok := n.nodeType.node.(Granter)
+	if !ok {
+		return nil
+	}
+	var faults problem.Faults
+	for _, grant := range g.Grants(n.def.Config) {
+		if refused && grant.ObjectID == "" {
+			continue
+		}
+		err := s.cfg.CheckReference(ctx, grant)
+		if err == nil {
+			_, err = s.cfg.Authorize(ctx, grant.Permission, grant.ObjectID)
+		}
+		if k := problem.KindOf(err); k != "" && k != problem.NotFound && k != problem.Forbidden {
+			return err
+		}
+		faults.Merge("", err)
 	}
 	return faults.Err("graph_invalid", "the workflow's graph is not valid")
 }

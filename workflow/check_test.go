@@ -1,11 +1,14 @@
 package workflow_test
 
 import (
+	"context"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/internal/testdb"
 	"github.com/jetadmin/jetadmin/problem"
@@ -48,6 +51,47 @@ func TestEveryFaultOfAGraphIsReportedAtOnce(t *testing.T) {
 		if !slices.ContainsFunc(p.Faults, func(f problem.Fault) bool { return strings.HasPrefix(f.Path, want) }) {
 			t.Errorf("no fault at %s", want)
 		}
+	}
+}
+
+// A fault of one sort does not hide one of another in the same node.
+func TestFaultsOfEverySortAreToldTogether(t *testing.T) {
+	t.Parallel()
+	missing := id.New()
+	b := newBundle(t, testdb.SQLite(t), func(c *workflow.Config) {
+		c.CheckReference = func(_ context.Context, g auth.Grant) error {
+			if g.ObjectID == missing {
+				return problem.Missing("query")
+			}
+			return nil
+		}
+	})
+	_, err := b.Create(b.ctx, workflow.NewWorkflow{Name: " ", Draft: workflow.Graph{
+		Nodes: []workflow.GraphNode{
+			step("start", "start", nil),
+			step("both", "transform", map[string]any{"value": []any{"{{ 1 + }}", "{{ nowhere.x }}", "{{ steps.ghost }}"}}),
+			step("typo", "tranform", map[string]any{"value": "{{ steps.ghost }}"}),
+			step("ask", "query", map[string]any{"queryId": missing, "nope": 1}),
+			step("loopA", "transform", map[string]any{"value": "{{ steps.ghost }}"}),
+			step("loopB", "transform", map[string]any{"value": "{{ steps.loopA }}"}),
+		},
+		Edges: []workflow.Edge{edge("start", "both"), edge("both", "typo"), edge("typo", "ask"), edge("loopA", "loopB"), edge("loopB", "loopA")},
+	}})
+	p := problem.Of(err)
+	if p == nil || p.Kind != problem.Invalid {
+		t.Fatalf("got %v", err)
+	}
+	said := p.Error()
+	for _, want := range []string{
+		"name must", "nodes.both.config.value[0] ", "nodes.both.config.value[1] ", "nodes.both.config uses steps.ghost", "nodes.typo.type ", "nodes.typo.config uses steps.ghost",
+		"nodes.ask.config.nope ", "nodes.ask.config query not found", "nodes.loopA lies", "nodes.loopA.config uses steps.ghost",
+	} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%q is not told: %s", want, said)
+		}
+	}
+	if strings.Contains(said, "steps.loopA") {
+		t.Errorf("what a cycle reads of itself is told twice: %s", said)
 	}
 }
 

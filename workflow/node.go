@@ -20,7 +20,7 @@ import (
 // nothing between calls.
 //
 // Optional abilities are found by assertion: [Porter], [Checker], [Granter],
-// [Starter].
+// [ReferenceChecker], [Starter].
 type Node interface {
 	Spec() NodeSpec
 	// Run makes one attempt. The context ends at the attempt's timeout, when the
@@ -47,6 +47,16 @@ type Checker interface {
 // hold each grant; the version pins them, and its runs have no others.
 type Granter interface {
 	Grants(config map[string]any) []auth.Grant
+}
+
+// ReferenceChecker is a Node that finds faults in how its configuration uses other
+// objects of the tenant. It is asked when a graph is saved or published, as the
+// caller, who then holds the node's grants. Strings may still hold templates.
+//
+// Errors of the kinds Invalid, NotFound and Forbidden are faults of the graph, any
+// other one ends the call.
+type ReferenceChecker interface {
+	CheckReferences(ctx context.Context, config map[string]any) error
 }
 
 // Starter is the Node that a run begins at: it turns what the caller sent into

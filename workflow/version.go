@@ -43,11 +43,8 @@ func (s *Service) Publish(ctx context.Context, workflowID string, version int) (
 	if err := json.Unmarshal([]byte(draft.Draft), &g); err != nil {
 		return Version{}, err
 	}
-	p, err := compile(g, s.types)
+	p, err := s.check(ctx, g)
 	if err != nil {
-		return Version{}, err
-	}
-	if err := s.references(ctx, p); err != nil {
 		return Version{}, err
 	}
 	row := versionRow{

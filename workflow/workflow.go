@@ -60,10 +60,7 @@ func (s *Service) Create(ctx context.Context, in NewWorkflow) (Workflow, error) 
 		return Workflow{}, err
 	}
 	in.Name = strings.TrimSpace(in.Name)
-	if err := checkTexts(in.Name, in.Description); err != nil {
-		return Workflow{}, err
-	}
-	if err := s.checkDraft(ctx, in.Draft); err != nil {
+	if err := together(checkTexts(in.Name, in.Description), s.checkDraft(ctx, in.Draft)); err != nil {
 		return Workflow{}, err
 	}
 	now := s.cfg.Clock.Now()
@@ -196,11 +193,8 @@ func (s *Service) Validate(ctx context.Context, g Graph) error {
 }
 
 func (s *Service) checkDraft(ctx context.Context, g Graph) error {
-	p, err := compile(g, s.types)
-	if err != nil {
-		return err
-	}
-	return s.references(ctx, p)
+	_, err := s.check(ctx, g)
+	return err
 }
 
 func (r *workflowRow) apply(in Update) error {
@@ -257,6 +251,20 @@ func checkTexts(name, description string) error {
 	var f problem.Faults
 	f.Check(name != "" && len(name) <= 200, "name", "must have 1 to 200 characters")
 	f.Check(len(description) <= 2000, "description", "must have at most 2000 characters")
+	return f.Err("workflow_invalid", "the workflow is not valid")
+}
+
+// together is both errors as one when they are lists of faults.
+func together(first, second error) error {
+	switch {
+	case first == nil || second != nil && !problem.Is(second, problem.Invalid):
+		return second
+	case second == nil:
+		return first
+	}
+	var f problem.Faults
+	f.Merge("", first)
+	f.Merge("", second)
 	return f.Err("workflow_invalid", "the workflow is not valid")
 }
 

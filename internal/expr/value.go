@@ -36,15 +36,13 @@ const (
 
 // ParseValue compiles every string in v, the result of decoding JSON. It fails
 // with an Invalid problem, "expression_invalid", that lists all faults with the
-// path inside the value, such as "headers.Authorization" or "items[0]".
+// path inside the value, such as "headers.Authorization" or "items[0]"; the value
+// is then good for the Refs of what has none.
 func ParseValue(v any) (*Value, error) {
 	value := &Value{}
 	var faults problem.Faults
 	value.root = value.parse(v, "", 0, &faults)
-	if err := faults.Err(codeInvalid, messageInvalid); err != nil {
-		return nil, err
-	}
-	return value, nil
+	return value, faults.Err(codeInvalid, messageInvalid)
 }
 
 func (v *Value) parse(raw any, path string, depth int, faults *problem.Faults) field {

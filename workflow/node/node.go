@@ -15,6 +15,11 @@ import (
 
 // Config is what the built-in nodes reach the world through.
 type Config struct {
+	// CheckParams finds the faults of values for the parameters of a saved query,
+	// as the principal of the context; unknown says of a value that only a run
+	// gives it. Default: they are judged in a run.
+	CheckParams func(ctx context.Context, queryID string, params map[string]any, unknown func(any) bool) error
+
 	// Client makes the calls of http nodes. Its transport decides where they may go.
 	Client *http.Client
 
@@ -28,7 +33,10 @@ func Builtins(c Config) ([]workflow.Node, error) {
 	if c.Client == nil || c.RunQuery == nil {
 		return nil, errors.New("node.Config: Client and RunQuery are required")
 	}
-	return []workflow.Node{start{}, query{run: c.RunQuery}, httpCall{client: c.Client}, transform{}, condition{}, delay{}, end{}}, nil
+	if c.CheckParams == nil {
+		c.CheckParams = func(context.Context, string, map[string]any, func(any) bool) error { return nil }
+	}
+	return []workflow.Node{start{}, query{check: c.CheckParams, run: c.RunQuery}, httpCall{client: c.Client}, transform{}, condition{}, delay{}, end{}}, nil
 }
 
 // schemaOf infers the schema of a configuration. The types are our own, so it

@@ -9,7 +9,8 @@ import (
 
 // query runs a saved query.
 type query struct {
-	run func(ctx context.Context, queryID string, params map[string]any) (any, error)
+	check func(ctx context.Context, queryID string, params map[string]any, unknown func(any) bool) error
+	run   func(ctx context.Context, queryID string, params map[string]any) (any, error)
 }
 
 type queryConfig struct {
@@ -29,6 +30,16 @@ func (query) Spec() workflow.NodeSpec {
 func (query) Grants(config map[string]any) []auth.Grant {
 	queryID, _ := config["queryId"].(string)
 	return []auth.Grant{{Permission: auth.QueryExecute, ObjectID: queryID}}
+}
+
+// CheckReferences compares the parameters with those that the query declares.
+func (q query) CheckReferences(ctx context.Context, config map[string]any) error {
+	queryID, _ := config["queryId"].(string)
+	params, ok := config["params"].(map[string]any)
+	if given := config["params"]; !ok && given != nil {
+		return nil // a template gives all of them, or the schema tells
+	}
+	return q.check(ctx, queryID, params, workflow.HasTemplate)
 }
 
 func (q query) Run(ctx context.Context, call *workflow.Call) (workflow.Result, error) {
