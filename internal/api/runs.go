@@ -37,6 +37,11 @@ func (a *API) runRoutes() {
 		Summary: "One node of a run, with its attempts",
 	}, a.getRunNode)
 	register(a, Operation{
+		ID: "getRunTimeline", Method: http.MethodGet, Path: "/tenants/{tenantId}/runs/{id}/timeline", Access: InTenant, Permission: auth.RunRead, Tag: tag,
+		Summary:     "When a run, its nodes and their attempts were queued, started and finished",
+		Description: "Everything is read from what is stored. A time that has passed and was not kept is named under `unavailable`.",
+	}, a.getTimeline)
+	register(a, Operation{
 		ID: "listRunLog", Method: http.MethodGet, Path: "/tenants/{tenantId}/runs/{id}/logs", Access: InTenant, Permission: auth.RunRead, Tag: tag,
 		Summary:     "What the nodes of a run have logged, oldest first",
 		Description: "To read on later, give the id of the last line as `after`. Lines are also sent live, as `run.log` on the topic of the run.",
@@ -131,4 +136,8 @@ type listRunLogInput struct {
 
 func (a *API) listRunLog(ctx context.Context, in *listRunLogInput) (*output[page.Page[workflow.LogLine]], error) {
 	return reply200(a.cfg.Workflows.Logs(ctx, in.ID, workflow.LogFilter{Node: in.Node, After: in.After}, in.request()))
+}
+
+func (a *API) getTimeline(ctx context.Context, in *ObjectPath) (*output[workflow.Timeline], error) {
+	return reply200(a.cfg.Workflows.Timeline(ctx, in.ID))
 }
