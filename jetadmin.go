@@ -12,6 +12,7 @@ import (
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/datasource"
 	"github.com/jetadmin/jetadmin/internal/api"
+	"github.com/jetadmin/jetadmin/internal/sandbox"
 	"github.com/jetadmin/jetadmin/internal/secret"
 	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/rbac"
@@ -37,6 +38,7 @@ type App struct {
 	events      *realtime.Hub
 	roles       *rbac.Service
 	tenants     *tenancy.Service
+	scripts     *sandbox.Pool
 	workflows   *workflow.Service
 	handler     *api.API
 
@@ -160,7 +162,7 @@ func (a *App) Stop(ctx context.Context) error {
 	if a.state == stateStarted {
 		errs = append(errs, a.workflows.StopEngine(ctx), a.events.Stop(context.WithoutCancel(ctx)))
 	}
-	errs = append(errs, a.datasources.Close())
+	errs = append(errs, a.scripts.Close(ctx), a.datasources.Close())
 	if a.owned != nil {
 		errs = append(errs, a.owned.Close())
 	}

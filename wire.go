@@ -15,6 +15,7 @@ import (
 	"github.com/jetadmin/jetadmin/internal/egress"
 	"github.com/jetadmin/jetadmin/internal/page"
 	"github.com/jetadmin/jetadmin/internal/requestid"
+	"github.com/jetadmin/jetadmin/internal/sandbox"
 	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/problem"
 	"github.com/jetadmin/jetadmin/rbac"
@@ -120,12 +121,17 @@ func (a *App) buildEvents() (err error) {
 }
 
 func (a *App) buildWorkflows(pages *page.Signer, outbound egress.Policy) error {
+	var err error
+	if a.scripts, err = sandbox.New(sandbox.Config{}); err != nil {
+		return err
+	}
 	builtin, err := node.Builtins(node.Config{
 		CheckParams: a.datasources.CheckParams,
 		Client:      outbound.Client(),
 		RunQuery: func(ctx context.Context, queryID string, params map[string]any) (any, error) {
 			return a.datasources.RunQuery(ctx, queryID, params)
 		},
+		Scripts: a.scripts,
 	})
 	if err != nil {
 		return err

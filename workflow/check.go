@@ -127,7 +127,7 @@ func (c *checker) config(path string, n *planNode) {
 	}
 	n.expressions = make(map[string]*expr.Expression)
 	c.expressions(path, "", n, config)
-	value, err := expr.ParseValue(config)
+	value, err := expr.ParseValue(config, n.nodeType.spec.Literals...)
 	c.faults.Merge(path, err)
 	n.config = value
 }
@@ -185,7 +185,7 @@ func (c *checker) schema(path string, t nodeType, config map[string]any) {
 			c.faults.Check(len(schema.Properties) == 0, path+"."+name, "is not a field of this node type")
 			continue
 		}
-		if HasTemplate(v) {
+		if HasTemplate(v) && !slices.Contains(t.spec.Literals, name) {
 			continue
 		}
 		resolved, err := property.Resolve(nil)

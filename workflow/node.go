@@ -85,6 +85,10 @@ type NodeSpec struct {
 	// and touches nothing else. The engine may run it before the result that it
 	// builds on is stored, and stores both together.
 	Pure bool `json:"pure,omitempty"`
+
+	// Literals names the fields of the configuration whose texts are taken as they
+	// are: {{ }} means nothing in them. They are not below others.
+	Literals []string `json:"literals,omitempty"`
 }
 
 // Call is one attempt at a node.

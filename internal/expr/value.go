@@ -12,8 +12,9 @@ import (
 // strings are templates. The names of members are not. It is immutable and safe
 // for concurrent use.
 type Value struct {
-	root field
-	refs []Ref
+	root    field
+	refs    []Ref
+	literal []string
 }
 
 // field is a place in a value: a template, a list, an object or a constant.
@@ -37,9 +38,10 @@ const (
 // ParseValue compiles every string in v, the result of decoding JSON. It fails
 // with an Invalid problem, "expression_invalid", that lists all faults with the
 // path inside the value, such as "headers.Authorization" or "items[0]"; the value
-// is then good for the Refs of what has none.
-func ParseValue(v any) (*Value, error) {
-	value := &Value{}
+// is then good for the Refs of what has none. The members with the paths in
+// literal are constants: their strings are not read.
+func ParseValue(v any, literal ...string) (*Value, error) {
+	value := &Value{literal: literal}
 	var faults problem.Faults
 	value.root = value.parse(v, "", 0, &faults)
 	return value, faults.Err(codeInvalid, messageInvalid)
@@ -49,6 +51,9 @@ func (v *Value) parse(raw any, path string, depth int, faults *problem.Faults) f
 	if depth > MaxDepth {
 		faults.Add(path, "is nested too deeply")
 		return field{}
+	}
+	if slices.Contains(v.literal, path) {
+		return constantField(raw, path, depth, faults)
 	}
 	switch raw := raw.(type) {
 	case string:
@@ -72,6 +77,10 @@ func (v *Value) parse(raw any, path string, depth int, faults *problem.Faults) f
 		}
 		return f
 	}
+	return constantField(raw, path, depth, faults)
+}
+
+func constantField(raw any, path string, depth int, faults *problem.Faults) field {
 	constant, err := newRun(nil).export(raw, depth)
 	if err != nil {
 		faults.Add(path, err.Error())

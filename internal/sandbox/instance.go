@@ -74,6 +74,10 @@ func (i *instance) thrown(ctx context.Context, exception uint64) error {
 	if exception == 0 {
 		return errUnknown
 	}
+	// What an engine throws that has no room for an Error.
+	if null, err := i.call(ctx, "qjs_is_null", exception); err != nil || null != 0 && i.memory.denied {
+		return errors.Join(errNoMemory, err)
+	}
 	at := i.image.scratch + scratchArgs
 	i.module.Memory().WriteUint32Le(uint32(at), uint32(exception))
 	text, err := i.call(ctx, "qjs_call", i.image.describe, i.image.undefined, 1, at)

@@ -119,6 +119,9 @@ func (i *instance) invoke(ctx context.Context, f uint64, input []byte) (uint64, 
 	if err != nil {
 		return 0, err
 	}
+	if state == promisePending && i.memory.denied {
+		return 0, errNoMemory // for the job that would have gone on
+	}
 	if state == promisePending {
 		return 0, problem.New(problem.Invalid, "script_unsettled", "the script awaits something that never comes")
 	}

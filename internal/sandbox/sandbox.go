@@ -164,8 +164,10 @@ func (p *Pool) Close(ctx context.Context) error {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
-	if err := p.slots.Acquire(ctx, p.concurrency); err != nil {
-		return fmt.Errorf("close the sandbox: %w", err)
+	if !p.slots.TryAcquire(p.concurrency) {
+		if err := p.slots.Acquire(ctx, p.concurrency); err != nil {
+			return fmt.Errorf("close the sandbox: %w", err)
+		}
 	}
 	defer p.slots.Release(p.concurrency)
 	p.mu.Lock()

@@ -18,7 +18,7 @@ func TestBuiltinsConform(t *testing.T) {
 	t.Parallel()
 	other := newService(t)
 	nodes, err := node.Builtins(node.Config{
-		Client: http.DefaultClient,
+		Client: http.DefaultClient, Scripts: newSandbox(t),
 		RunQuery: func(ctx context.Context, queryID string, _ map[string]any) (any, error) {
 			switch queryID {
 			case "slow":
@@ -96,6 +96,16 @@ func conformance(other *service) map[string]nodetest.Cases {
 			"past":     {Config: config("until", "2001-01-01T00:00:00Z")},
 			"too long": {Config: config("duration", "400d"), Kind: problem.Invalid},
 		}},
+		"script": {
+			Calls: map[string]nodetest.Call{
+				"output":   {Config: config("source", "return { sum: input.a + 1 }", "input", map[string]any{"a": 1})},
+				"of a run": {Config: config("source", "console.log('{{ x }}', input.a); return input", "timeout", "10s", "memory", 16), Input: map[string]any{"a": 1}},
+				"thrown":   {Config: config("source", "throw new Error('no stock')"), Kind: problem.Invalid},
+				"memory":   {Config: config("source", "const a = []; for (;;) a.push([a.length])", "memory", 4), Kind: problem.TooLarge},
+				"timeout":  {Config: config("source", "for (;;);", "timeout", "1ms"), Kind: problem.Timeout},
+			},
+			Slow: &nodetest.Call{Config: config("source", "for (;;);", "timeout", "5m")},
+		},
 		"end": {Calls: map[string]nodetest.Call{
 			"output":    {Config: config("output", map[string]any{"a": 1})},
 			"failed":    {Config: config("failed", true, "message", "no stock")},

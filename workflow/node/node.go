@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/jsonschema-go/jsonschema"
 
+	"github.com/jetadmin/jetadmin/internal/sandbox"
 	"github.com/jetadmin/jetadmin/workflow"
 )
 
@@ -25,10 +26,13 @@ type Config struct {
 
 	// RunQuery runs a saved query as the principal of the context.
 	RunQuery func(ctx context.Context, queryID string, params map[string]any) (any, error)
+
+	// Scripts runs the sources of script nodes. nil = there is no such node.
+	Scripts *sandbox.Pool
 }
 
 // Builtins returns the built-in node types: start, query, http, transform,
-// condition, delay, end.
+// condition, delay, end, script.
 func Builtins(c Config) ([]workflow.Node, error) {
 	if c.Client == nil || c.RunQuery == nil {
 		return nil, errors.New("node.Config: Client and RunQuery are required")
@@ -36,7 +40,11 @@ func Builtins(c Config) ([]workflow.Node, error) {
 	if c.CheckParams == nil {
 		c.CheckParams = func(context.Context, string, map[string]any, func(any) bool) error { return nil }
 	}
-	return []workflow.Node{start{}, query{check: c.CheckParams, run: c.RunQuery}, httpCall{client: c.Client}, transform{}, condition{}, delay{}, end{}}, nil
+	nodes := []workflow.Node{start{}, query{check: c.CheckParams, run: c.RunQuery}, httpCall{client: c.Client}, transform{}, condition{}, delay{}, end{}}
+	if c.Scripts != nil {
+		nodes = append(nodes, script{sandbox: c.Scripts})
+	}
+	return nodes, nil
 }
 
 // schemaOf infers the schema of a configuration. The types are our own, so it
