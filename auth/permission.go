@@ -55,11 +55,13 @@ const (
 	WorkflowUpdate  Permission = "workflow.update"
 	WorkflowDelete  Permission = "workflow.delete"
 	WorkflowPublish Permission = "workflow.publish"
+	WorkflowTest    Permission = "workflow.test" // run a graph that is not published
 	WorkflowExecute Permission = "workflow.execute"
 
 	RunList   Permission = "run.list"
 	RunRead   Permission = "run.read"
 	RunCancel Permission = "run.cancel"
+	RunRetry  Permission = "run.retry"
 
 	ScheduleList   Permission = "schedule.list"
 	ScheduleRead   Permission = "schedule.read"
@@ -84,8 +86,8 @@ func Permissions() []Permission {
 		AuditList,
 		DatasourceList, DatasourceRead, DatasourceCreate, DatasourceUpdate, DatasourceDelete, DatasourceTest,
 		QueryList, QueryRead, QueryCreate, QueryUpdate, QueryDelete, QueryTest, QueryExecute,
-		WorkflowList, WorkflowRead, WorkflowCreate, WorkflowUpdate, WorkflowDelete, WorkflowPublish, WorkflowExecute,
-		RunList, RunRead, RunCancel,
+		WorkflowList, WorkflowRead, WorkflowCreate, WorkflowUpdate, WorkflowDelete, WorkflowPublish, WorkflowTest, WorkflowExecute,
+		RunList, RunRead, RunCancel, RunRetry,
 		ScheduleList, ScheduleRead, ScheduleCreate, ScheduleUpdate, ScheduleDelete,
 		WebhookList, WebhookRead, WebhookCreate, WebhookUpdate, WebhookDelete,
 	}

@@ -93,11 +93,13 @@ func titles() []titled {
 		{auth.WorkflowUpdate, "Change the draft of a workflow"},
 		{auth.WorkflowDelete, "Delete workflows"},
 		{auth.WorkflowPublish, "Publish a version of a workflow"},
+		{auth.WorkflowTest, "Run a graph that is not published"},
 		{auth.WorkflowExecute, "Start a workflow"},
 
 		{auth.RunList, "List runs"},
 		{auth.RunRead, "See a run with its data"},
 		{auth.RunCancel, "Cancel a run"},
+		{auth.RunRetry, "Run a run again, in whole or in part"},
 
 		{auth.ScheduleList, "List schedules"},
 		{auth.ScheduleRead, "See a schedule and its next times"},

@@ -104,7 +104,7 @@ func (e *engine) startHandler(ctx context.Context, failed *runRow) error {
 	if err != nil {
 		return err
 	}
-	b, err := e.s.begin(ctx, e.s.cfg.DB.DB, StartParams{WorkflowID: handler, Input: input, IdempotencyKey: "failure/" + failed.ID})
+	b, err := e.s.begin(ctx, e.s.cfg.DB.DB, StartParams{WorkflowID: handler, Input: input, IdempotencyKey: "failure/" + failed.ID, trigger: TriggerFailure})
 	if err != nil {
 		if hopeless(err) || time.Since(*failed.FinishedAt) > handlerPatience {
 			e.s.cfg.Logger.Error("workflow engine: a failure has no handler", "run", failed.ID, "workflow", handler, "error", err)
@@ -112,7 +112,7 @@ func (e *engine) startHandler(ctx context.Context, failed *runRow) error {
 		}
 		return err
 	}
-	b.run.Trigger, b.run.FailureDepth = TriggerFailure, failed.FailureDepth+1
+	b.run.FailureDepth = failed.FailureDepth + 1
 	if b.run.FailureDepth >= maxFailureDepth {
 		b.run.OnFailure = nil
 	}
@@ -123,6 +123,7 @@ func (e *engine) startHandler(ctx context.Context, failed *runRow) error {
 		return e.forgetHandler(ctx, tx, failed)
 	})
 	if err == nil && !b.existing {
+		e.s.announce(ctx, &b.run)
 		e.dispatch(b.hints())
 	}
 	return err

@@ -16,7 +16,8 @@ type plan struct {
 	start string
 	joins []string // keys of the nodes with more than one incoming edge
 
-	granted []auth.Grant // of a published version: the whole of its runs' rights
+	granted []auth.Grant   // of a published version: the whole of its runs' rights
+	pins    map[string]Pin // of a test run
 }
 
 type planNode struct {

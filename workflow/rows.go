@@ -32,6 +32,7 @@ type versionRow struct {
 	Number      int    `bun:",pk"`
 	Graph       string
 	Grants      string
+	Pins        *string // results of nodes, of the graph of a test run
 	PublishedBy string
 	PublishedAt time.Time
 }
@@ -57,7 +58,9 @@ type runRow struct {
 	DeadlineAt      *time.Time // when the run times out
 	LookAt          *time.Time // when to see whether its time, or that of a node, is over
 	OnFailure       *string    // the workflow that is still to be started should this run fail
-	FailureDepth    int        // how many failures led to this run, each the handler of the one before
+	RerunOf         *string
+	Test            bool
+	FailureDepth    int // how many failures led to this run, each the handler of the one before
 }
 
 type runDataRow struct {

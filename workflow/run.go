@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -64,12 +65,14 @@ const (
 type Run struct {
 	ID              string     `json:"id"`
 	WorkflowID      string     `json:"workflowId"`
-	WorkflowVersion int        `json:"workflowVersion"`
+	WorkflowVersion int        `json:"workflowVersion" doc:"0 = a graph that is not published, of a test run"`
 	Status          RunStatus  `json:"status" enum:"queued,running,waiting,succeeded,failed,cancelled,timedOut"`
 	Trigger         Trigger    `json:"trigger" enum:"api,failure,go,schedule,webhook"`
 	IdempotencyKey  string     `json:"idempotencyKey,omitempty"`
 	Priority        Priority   `json:"priority" enum:"low,normal,high"`
 	StartedBy       string     `json:"startedBy"`
+	RerunOf         string     `json:"rerunOf,omitempty" doc:"the run that this one repeats, in whole or in part"`
+	Test            bool       `json:"test,omitempty" doc:"a test run"`
 	CreatedAt       time.Time  `json:"createdAt"`
 	StartedAt       *time.Time `json:"startedAt,omitempty"`
 	DeadlineAt      *time.Time `json:"deadlineAt,omitempty" doc:"when it times out"`
@@ -129,6 +132,7 @@ type Failure struct {
 type RunFilter struct {
 	WorkflowID string
 	Status     RunStatus
+	Test       bool // the test runs, instead of the others
 }
 
 // Runs lists runs, newest first.
@@ -137,12 +141,12 @@ func (s *Service) Runs(ctx context.Context, f RunFilter, r page.Request) (page.P
 	if err != nil {
 		return page.Page[Run]{}, err
 	}
-	w, err := s.cfg.Pages.Open(r, "runs|"+who.TenantID+"|"+f.WorkflowID+"|"+string(f.Status))
+	w, err := s.cfg.Pages.Open(r, "runs|"+who.TenantID+"|"+f.WorkflowID+"|"+string(f.Status)+"|"+strconv.FormatBool(f.Test))
 	if err != nil {
 		return page.Page[Run]{}, err
 	}
 	var rows []runRow
-	q := s.cfg.DB.NewSelect().Model(&rows).Where("tenant_id = ?", who.TenantID)
+	q := s.cfg.DB.NewSelect().Model(&rows).Where("tenant_id = ?", who.TenantID).Where("test = ?", f.Test)
 	if f.WorkflowID != "" {
 		q = q.Where("workflow_id = ?", f.WorkflowID)
 	}
@@ -244,9 +248,12 @@ func (p *plan) runNodes(status RunStatus, rows []nodeRow) []RunNode {
 
 func (r *runRow) run() Run {
 	run := Run{
-		ID: r.ID, WorkflowID: r.WorkflowID, WorkflowVersion: r.WorkflowVersion, Status: r.Status, Trigger: r.Trigger,
+		ID: r.ID, WorkflowID: r.WorkflowID, WorkflowVersion: max(r.WorkflowVersion, 0), Status: r.Status, Trigger: r.Trigger,
 		Priority: priorityOf(r.Priority), StartedBy: r.StartedBy, CreatedAt: r.CreatedAt, StartedAt: r.StartedAt,
-		DeadlineAt: r.DeadlineAt, FinishedAt: r.FinishedAt,
+		Test: r.Test, DeadlineAt: r.DeadlineAt, FinishedAt: r.FinishedAt,
+	}
+	if r.RerunOf != nil {
+		run.RerunOf = *r.RerunOf
 	}
 	if r.IdempotencyKey != nil {
 		run.IdempotencyKey = *r.IdempotencyKey

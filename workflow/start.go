@@ -87,6 +87,8 @@ type beginning struct {
 	outputs []outputRow
 	ready   []*nodeRow // of the nodes
 
+	takeovers []takeover // outputs that come from another run
+
 	plan     *plan
 	input    map[string]any
 	existing bool       // the idempotency key was used before
@@ -126,7 +128,7 @@ func (s *Service) begin(ctx context.Context, db bun.IDB, in StartParams) (*begin
 func (p *plan) input(in StartParams) (map[string]any, error) {
 	var f problem.Faults
 	f.Check(len(in.IdempotencyKey) <= 200, "idempotencyKey", "must have at most 200 characters")
-	f.Check(!in.reserved(), "idempotencyKey", "must not begin like those of schedules and webhooks")
+	f.Check(!in.reserved(), "idempotencyKey", "must not begin like those of schedules, webhooks and failures")
 	start := p.nodes[p.start]
 	raw := in.Input
 	if raw == nil {

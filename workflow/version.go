@@ -82,7 +82,7 @@ func (s *Service) Version(ctx context.Context, workflowID string, number int) (V
 	if err != nil {
 		return Version{}, err
 	}
-	row, err := readVersion(ctx, s.cfg.DB.DB, who.TenantID, workflowID, number)
+	row, err := readVersion(ctx, s.cfg.DB.DB, who.TenantID, workflowID, max(number, 0)) // below are the graphs of test runs
 	if err != nil {
 		return Version{}, err
 	}
@@ -103,7 +103,8 @@ func (s *Service) Versions(ctx context.Context, workflowID string, r page.Reques
 		return page.Page[Version]{}, err
 	}
 	var rows []versionRow
-	q := s.cfg.DB.NewSelect().Model(&rows).Where("tenant_id = ?", who.TenantID).Where("workflow_id = ?", workflowID)
+	q := s.cfg.DB.NewSelect().Model(&rows).Where("tenant_id = ?", who.TenantID).Where("workflow_id = ?", workflowID).
+		Where("number > 0")
 	if w.After != nil {
 		q = q.Where("number < ?", w.After[0])
 	}
@@ -157,6 +158,11 @@ func (s *Service) planOf(ctx context.Context, db bun.IDB, tenantID, workflowID s
 	}
 	if err := json.Unmarshal([]byte(row.Grants), &p.granted); err != nil {
 		return nil, err
+	}
+	if row.Pins != nil {
+		if err := decode(*row.Pins, &p.pins); err != nil {
+			return nil, err
+		}
 	}
 	s.plans.store(k, p)
 	return p, nil

@@ -150,6 +150,7 @@ func New(cfg Config) (*API, error) {
 	a.queryRoutes()
 	a.workflowRoutes()
 	a.runRoutes()
+	a.rerunRoutes()
 	a.scheduleRoutes()
 	a.liveRoutes()
 	a.docsRoutes()

@@ -104,10 +104,11 @@ type listRunsInput struct {
 	PageInput
 	WorkflowID string             `query:"workflowId" maxLength:"100" doc:"only runs of this workflow"`
 	Status     workflow.RunStatus `query:"status" enum:"queued,running,waiting,succeeded,failed,cancelled,timedOut" doc:"only runs in this status"`
+	Test       bool               `query:"test" doc:"the test runs, instead of the others"`
 }
 
 func (a *API) listRuns(ctx context.Context, in *listRunsInput) (*output[page.Page[workflow.Run]], error) {
-	return reply200(a.cfg.Workflows.Runs(ctx, workflow.RunFilter{WorkflowID: in.WorkflowID, Status: in.Status}, in.request()))
+	return reply200(a.cfg.Workflows.Runs(ctx, workflow.RunFilter{WorkflowID: in.WorkflowID, Status: in.Status, Test: in.Test}, in.request()))
 }
 
 func (a *API) getRun(ctx context.Context, in *ObjectPath) (*output[workflow.RunDetail], error) {
