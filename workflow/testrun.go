@@ -86,11 +86,8 @@ func (s *Service) Test(ctx context.Context, in TestParams) (Run, error) {
 
 // testPlan is the graph with the pins and the rights of the caller.
 func (s *Service) testPlan(ctx context.Context, in TestParams) (*plan, error) {
-	p, err := compile(in.Graph, s.types)
+	p, err := s.check(ctx, in.Graph)
 	if err != nil {
-		return nil, err
-	}
-	if err := s.references(ctx, p); err != nil {
 		return nil, err
 	}
 	var faults problem.Faults
@@ -159,7 +156,7 @@ func (s *Service) testAgain(ctx context.Context, r *rerun, version RerunVersion)
 		return err
 	}
 	r.plan = r.was
-	return s.references(ctx, r.was)
+	return s.checkDraft(ctx, r.was.graph)
 }
 
 // mark makes a run that is about to be stored a test run.
