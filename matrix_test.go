@@ -142,6 +142,8 @@ func (w *world) fill(cfg jetadmin.Config) {
 	owner.call("POST", T+"/workflows/"+flow+"/publish", nil).want(http.StatusCreated)
 	run := owner.call("POST", T+"/workflows/"+flow+"/runs", object{"wait": true}).want(http.StatusAccepted).text("id")
 	schedule := made("/schedules", object{"workflowId": flow, "name": canary + "schedule", "expression": "@yearly"})
+	hook := owner.call("POST", T+"/webhooks", object{"workflowId": flow, "name": canary + "webhook"}).want(http.StatusCreated)
+	hookPath := hook.text("path")
 
 	w.signedIn(app.Owner)
 	var sessions struct{ Items []struct{ ID string } }
@@ -159,6 +161,8 @@ func (w *world) fill(cfg jetadmin.Config) {
 		"runs/id":          {run, id.New()},
 		"nodes/key":        {"query", "nobody"},
 		"schedules/id":     {schedule, id.New()},
+		"webhooks/id":      {hook.text("id"), id.New()},
+		"hooks/id":         {hookPath[strings.LastIndex(hookPath, "/")+1:], "nothing-that-anybody-could-guess"},
 		"sessions/id":      {sessions.Items[0].ID, id.New()},
 	}
 	w.values = map[string]any{

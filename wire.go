@@ -142,7 +142,7 @@ func (a *App) buildWorkflows(pages *page.Signer, outbound egress.Policy) error {
 	}
 	a.workflows, err = workflow.New(workflow.Config{
 		Audit: a.audit.Record, Authorize: a.roles.Authorize, CheckReference: a.checkReference, DB: a.db,
-		Hooks: a.cfg.Hooks.Workflow, Logger: a.cfg.Logger, Nodes: append(builtin, a.cfg.Nodes...), Pages: pages,
+		Hooks: a.cfg.Hooks.Workflow, Keys: a.keys, Logger: a.cfg.Logger, Nodes: append(builtin, a.cfg.Nodes...), Pages: pages,
 		Publish: a.publish, Queue: queue, Slots: a.cfg.Workers, Watched: a.events.Wanted,
 	})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/clock"
 	"github.com/jetadmin/jetadmin/internal/page"
+	"github.com/jetadmin/jetadmin/internal/secret"
 	"github.com/jetadmin/jetadmin/internal/store"
 )
 
@@ -35,6 +36,10 @@ type Config struct {
 
 	// Hooks are called around starts and ends of runs. Default: none.
 	Hooks Hooks
+
+	// Keys seal the secrets of webhooks. Default: none, and then a webhook can only
+	// be public.
+	Keys *secret.Keyring
 
 	// Lease is how long a process that is no longer heard of keeps its nodes; it
 	// is renewed three times in that time. Shorter finds a dead process sooner and
@@ -130,13 +135,14 @@ func (c Config) validate() error {
 // Definitions, starts and reads work from [New] on; nodes run between
 // [Service.StartEngine] and [Service.StopEngine].
 type Service struct {
-	cfg     Config
-	types   catalogue
-	plans   planCache
-	events  *outlet
-	logs    *logWriter
-	tenants tenantCache
-	engine  *engine
+	cfg       Config
+	types     catalogue
+	plans     planCache
+	events    *outlet
+	logs      *logWriter
+	tenants   tenantCache
+	hookRates hookRates
+	engine    *engine
 }
 
 // New checks the configuration. It does no I/O and starts no goroutine.

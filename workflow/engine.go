@@ -83,7 +83,7 @@ func (s *Service) StartEngine(ctx context.Context) error {
 	e.loop(e.ctx, "sweeper", e.sweep)
 	e.loop(e.ctx, "compare", e.compare)
 	e.loop(e.ctx, "aftermath", e.payDebts)
-	e.loop(e.ctx, "schedules", e.fireSchedules)
+	e.loop(e.ctx, "triggers", e.serveTriggers)
 	if e.slots != nil {
 		e.crew.muster()
 		e.loop(queueCtx, "queue", e.serveQueue)

@@ -34,6 +34,9 @@ const (
 	// schedulePatience is how long a planned time is tried again when the platform
 	// itself fails, before that becomes the schedule's error.
 	schedulePatience = 10 * time.Second
+
+	// forgetEvery is how often what webhooks remember is looked through.
+	forgetEvery = 10 * time.Minute
 )
 
 // dueSchedule is a schedule whose time has come, or is about to.
@@ -44,11 +47,16 @@ type dueSchedule struct {
 
 func (d *dueSchedule) now() time.Time { return time.UnixMilli(d.NowMs).UTC() }
 
-// fireSchedules starts the runs of schedules. Every process does it: a planned
+// serveTriggers starts the runs of schedules. Every process does it: a planned
 // time is taken by whoever moves the row on first.
-func (e *engine) fireSchedules(ctx context.Context) {
+func (e *engine) serveTriggers(ctx context.Context) {
+	var forgotten time.Time
 	for pause := rand.N(scheduleTick); sleep(ctx, pause); {
 		pause = e.fireDue(ctx)
+		if time.Since(forgotten) >= forgetEvery {
+			forgotten = time.Now()
+			e.forgetDeliveries(ctx)
+		}
 	}
 }
 
@@ -235,9 +243,7 @@ func (e *engine) firePlanned(ctx context.Context, row *scheduleRow, p planned) e
 	row.NextAt = p.next
 	if !skipped {
 		row.LastRunID = &runID
-		if !b.existing {
-			e.dispatch(b.hints())
-		}
+		e.begun(b)
 	}
 	return nil
 }

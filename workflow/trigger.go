@@ -100,6 +100,14 @@ func (s *Service) databaseNow(ctx context.Context, db bun.IDB) (time.Time, error
 	return time.UnixMilli(millis).UTC(), err
 }
 
+// begun does what follows the commit of a run that was stored in a transaction of
+// the trigger's own.
+func (e *engine) begun(b *beginning) {
+	if !b.existing {
+		e.dispatch(b.hints())
+	}
+}
+
 // failureOf is an error in the words of a record.
 func failureOf(err error) *Failure {
 	p := problem.Of(err)

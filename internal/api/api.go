@@ -152,6 +152,8 @@ func New(cfg Config) (*API, error) {
 	a.runRoutes()
 	a.rerunRoutes()
 	a.scheduleRoutes()
+	a.webhookRoutes()
+	a.hookRoutes()
 	a.liveRoutes()
 	a.docsRoutes()
 	return a, a.finish()
