@@ -113,6 +113,7 @@ func (a *App) buildEvents() (err error) {
 	a.events, err = realtime.New(realtime.Config{
 		AllowedOrigins: a.cfg.AllowedOrigins, Authenticate: a.auth.Authenticate, AuthenticateToken: a.auth.AuthenticateToken,
 		Authorize: a.authorizeTopic, Bus: bus, Logger: a.cfg.Logger, OnDemand: []string{"run"}, Revalidate: a.auth.Revalidate,
+		Samples: map[string]func(context.Context, realtime.Topic) (realtime.Event, error){"monitor": a.sampleMonitor},
 	})
 	if err != nil {
 		return fmt.Errorf("jetadmin.Config.AllowedOrigins: %w", err)
@@ -164,12 +165,25 @@ func (a *App) usersOfQuery(ctx context.Context, queryID string) ([]string, error
 	return a.workflows.Using(ctx, auth.Grant{Permission: auth.QueryExecute, ObjectID: queryID})
 }
 
-// authorizeTopic says who may watch what: a tenant its members, a run whoever
-// may read it.
+// sampleMonitor makes what watchers of a tenant's engine get every second.
+func (a *App) sampleMonitor(ctx context.Context, t realtime.Topic) (realtime.Event, error) {
+	watcher := auth.ServicePrincipal(t.ID, "monitor", auth.Grant{Permission: auth.MonitorRead})
+	stats, err := a.workflows.Monitor(auth.NewContext(ctx, watcher))
+	return realtime.Event{Type: workflow.EventMonitor, Key: "stats", Data: stats}, err
+}
+
+// authorizeTopic says who may watch what: a tenant its members, its engine
+// whoever may see that, a run whoever may read it.
 func (a *App) authorizeTopic(ctx context.Context, who *auth.Principal, t realtime.Topic) (*auth.Principal, error) {
 	switch t.Kind {
 	case "tenant":
 		return a.auth.Enter(ctx, who, t.ID)
+	case "monitor":
+		inTenant, err := a.auth.Enter(ctx, who, t.ID)
+		if err != nil {
+			return nil, err
+		}
+		return a.roles.Authorize(auth.NewContext(ctx, inTenant), auth.MonitorRead, "")
 	case "run":
 		tenantID, err := a.workflows.TenantOf(ctx, t.ID)
 		if err != nil {

@@ -74,6 +74,8 @@ const (
 	WebhookCreate Permission = "webhook.create"
 	WebhookUpdate Permission = "webhook.update"
 	WebhookDelete Permission = "webhook.delete"
+
+	MonitorRead Permission = "monitor.read"
 )
 
 // Permissions lists all of them, in the order above.
@@ -90,6 +92,7 @@ func Permissions() []Permission {
 		RunList, RunRead, RunCancel, RunRetry,
 		ScheduleList, ScheduleRead, ScheduleCreate, ScheduleUpdate, ScheduleDelete,
 		WebhookList, WebhookRead, WebhookCreate, WebhookUpdate, WebhookDelete,
+		MonitorRead,
 	}
 }
 

@@ -112,5 +112,7 @@ func titles() []titled {
 		{auth.WebhookCreate, "Create webhooks"},
 		{auth.WebhookUpdate, "Change webhooks and their secrets"},
 		{auth.WebhookDelete, "Delete webhooks"},
+
+		{auth.MonitorRead, "See how busy the workflow engine is"},
 	}
 }

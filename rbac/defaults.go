@@ -25,17 +25,17 @@ func defaultRoles() []defaultRole {
 		{Owner, "Owner", "Everything, including the workspace itself and its owners.", []auth.Permission{"*"}},
 		{Admin, "Admin", "Everything except the workspace itself and its owners.", []auth.Permission{
 			auth.TenantRead, "member.*", "role.*", "apikey.*", "audit.*", "datasource.*", "query.*", "workflow.*", "run.*",
-			"schedule.*", "webhook.*",
+			"schedule.*", "webhook.*", "monitor.*",
 		}},
 		{Editor, "Editor", "Builds and runs datasources, queries and workflows.", []auth.Permission{
 			auth.TenantRead, auth.MemberList, auth.MemberRead, auth.RoleList, auth.RoleRead,
-			"datasource.*", "query.*", "workflow.*", "run.*", "schedule.*", "webhook.*",
+			"datasource.*", "query.*", "workflow.*", "run.*", "schedule.*", "webhook.*", "monitor.*",
 		}},
 		{Operator, "Operator", "Runs saved queries and workflows, and looks after the runs.", []auth.Permission{
 			auth.TenantRead,
 			auth.QueryList, auth.QueryRead, auth.QueryExecute,
 			auth.WorkflowList, auth.WorkflowRead, auth.WorkflowExecute, "run.*",
-			auth.ScheduleList, auth.ScheduleRead, auth.WebhookList, auth.WebhookRead,
+			auth.ScheduleList, auth.ScheduleRead, auth.WebhookList, auth.WebhookRead, auth.MonitorRead,
 		}},
 		{Viewer, "Viewer", "Looks at queries, workflows and runs.", []auth.Permission{
 			auth.TenantRead, auth.QueryList, auth.QueryRead, auth.WorkflowList, auth.WorkflowRead, auth.RunList, auth.RunRead,

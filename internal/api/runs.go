@@ -37,6 +37,11 @@ func (a *API) runRoutes() {
 		Summary: "One node of a run, with its attempts",
 	}, a.getRunNode)
 	register(a, Operation{
+		ID: "getMonitor", Method: http.MethodGet, Path: "/tenants/{tenantId}/monitor", Access: InTenant, Permission: auth.MonitorRead, Tag: tag,
+		Summary:     "How busy the workflow engine is with the tenant's runs",
+		Description: "The same comes every second as `monitor.stats` on the topic `monitor:<tenant id>` while somebody watches it.",
+	}, a.getMonitor)
+	register(a, Operation{
 		ID: "getRunTimeline", Method: http.MethodGet, Path: "/tenants/{tenantId}/runs/{id}/timeline", Access: InTenant, Permission: auth.RunRead, Tag: tag,
 		Summary:     "When a run, its nodes and their attempts were queued, started and finished",
 		Description: "Everything is read from what is stored. A time that has passed and was not kept is named under `unavailable`.",
@@ -141,4 +146,8 @@ func (a *API) listRunLog(ctx context.Context, in *listRunLogInput) (*output[page
 
 func (a *API) getTimeline(ctx context.Context, in *ObjectPath) (*output[workflow.Timeline], error) {
 	return reply200(a.cfg.Workflows.Timeline(ctx, in.ID))
+}
+
+func (a *API) getMonitor(ctx context.Context, _ *TenantPath) (*output[workflow.Monitor], error) {
+	return reply200(a.cfg.Workflows.Monitor(ctx))
 }

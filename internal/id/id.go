@@ -2,10 +2,22 @@
 // version 7 (RFC 9562), which sort by the time of their making.
 package id
 
-import "github.com/google/uuid"
+import (
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+)
 
 // New returns a new id in its canonical form, 36 lower-case characters.
 func New() string { return uuid.Must(uuid.NewV7()).String() }
+
+// From returns the id that sorts before all that are made from a time on, to the
+// millisecond.
+func From(t time.Time) string {
+	ms := fmt.Sprintf("%012x", max(0, t.UnixMilli()))
+	return ms[:8] + "-" + ms[8:] + "-7000-8000-000000000000"
+}
 
 // Valid reports whether s is an id in canonical form. Other spellings of a
 // UUID (upper case, braces, no dashes) are refused, so that one object has one

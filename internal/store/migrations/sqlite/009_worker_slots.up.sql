@@ -1,0 +1,1 @@
+ALTER TABLE ?schema.jet_worker ADD COLUMN slots INTEGER NOT NULL DEFAULT 0;
