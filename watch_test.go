@@ -50,7 +50,7 @@ func TestMonitorComesLive(t *testing.T) {
 		viewer.call("GET", "/tenants/"+app.Tenant.ID+"/monitor", nil).want(http.StatusForbidden)
 		refused := viewer.dial()
 		refused.send(object{"id": "m", "op": "subscribe", "topic": topic})
-		if f := refused.next(); f.Op != "error" || f.Code != "forbidden" {
+		if f := refused.next(); f.Op != "error" || f.Code != "permission_required" {
 			t.Errorf("who may not see it got %+v", f)
 		}
 	})

@@ -73,7 +73,10 @@ func TestMonitorCountsWhatIsUnderWay(t *testing.T) {
 		}
 		close(goOn)
 		b.wait(t, last)
-		eventually(t, func() bool { m = b.monitor(t); return m.Nodes.Running == 0 && m.Nodes.Ready == 0 && m.Rates.RunsFinished > 0 })
+		eventually(t, func() bool {
+			m = b.monitor(t)
+			return m.Nodes.Running == 0 && m.Nodes.Ready == 0 && m.Rates.RunsFinished > 0
+		})
 	})
 }
 
