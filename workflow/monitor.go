@@ -230,7 +230,7 @@ func (s *Service) monitorRates(ctx context.Context, tenantID string, m *Monitor)
 	args := []any{tenantID, id.From(since), monitorEnds}
 	err = db.NewRaw("SELECT count(*) AS n, min(finished_at) AS since FROM ("+ends+") AS s", args...).Scan(ctx, &finished)
 	if err != nil || finished.N == 0 {
-		m.Rates.RunsStarted = rate(started.N, started.Since, m.At)
+		m.Rates.RunsStarted = perSecond(started.N, started.Since, m.At)
 		return err
 	}
 	var runs int
@@ -240,17 +240,17 @@ func (s *Service) monitorRates(ctx context.Context, tenantID string, m *Monitor)
 	}
 	err = db.NewRaw(`SELECT count(*) FROM ?schema.jet_run AS r WHERE r.tenant_id = ? AND r.finished_at >= ?
 		AND r.id IN (SELECT run_id FROM (`+ends+`) AS s)`, append([]any{tenantID, from}, args...)...).Scan(ctx, &runs)
-	m.Rates.RunsStarted = rate(started.N, started.Since, m.At)
-	m.Rates.NodesFinished = rate(finished.N, finished.Since, m.At)
+	m.Rates.RunsStarted = perSecond(started.N, started.Since, m.At)
+	m.Rates.NodesFinished = perSecond(finished.N, finished.Since, m.At)
 	if finished.N > 0 {
 		m.Rates.RunsFinished = m.Rates.NodesFinished * float64(runs) / float64(finished.N)
 	}
 	return err
 }
 
-// rate is a number per second. When there was more than was counted, the count
+// perSecond is a rate per second. When there was more than was counted, the count
 // reaches back less far than the window.
-func rate(n int, since *time.Time, now time.Time) float64 {
+func perSecond(n int, since *time.Time, now time.Time) float64 {
 	window := monitorWindow
 	if n == monitorEnds && since != nil {
 		window = max(now.Sub(*since), time.Millisecond)
