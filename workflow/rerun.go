@@ -29,16 +29,19 @@ const (
 // rerun does. Errors: NotFound; Conflict for a run that has not ended or has
 // succeeded, and for a version that lacks the node which failed.
 func (s *Service) Retry(ctx context.Context, runID string, version RerunVersion) (Run, error) {
-	return s.rerun(ctx, runID, version, nil, func(r *rerun) error {
-		if r.source.Status == RunSucceeded {
-			return problem.New(problem.Conflict, "run_succeeded", "the run has succeeded, there is nothing to retry").
-				Fix("rerun it from a node, or replay it")
-		}
-		if r.failedNode != "" && r.plan.nodes[r.failedNode] == nil {
-			return nodeMissing(r.failedNode)
-		}
-		return r.keep(func(string) bool { return true })
-	})
+	run, _, err := s.rerun(ctx, rerunParams{runID: runID, version: version, choose: chooseFailed})
+	return run, err
+}
+
+func chooseFailed(r *rerun) error {
+	if r.source.Status == RunSucceeded {
+		return problem.New(problem.Conflict, "run_succeeded", "the run has succeeded, there is nothing to retry").
+			Fix("rerun it from a node, or replay it")
+	}
+	if r.failedNode != "" && r.plan.nodes[r.failedNode] == nil {
+		return nodeMissing(r.failedNode)
+	}
+	return r.keep(func(string) bool { return true })
 }
 
 // Rerun makes a new run out of one that has ended: the node and everything
@@ -47,7 +50,7 @@ func (s *Service) Retry(ctx context.Context, runID string, version RerunVersion)
 // Errors as of [Service.Retry], and Conflict when the run had not come to the
 // node.
 func (s *Service) Rerun(ctx context.Context, runID, from string, version RerunVersion) (Run, error) {
-	return s.rerun(ctx, runID, version, nil, func(r *rerun) error {
+	run, _, err := s.rerun(ctx, rerunParams{runID: runID, version: version, choose: func(r *rerun) error {
 		if r.plan.nodes[from] == nil {
 			return nodeMissing(from)
 		}
@@ -60,14 +63,25 @@ func (s *Service) Rerun(ctx context.Context, runID, from string, version RerunVe
 				Fix("rerun it from an earlier node, or retry it")
 		}
 		return nil
-	})
+	}})
+	return run, err
 }
 
 // Replay makes a new run with the input of another, or with the one that is
 // given. Nothing is taken over. Errors as of [Service.Retry], except that the
 // run may be in any status; Invalid for an input with faults.
 func (s *Service) Replay(ctx context.Context, runID string, input map[string]any, version RerunVersion) (Run, error) {
-	return s.rerun(ctx, runID, version, input, nil)
+	run, _, err := s.rerun(ctx, rerunParams{runID: runID, version: version, input: input})
+	return run, err
+}
+
+// rerunParams say what to run again.
+type rerunParams struct {
+	runID   string
+	version RerunVersion
+	input   map[string]any
+	key     string             // idempotency key; "" = none
+	choose  func(*rerun) error // decides what is taken over; nil = nothing
 }
 
 // rerun is a new run in the making.
@@ -97,85 +111,107 @@ func (r *rerun) keep(wants func(key string) bool) (err error) {
 	return nil
 }
 
-func (s *Service) rerun(ctx context.Context, runID string, version RerunVersion, input map[string]any, choose func(*rerun) error) (Run, error) {
-	b, source, err := s.beginAgain(ctx, runID, version, input, choose)
+// rerun stores and begins the new run. existing says that there was one under
+// the same key.
+func (s *Service) rerun(ctx context.Context, in rerunParams) (_ Run, existing bool, err error) {
+	b, err := s.beginAgain(ctx, in)
 	if err != nil {
-		return Run{}, err
+		return Run{}, false, err
 	}
 	err = s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
-		if err := insertRuns(ctx, tx, []*beginning{b}); err != nil {
+		if err := insertRuns(ctx, tx, []*beginning{b}); err != nil || b.existing {
 			return err
 		}
 		if err := copyOutputs(ctx, tx, b.takeovers); err != nil {
 			return err
 		}
 		return s.cfg.Audit(ctx, tx, audit.Entry{
-			TenantID: b.run.TenantID, Action: "run.rerun", ObjectType: "run", ObjectID: source,
+			TenantID: b.run.TenantID, Action: "run.rerun", ObjectType: "run", ObjectID: in.runID,
 			Detail: map[string]any{"workflowId": b.run.WorkflowID, "newRunId": b.run.ID, "kept": len(b.takeovers)},
 		})
 	})
 	if err != nil {
-		return Run{}, err
+		return Run{}, false, err
 	}
-	s.announce(ctx, &b.run)
-	s.engine.dispatch(b.hints())
-	return b.run.run(), nil
+	if !b.existing {
+		s.announce(ctx, &b.run)
+		s.engine.dispatch(b.hints())
+	}
+	return b.result(), b.existing, nil
 }
 
-func (s *Service) beginAgain(ctx context.Context, runID string, version RerunVersion, input map[string]any, choose func(*rerun) error) (*beginning, string, error) {
-	who, err := s.cfg.Authorize(ctx, auth.RunRetry, runID)
+func (s *Service) beginAgain(ctx context.Context, in rerunParams) (*beginning, error) {
+	who, err := s.cfg.Authorize(ctx, auth.RunRetry, in.runID)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	db := s.cfg.DB.DB
 	r := &rerun{ctx: ctx, db: db}
-	if r.source, err = readRun(ctx, db, who.TenantID, runID, nil); err != nil {
-		return nil, "", err
+	if r.source, err = readRun(ctx, db, who.TenantID, in.runID, nil); err != nil {
+		return nil, err
 	}
-	if choose != nil && !r.source.Status.Final() {
-		return nil, "", problem.New(problem.Conflict, "run_open", "the run has not ended").Fix("wait for its end, or cancel it")
+	if in.choose != nil && !r.source.Status.Final() {
+		return nil, problem.New(problem.Conflict, "run_open", "the run has not ended").Fix("wait for its end, or cancel it")
 	}
-	w, err := s.rerunOn(ctx, r, version)
+	w, err := s.rerunOn(ctx, r, in.version)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	data, err := readRunData(ctx, db, who.TenantID, runID)
+	params := StartParams{WorkflowID: w.ID, Input: in.input}
+	if err := r.readData(&params); err != nil {
+		return nil, err
+	}
+	input, err := r.plan.input(params)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	if err := data.failedNode(&r.failedNode); err != nil {
-		return nil, "", err
-	}
-	if input == nil {
-		if err := decode(data.Input, &input); err != nil {
-			return nil, "", err
-		}
-	}
-	params := StartParams{WorkflowID: w.ID, Input: input}
-	if input, err = r.plan.input(params); err != nil {
-		return nil, "", err
-	}
-	if choose != nil {
-		if err := choose(r); err != nil {
-			return nil, "", err
+	if in.choose != nil {
+		if err := in.choose(r); err != nil {
+			return nil, err
 		}
 	}
 	if before := s.cfg.Hooks.BeforeStart; before != nil {
 		if err := before(ctx, params); err != nil {
-			return nil, "", err
+			return nil, err
 		}
 	}
-	now := s.cfg.Clock.Now()
-	b := newBeginning(r.plan, w, who, params, input, now)
+	b := newBeginning(r.plan, w, who, params, input, s.cfg.Clock.Now())
+	r.mark(b, in.key)
+	return b, nil
+}
+
+// readData reads what failed the source, and its input unless there is another.
+func (r *rerun) readData(params *StartParams) error {
+	data, err := readRunData(r.ctx, r.db, r.source.TenantID, r.source.ID)
+	if err != nil {
+		return err
+	}
+	if data.Error != nil {
+		var f Failure
+		if err := decode(*data.Error, &f); err != nil {
+			return err
+		}
+		r.failedNode = f.Node
+	}
+	if params.Input == nil {
+		return decode(data.Input, &params.Input)
+	}
+	return nil
+}
+
+// mark makes a run that is about to be stored a rerun.
+func (r *rerun) mark(b *beginning, key string) {
 	b.run.RerunOf, b.run.FailureDepth = &r.source.ID, r.source.FailureDepth
-	b.mark(r.source.Test)
 	if b.run.FailureDepth >= maxFailureDepth {
 		b.run.OnFailure = nil
 	}
-	if r.states != nil {
-		b.resume(r.states, r.kept, now)
+	if key != "" {
+		b.run.IdempotencyKey = &key
 	}
-	return b, r.source.ID, nil
+	b.mark(r.source.Test)
+	if r.states != nil {
+		b.resume(r.states, r.kept, b.run.CreatedAt)
+	}
 }
 
 // rerunOn finds the plans, and the workflow with the version to execute as the
@@ -203,17 +239,4 @@ func (s *Service) rerunOn(ctx context.Context, r *rerun, version RerunVersion) (
 	}
 	r.plan, err = s.planOf(ctx, db, source.TenantID, w.ID, w.PublishedVersion)
 	return w, err
-}
-
-// failedNode is the node that ended the run, "" if none did.
-func (d *runDataRow) failedNode(key *string) error {
-	if d.Error == nil {
-		return nil
-	}
-	var f Failure
-	if err := decode(*d.Error, &f); err != nil {
-		return err
-	}
-	*key = f.Node
-	return nil
 }

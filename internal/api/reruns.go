@@ -32,6 +32,18 @@ func (a *API) rerunRoutes() {
 		Example:     map[string]any{"input": map[string]any{"country": "DE"}},
 	}, a.replayRun)
 	register(a, Operation{
+		ID: "cancelRuns", Method: http.MethodPost, Path: "/tenants/{tenantId}/runs/bulk/cancel", Access: InTenant, Permission: auth.RunCancel, Tag: tag,
+		Summary:     "End many runs",
+		Description: "Oldest first, up to the limit. While `more` is true, send the same with `after`.",
+		Example:     map[string]any{"status": "waiting", "createdBefore": "2026-01-01T00:00:00Z"},
+	}, a.cancelRuns)
+	register(a, Operation{
+		ID: "retryRuns", Method: http.MethodPost, Path: "/tenants/{tenantId}/runs/bulk/retry", Access: InTenant, Permission: auth.RunRetry, Tag: tag,
+		Summary:     "Run again what failed in many runs",
+		Description: "Oldest first, up to the limit. A run that was run again before is passed over. While `more` is true, send the same with `after`.",
+		Example:     map[string]any{"status": "failed", "createdAfter": "2026-01-01T00:00:00Z", "version": "latest"},
+	}, a.retryRuns)
+	register(a, Operation{
 		ID: "testWorkflow", Method: http.MethodPost, Path: "/tenants/{tenantId}/workflows/test", Access: InTenant, Permission: auth.WorkflowTest, Tag: tag,
 		Status:  http.StatusAccepted,
 		Summary: "Run a graph that is not published",
@@ -96,6 +108,30 @@ func (a *API) rerun(tenantID string) func(workflow.Run, error) (*created[workflo
 	return func(run workflow.Run, err error) (*created[workflow.Run], error) {
 		return &created[workflow.Run]{Location: a.at(tenantID, "runs", run.ID), Body: run}, err
 	}
+}
+
+type cancelRunsInput struct {
+	TenantPath
+	Body workflow.Bulk
+}
+
+func (a *API) cancelRuns(ctx context.Context, in *cancelRunsInput) (*output[workflow.BulkResult], error) {
+	return reply200(a.cfg.Workflows.CancelRuns(ctx, in.Body))
+}
+
+// BulkRetry says which runs to retry, and on which version.
+type BulkRetry struct {
+	workflow.Bulk
+	Version workflow.RerunVersion `json:"version,omitempty" enum:"same,latest" doc:"the version that each run executed, or the published one; default same"`
+}
+
+type retryRunsInput struct {
+	TenantPath
+	Body BulkRetry
+}
+
+func (a *API) retryRuns(ctx context.Context, in *retryRunsInput) (*output[workflow.BulkResult], error) {
+	return reply200(a.cfg.Workflows.RetryRuns(ctx, in.Body.Bulk, in.Body.Version))
 }
 
 type testWorkflowInput struct {
