@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"reflect"
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -17,9 +18,11 @@ import (
 // proves itself, by a signature or a secret of the webhook, unless the webhook was
 // made to need no proof.
 func (a *API) hookRoutes() {
+	acknowledgement := a.document.Components.Schemas.Schema(reflect.TypeFor[Acknowledgement](), true, "")
+	content := map[string]*huma.MediaType{jsonType: {Schema: acknowledgement}}
 	responses := map[string]*huma.Response{
-		"202":     {Description: "the run is stored: its id"},
-		"200":     {Description: "of a webhook that waits: what the run came to"},
+		"202":     {Description: "the run is stored", Content: content},
+		"200":     {Description: "of a webhook that waits: the run has ended", Content: content},
 		"401":     problemResponse("the delivery does not prove where it comes from"),
 		"404":     problemResponse("there is no such webhook, or it is disabled"),
 		"429":     problemResponse("too many deliveries"),
@@ -33,7 +36,8 @@ func (a *API) hookRoutes() {
 		a.registerRaw(Operation{
 			ID: id, Method: method, Path: "/hooks/{id}", Root: true, Access: Public, Tag: "webhooks", Unkeyed: true,
 			Summary:     "Deliver to a webhook",
-			Description: "The body may be JSON, a form, text or bytes, of at most 1 MiB.",
+			Description: "The body may be JSON, a form, text or bytes, of at most 1 MiB. The mode of the webhook says how it proves where it comes from.",
+			Example:     map[string]any{"order": "A-1"},
 		}, http.HandlerFunc(a.deliver), responses)
 	}
 }
@@ -72,9 +76,9 @@ func readDelivery(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 // Acknowledgement is the reply to a delivery.
 type Acknowledgement struct {
 	RunID     string             `json:"runId"`
-	Duplicate bool               `json:"duplicate,omitempty"` // the same delivery has started the run before
-	Status    workflow.RunStatus `json:"status,omitempty"`    // of a webhook that waits, once the run has ended
-	Output    any                `json:"output,omitempty"`    // the same
+	Duplicate bool               `json:"duplicate,omitempty" doc:"the same delivery has started the run before"`
+	Status    workflow.RunStatus `json:"status,omitempty" doc:"of a webhook that waits, once the run has ended"`
+	Output    any                `json:"output,omitempty" doc:"the same"`
 }
 
 func (a *API) acknowledge(w http.ResponseWriter, receipt workflow.Receipt) {

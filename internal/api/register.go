@@ -115,9 +115,23 @@ func (a *API) registerRaw(op Operation, handler http.Handler, responses map[stri
 		return
 	}
 	doc := op.document(a.cfg.BasePath)
-	doc.Responses = responses
+	doc.Responses, doc.Parameters = responses, op.pathParams()
+	if !safe(op.Method) {
+		doc.RequestBody = &huma.RequestBody{Content: map[string]*huma.MediaType{"*/*": {Schema: &huma.Schema{}, Example: op.Example}}}
+	}
 	a.document.AddOperation(&doc)
 	a.mux.Handle(op.Method+" "+a.cfg.BasePath+op.URLPath(), a.identified(op, handler))
+}
+
+// pathParams describes the parameters of the path, which huma finds by itself
+// where it knows the input.
+func (op Operation) pathParams() (params []*huma.Param) {
+	for segment := range strings.SplitSeq(op.Path, "/") {
+		if name := strings.Trim(segment, "{}"); name != segment {
+			params = append(params, &huma.Param{Name: name, In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}})
+		}
+	}
+	return params
 }
 
 func (a *API) declare(op Operation) bool {
