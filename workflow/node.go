@@ -75,6 +75,8 @@ type NodeSpec struct {
 	Description string             `json:"description"`
 	Config      *jsonschema.Schema `json:"config" doc:"JSON Schema of the configuration"`
 	Ports       []string           `json:"ports" doc:"output ports; default success"`
+	Output      string             `json:"output,omitempty" doc:"what the output is, in words"`
+	Limits      []string           `json:"limits,omitempty" doc:"what it refuses or cuts off, in words"`
 
 	// Expressions names the fields of the configuration that hold bare
 	// expressions, as a path without the indexes of arrays: "branches.when". The

@@ -30,6 +30,8 @@ const maxBranches = 1000
 func (condition) Spec() workflow.NodeSpec {
 	return workflow.NodeSpec{
 		Type: "condition", Title: "Condition", Description: "Goes on by the first branch whose expression is true, else by default.",
+		Output: "`port`: the name of the branch that was taken",
+		Limits: []string{fmt.Sprintf("1 to %d branches", maxBranches), "an expression that gives neither true nor false is a failure"},
 		Config: schemaOf[conditionConfig](), Expressions: []string{"branches.when"}, Ports: []string{portDefault}, Pure: true,
 	}
 }

@@ -23,6 +23,8 @@ const maxDelay = 366 * 24 * time.Hour
 func (delay) Spec() workflow.NodeSpec {
 	return workflow.NodeSpec{
 		Type: "delay", Title: "Delay", Description: "Waits for a duration or until an instant, at most 366 days.",
+		Output: "null",
+		Limits: []string{"at most 366 days", "holds no worker while it waits, and outlives restarts", "either `duration` or `until`"},
 		Config: schemaOf[delayConfig](),
 	}
 }

@@ -18,7 +18,8 @@ type endConfig struct {
 
 func (end) Spec() workflow.NodeSpec {
 	return workflow.NodeSpec{
-		Type: workflow.TypeEnd, Title: "End", Description: "Gives the run its output.",
+		Type: workflow.TypeEnd, Title: "End", Description: "Gives the run its output, and may fail or stop it.",
+		Output: "what `output` says; the run's output is that of its end, or an object of all by key when several were reached",
 		Config: schemaOf[endConfig](), Pure: true,
 	}
 }

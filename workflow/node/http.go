@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -23,7 +24,7 @@ type httpConfig struct {
 	Method  string            `json:"method,omitempty" jsonschema:"default GET"`
 	URL     string            `json:"url" jsonschema:"http or https; the server's outbound policy decides whether it may be reached"`
 	Query   map[string]string `json:"query,omitempty" jsonschema:"added to the URL, escaped"`
-	Headers map[string]string `json:"headers,omitempty"`
+	Headers map[string]string `json:"headers,omitempty" jsonschema:"sent as they are, besides Idempotency-Key, which is the same for every attempt"`
 	Body    any               `json:"body,omitempty" jsonschema:"sent as JSON, or as it is when it is a text"`
 }
 
@@ -33,7 +34,13 @@ const maxHTTPBody = workflow.MaxOutput / 2
 func (httpCall) Spec() workflow.NodeSpec {
 	return workflow.NodeSpec{
 		Type: "http", Title: "HTTP request", Config: schemaOf[httpConfig](),
-		Description: "Sends a request; the output has status, headers and body. A status of 400 or more is a failure.",
+		Description: "Sends a request. A status of 400 or more is a failure.",
+		Output:      "`status`, `headers` (names in lower case), `body` (parsed when the reply says that it is JSON, else a text)",
+		Limits: []string{
+			fmt.Sprintf("a reply of more than %d KB is a failure", maxHTTPBody>>10),
+			"repeated by the retry policy: no answer, and the statuses 408, 429 and 5xx, after `Retry-After` if they have it; other failures would be the same again",
+			"public addresses only, unless the server allows more (`Config.Egress`)",
+		},
 	}
 }
 

@@ -14,6 +14,9 @@ import (
 	"github.com/jetadmin/jetadmin/workflow"
 )
 
+// docs/nodes.md is made from the specs.
+//go:generate go test -run TestNodesDoc -update .
+
 // Config is what the built-in nodes reach the world through.
 type Config struct {
 	// CheckParams finds the faults of values for the parameters of a saved query,

@@ -20,7 +20,13 @@ type queryConfig struct {
 
 func (query) Spec() workflow.NodeSpec {
 	return workflow.NodeSpec{
-		Type: "query", Title: "Query", Description: "Runs a saved query; the output has its columns and rows.",
+		Type: "query", Title: "Query", Description: "Runs a saved query of the tenant.",
+		Output: "`columns` (each with `name` and `type`), `rows` (lists in the order of the columns), `rowCount`, `truncated`",
+		Limits: []string{
+			"rows, bytes and time as the saved query says; rows beyond them are cut off and `truncated` is true",
+			"whoever publishes needs `query.execute` on the query; its runs need nothing more",
+			"parameters that the query does not declare, lacks or refuses are faults of the graph, as far as they are known before the run",
+		},
 		Config: schemaOf[queryConfig](),
 	}
 }

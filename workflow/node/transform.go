@@ -16,6 +16,7 @@ type transformConfig struct {
 func (transform) Spec() workflow.NodeSpec {
 	return workflow.NodeSpec{
 		Type: "transform", Title: "Transform", Description: "Computes a value from the input and earlier outputs.",
+		Output: "the value",
 		Config: schemaOf[transformConfig](), Pure: true,
 	}
 }
