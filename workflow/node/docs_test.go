@@ -97,8 +97,8 @@ with ` + "`workflow.NodeFunc`" + `; ` + "`GET T/node-types`" + ` lists all that 
 JSON Schema of each configuration.
 
 For all types: a text in ` + "`config`" + ` may hold ` + "`{{ expressions }}`" + `, except where the
-table says *expression*, which is written without braces, and where it says that
-it is not one. A field that the table does not name is a fault. With the policy
+table says *expression*, which is written without braces, and where it says
+*literal*, which is taken as it is. A field that the table does not name is a fault. With the policy
 ` + "`onError: branch`" + ` each type has the port ` + "`error`" + ` besides its own. An output has at
 most %s of JSON.
 
@@ -137,7 +137,7 @@ func section(t *testing.T, b *bytes.Buffer, n workflow.Node) {
 	t.Helper()
 	s := n.Spec()
 	fmt.Fprintf(b, "\n## %s\n\n%s: %s\n", s.Type, s.Title, s.Description)
-	if rows := fields(s.Config, "", s.Expressions); len(rows) > 0 {
+	if rows := fields(s.Config, "", s); len(rows) > 0 {
 		b.WriteString("\n| config | type | |\n|---|---|---|\n")
 		for _, r := range rows {
 			b.WriteString(r)
@@ -169,7 +169,7 @@ func ports(n workflow.Node) string {
 }
 
 // fields are the rows of a configuration's table, those of inner objects too.
-func fields(schema *jsonschema.Schema, prefix string, expressions []string) []string {
+func fields(schema *jsonschema.Schema, prefix string, spec workflow.NodeSpec) []string {
 	if schema == nil {
 		return nil
 	}
@@ -184,17 +184,20 @@ func fields(schema *jsonschema.Schema, prefix string, expressions []string) []st
 	for _, name := range names {
 		p, path := schema.Properties[name], prefix+name
 		kind := kindOf(p)
-		if slices.Contains(expressions, strings.ReplaceAll(path, "[]", "")) {
+		switch {
+		case slices.Contains(spec.Expressions, strings.ReplaceAll(path, "[]", "")):
 			kind = "expression"
+		case slices.Contains(spec.Literals, path):
+			kind = "literal " + kind
 		}
 		if slices.Contains(schema.Required, name) {
 			kind += ", required"
 		}
 		rows = append(rows, fmt.Sprintf("| `%s` | %s | %s |\n", path, kind, cell(p.Description)))
 		if p.Items != nil {
-			rows = append(rows, fields(p.Items, path+"[].", expressions)...)
+			rows = append(rows, fields(p.Items, path+"[].", spec)...)
 		}
-		rows = append(rows, fields(p, path+".", expressions)...)
+		rows = append(rows, fields(p, path+".", spec)...)
 	}
 	return rows
 }

@@ -19,7 +19,8 @@ import (
 func builtins(t *testing.T) []workflow.Node {
 	t.Helper()
 	nodes, err := node.Builtins(node.Config{
-		Client: http.DefaultClient,
+		Client:  http.DefaultClient,
+		Scripts: newSandbox(t),
 		RunQuery: func(_ context.Context, queryID string, params map[string]any) (any, error) {
 			return map[string]any{"ran": queryID, "with": params}, nil
 		},

@@ -14,7 +14,7 @@ type query struct {
 }
 
 type queryConfig struct {
-	QueryID string         `json:"queryId" jsonschema:"id of a saved query of the tenant; not an expression"`
+	QueryID string         `json:"queryId" jsonschema:"id of a saved query of the tenant, without {{ }}: what a version may read is known when it is published"`
 	Params  map[string]any `json:"params,omitempty" jsonschema:"values of the query's parameters, by name"`
 }
 

@@ -26,6 +26,12 @@ func (script) Spec() workflow.NodeSpec {
 	return workflow.NodeSpec{
 		Type: "script", Title: "Script", Config: schemaOf[scriptConfig](), Literals: []string{"source"},
 		Description: "Runs JavaScript in a sandbox without files, network and other nodes; what it prints goes to the node's log.",
+		Output:      "what the script returns",
+		Limits: []string{
+			"5 s by default, 5 m at most; 64 MB by default, 256 MB at most",
+			"no files, network, clock or chance, unless `clock` or `random` say so; nothing stays between attempts",
+			"a thrown error is a failure that says where, and is not repeated",
+		},
 	}
 }
 
