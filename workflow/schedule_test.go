@@ -479,13 +479,39 @@ func TestPreview(t *testing.T) {
 	})
 }
 
+// T5: a reference to another tenant's workflow that got into the database by
+// another way leads nowhere.
+func TestT5_TriggersStayInTheTenant(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b, other := setup(t, db, withKeys(t)), newBundle(t, db)
+		own, foreign := b.publish(t, chain()), other.publish(t, chain())
+		s, hook := b.schedule(t, workflow.NewSchedule{WorkflowID: own}), b.webhook(t, workflow.NewWebhook{WorkflowID: own})
+		for _, table := range []string{"jet_schedule", "jet_webhook"} {
+			if _, err := db.NewRaw("UPDATE ?schema."+table+" SET workflow_id = ? WHERE tenant_id = ?", foreign, b.tenant).Exec(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		at := b.turnBack(t, s.ID, time.Now())
+		if s = b.fired(t, s.ID, at); s.LastError == nil || s.LastError.Kind != problem.NotFound {
+			t.Errorf("the schedule: %s", encoded(s))
+		}
+		if _, err := hook.deliver(hook.delivery(`{}`)); problem.KindOf(err) != problem.Conflict {
+			t.Errorf("the webhook: %v", err)
+		}
+		if n := len(b.runsOf(t, foreign)) + len(other.runsOf(t, foreign)); n != 0 {
+			t.Errorf("%d runs were started", n)
+		}
+	})
+}
+
 // Nobody can take a trigger's keys, and so keep it from starting its runs.
 func TestKeysOfTriggersAreReserved(t *testing.T) {
 	t.Parallel()
 	testdb.Each(t, func(t *testing.T, db *store.DB) {
 		b := newBundle(t, db)
 		flow := b.publish(t, chain())
-		for _, key := range []string{"schedule/x/2026-01-01T00:00:00Z", "webhook/x"} {
+		for _, key := range []string{"schedule/x/2026-01-01T00:00:00Z", "webhook/x", "failure/x"} {
 			_, err := b.Start(b.ctx, workflow.StartParams{WorkflowID: flow, IdempotencyKey: key})
 			if problem.KindOf(err) != problem.Invalid {
 				t.Errorf("%s: %v", key, err)

@@ -44,7 +44,8 @@ type deliveryRow struct {
 // it comes. Errors: NotFound for a webhook that is not there or not enabled;
 // Unauthenticated without proof, or with one that is too old; RateLimited;
 // TooLarge; Invalid for a body that is not what its type says, or not the input
-// that the workflow declares; Conflict for a workflow without published version.
+// that the workflow declares; Conflict for a workflow that was deleted or has no
+// published version.
 func (s *Service) Deliver(ctx context.Context, key string, d Delivery) (Receipt, error) {
 	row, err := s.webhookOf(ctx, key)
 	if err != nil {
@@ -130,6 +131,9 @@ func (s *Service) startDelivered(ctx context.Context, row *webhookRow, in StartP
 	ctx, done := s.patient(ctx)
 	defer func() { err = done(err) }()
 	b, err := s.begin(ctx, s.cfg.DB.DB, in)
+	if problem.Is(err, problem.NotFound) { // which would mean that there is no such webhook
+		err = problem.New(problem.Conflict, "workflow_missing", "the workflow was deleted").Because(err)
+	}
 	if err != nil {
 		return Receipt{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -229,6 +230,56 @@ func TestT101_WrongPathsAreAlike(t *testing.T) {
 			}
 			if answer != first {
 				t.Errorf("%s: %s, another: %s", name, answer, first)
+			}
+		}
+	})
+}
+
+// T101: how long an answer takes does not tell how near a guess was.
+func TestT101_AnswersTakeTheSameTime(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBundle(t, db, withKeys(t))
+		s := b.webhook(t, workflow.NewWebhook{WorkflowID: b.publish(t, chain())})
+		off := b.webhook(t, workflow.NewWebhook{WorkflowID: s.hook.WorkflowID, Disabled: true})
+		good := s.signature(time.Now(), "{}")
+		mac := strings.Index(good, "v1=") + 3
+		wrong := func(at int) workflow.Delivery {
+			d := s.delivery("{}")
+			d.Header.Set(workflow.SignatureHeader, good[:at]+flip(good[at:at+1])+good[at+1:])
+			return d
+		}
+		first, last, unsigned := wrong(mac), wrong(len(good)-1), s.delivery("{}")
+		pairs := map[string][2]func() error{
+			"first and last digit wrong": {
+				func() error { _, err := b.Deliver(context.Background(), s.key(), first); return err },
+				func() error { _, err := b.Deliver(context.Background(), s.key(), last); return err },
+			},
+			"disabled and missing": {
+				func() error { _, err := b.Deliver(context.Background(), off.key(), unsigned); return err },
+				func() error {
+					_, err := b.Deliver(context.Background(), strings.Repeat("A", len(off.key())), unsigned)
+					return err
+				},
+			},
+		}
+		for name, pair := range pairs {
+			var took [2][]time.Duration
+			for range 200 { // in turns, so that what slows the machine slows both
+				for i, call := range pair {
+					start := time.Now()
+					if call() == nil {
+						t.Fatal("it was taken")
+					}
+					took[i] = append(took[i], time.Since(start))
+				}
+			}
+			slices.Sort(took[0])
+			slices.Sort(took[1])
+			a, b := took[0][100], took[1][100]
+			t.Logf("%s: %s and %s", name, a, b)
+			if a > 2*b || b > 2*a {
+				t.Errorf("%s: the medians are %s and %s", name, a, b)
 			}
 		}
 	})
