@@ -88,6 +88,10 @@ type Config struct {
 	// with another DB another. Letters, digits, "-" and "_". Default: "jetadmin".
 	RedisPrefix string
 
+	// RunRetention is for how long a run is kept after its end, in tenants that have
+	// not said otherwise; negative = for ever. Default: 30 days.
+	RunRetention time.Duration
+
 	// Schema is the PostgreSQL schema of the tables. Default: "public".
 	Schema string
 

@@ -62,6 +62,11 @@ type Config struct {
 	// Queue carries hints between processes. Default: [NewMemoryQueue].
 	Queue Queue
 
+	// Retention is for how long a run is kept after its end, in tenants that have
+	// not said otherwise; then it is deleted with its nodes, outputs and logs, and
+	// its idempotency key is forgotten. Negative = for ever. Default 30 days.
+	Retention time.Duration
+
 	// Slots is how many nodes run at a time in this process; negative = none, the
 	// process only defines and starts. Default: 16 for each processor.
 	Slots int
@@ -102,6 +107,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Queue == nil {
 		c.Queue = NewMemoryQueue()
+	}
+	if c.Retention == 0 {
+		c.Retention = days(30)
 	}
 	if c.Slots == 0 {
 		c.Slots = slotsPerProcessor * runtime.GOMAXPROCS(0)

@@ -83,6 +83,7 @@ func (s *Service) StartEngine(ctx context.Context) error {
 	e.loop(e.ctx, "sweeper", e.sweep)
 	e.loop(e.ctx, "compare", e.compare)
 	e.loop(e.ctx, "aftermath", e.payDebts)
+	e.loop(e.ctx, "retention", e.retain)
 	e.loop(e.ctx, "triggers", e.serveTriggers)
 	if e.slots != nil {
 		e.crew.muster()

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"context"
 	"time"
 
 	"github.com/jetadmin/jetadmin/problem"
@@ -10,4 +11,12 @@ import (
 func Again(r Retry, failure *problem.Error, attempt int, left time.Duration) (time.Duration, bool) {
 	p := Policy{Retry: &r}
 	return p.again(failure, attempt, left)
+}
+
+// ForgetRuns deletes what is kept no longer, as the loop does once in an hour.
+func (s *Service) ForgetRuns(ctx context.Context) error { return s.engine.forgetRuns(ctx) }
+
+// Assume takes on a duty of one process of all.
+func (s *Service) Assume(ctx context.Context, duty string, every time.Duration) (bool, error) {
+	return s.engine.assume(ctx, duty, every)
 }

@@ -209,6 +209,7 @@ func (r *rerun) mark(b *beginning, key string) {
 		b.run.IdempotencyKey = &key
 	}
 	b.mark(r.source.Test)
+	b.run.DraftOf = r.source.DraftOf
 	if r.states != nil {
 		b.resume(r.states, r.kept, b.run.CreatedAt)
 	}

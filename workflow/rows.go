@@ -60,7 +60,8 @@ type runRow struct {
 	OnFailure       *string    // the workflow that is still to be started should this run fail
 	RerunOf         *string
 	Test            bool
-	FailureDepth    int // how many failures led to this run, each the handler of the one before
+	DraftOf         *string // the workflow that the graph of a test run is a draft of
+	FailureDepth    int     // how many failures led to this run, each the handler of the one before
 }
 
 type runDataRow struct {

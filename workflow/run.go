@@ -64,7 +64,7 @@ const (
 // Run is one execution of a version of a workflow.
 type Run struct {
 	ID              string     `json:"id"`
-	WorkflowID      string     `json:"workflowId"`
+	WorkflowID      string     `json:"workflowId" doc:"empty for a test run of a graph that is a draft of none"`
 	WorkflowVersion int        `json:"workflowVersion" doc:"0 = a graph that is not published, of a test run"`
 	Status          RunStatus  `json:"status" enum:"queued,running,waiting,succeeded,failed,cancelled,timedOut"`
 	Trigger         Trigger    `json:"trigger" enum:"api,failure,go,schedule,webhook"`
@@ -147,7 +147,11 @@ func (s *Service) Runs(ctx context.Context, f RunFilter, r page.Request) (page.P
 	}
 	var rows []runRow
 	q := s.cfg.DB.NewSelect().Model(&rows).Where("tenant_id = ?", who.TenantID).Where("test = ?", f.Test)
-	if f.WorkflowID != "" {
+	switch {
+	case f.WorkflowID == "":
+	case f.Test:
+		q = q.Where("draft_of = ?", f.WorkflowID)
+	default:
 		q = q.Where("workflow_id = ?", f.WorkflowID)
 	}
 	if f.Status != "" {
@@ -251,6 +255,12 @@ func (r *runRow) run() Run {
 		ID: r.ID, WorkflowID: r.WorkflowID, WorkflowVersion: max(r.WorkflowVersion, 0), Status: r.Status, Trigger: r.Trigger,
 		Priority: priorityOf(r.Priority), StartedBy: r.StartedBy, CreatedAt: r.CreatedAt, StartedAt: r.StartedAt,
 		Test: r.Test, DeadlineAt: r.DeadlineAt, FinishedAt: r.FinishedAt,
+	}
+	if r.Test { // its own workflow is nobody's
+		run.WorkflowID = ""
+	}
+	if r.DraftOf != nil {
+		run.WorkflowID = *r.DraftOf
 	}
 	if r.RerunOf != nil {
 		run.RerunOf = *r.RerunOf

@@ -22,7 +22,8 @@ type StartParams struct {
 	Input map[string]any
 
 	// IdempotencyKey, when set, makes a second start of the same workflow with the
-	// same key return the first run, for ever. At most 200 characters.
+	// same key return the first run, for as long as that is kept (see
+	// Config.Retention); afterwards it begins a new one. At most 200 characters.
 	IdempotencyKey string
 
 	trigger Trigger // of a schedule or webhook; "" = whoever calls

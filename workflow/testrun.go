@@ -11,7 +11,6 @@ import (
 	"github.com/jetadmin/jetadmin/audit"
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/id"
-	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -68,6 +67,9 @@ func (s *Service) Test(ctx context.Context, in TestParams) (Run, error) {
 		}
 		b = newBeginning(p, workflowRow{ID: version.WorkflowID, PublishedVersion: version.Number}, who, params, input, version.PublishedAt)
 		b.mark(true)
+		if in.WorkflowID != "" {
+			b.run.DraftOf = &in.WorkflowID
+		}
 		if err := insertRuns(ctx, tx, []*beginning{b}); err != nil {
 			return err
 		}
@@ -106,40 +108,30 @@ func (s *Service) testPlan(ctx context.Context, in TestParams) (*plan, error) {
 	return p, faults.Err("test_invalid", "the test run cannot be started")
 }
 
-// insertTest stores the graph of a test run beside the published versions, under
-// a number below zero, so that every process finds it where it finds those. A
-// graph that is a draft of no workflow gets one that nobody sees: it is deleted
-// from the beginning.
+// insertTest stores the graph of a test run where every process finds those of
+// published versions: as the only version of a workflow that nobody sees, for it
+// is deleted from the beginning. Its number is below zero, to tell it apart.
 func (s *Service) insertTest(ctx context.Context, tx bun.IDB, who *auth.Principal, in TestParams, p *plan) (versionRow, error) {
 	now := s.cfg.Clock.Now()
 	row := versionRow{
-		TenantID: who.TenantID, WorkflowID: in.WorkflowID, Number: -1, Graph: encode(in.Graph), Grants: encode(p.granted),
+		TenantID: who.TenantID, WorkflowID: id.New(), Number: -1, Graph: encode(in.Graph), Grants: encode(p.granted),
 		PublishedBy: who.Actor(), PublishedAt: now,
 	}
 	if len(in.Pins) > 0 {
 		pins := encode(in.Pins)
 		row.Pins = &pins
 	}
-	if in.WorkflowID == "" {
-		row.WorkflowID = id.New()
-		hidden := workflowRow{
-			ID: row.WorkflowID, TenantID: who.TenantID, Name: "test " + row.WorkflowID, Draft: "{}",
-			CreatedBy: who.Actor(), CreatedAt: now, UpdatedAt: now, DeletedAt: &now, Version: 1,
-		}
-		if _, err := tx.NewInsert().Model(&hidden).Exec(ctx); err != nil {
+	if in.WorkflowID != "" {
+		if _, err := readWorkflow(ctx, tx, who.TenantID, in.WorkflowID, nil); err != nil {
 			return row, err
 		}
-	} else {
-		if _, err := readWorkflow(ctx, tx, who.TenantID, in.WorkflowID, s.cfg.DB.Dialect.Lock); err != nil {
-			return row, err
-		}
-		var lowest int
-		err := tx.NewRaw("SELECT COALESCE(MIN(number), 0) FROM ?schema.jet_workflow_version WHERE tenant_id = ? AND workflow_id = ?",
-			who.TenantID, in.WorkflowID).Scan(ctx, &lowest)
-		if err != nil && !store.IsMissing(err) {
-			return row, err
-		}
-		row.Number = min(lowest, 0) - 1
+	}
+	hidden := workflowRow{
+		ID: row.WorkflowID, TenantID: who.TenantID, Name: "test " + row.WorkflowID, Draft: "{}",
+		CreatedBy: who.Actor(), CreatedAt: now, UpdatedAt: now, DeletedAt: &now, Version: 1,
+	}
+	if _, err := tx.NewInsert().Model(&hidden).Exec(ctx); err != nil {
+		return row, err
 	}
 	_, err := tx.NewInsert().Model(&row).Exec(ctx)
 	return row, err
@@ -152,7 +144,11 @@ func (s *Service) testAgain(ctx context.Context, r *rerun, version RerunVersion)
 		return problem.New(problem.Conflict, "test_not_published", "a test run can be repeated on its own graph only").
 			Fix("start the workflow, or test the graph again")
 	}
-	if _, err := s.cfg.Authorize(ctx, auth.WorkflowTest, r.source.WorkflowID); err != nil {
+	draftOf := ""
+	if r.source.DraftOf != nil {
+		draftOf = *r.source.DraftOf
+	}
+	if _, err := s.cfg.Authorize(ctx, auth.WorkflowTest, draftOf); err != nil {
 		return err
 	}
 	r.plan = r.was

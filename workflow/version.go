@@ -82,7 +82,7 @@ func (s *Service) Version(ctx context.Context, workflowID string, number int) (V
 	if err != nil {
 		return Version{}, err
 	}
-	row, err := readVersion(ctx, s.cfg.DB.DB, who.TenantID, workflowID, max(number, 0)) // below are the graphs of test runs
+	row, err := readVersion(ctx, s.cfg.DB.DB, who.TenantID, workflowID, number)
 	if err != nil {
 		return Version{}, err
 	}
@@ -103,8 +103,7 @@ func (s *Service) Versions(ctx context.Context, workflowID string, r page.Reques
 		return page.Page[Version]{}, err
 	}
 	var rows []versionRow
-	q := s.cfg.DB.NewSelect().Model(&rows).Where("tenant_id = ?", who.TenantID).Where("workflow_id = ?", workflowID).
-		Where("number > 0")
+	q := s.cfg.DB.NewSelect().Model(&rows).Where("tenant_id = ?", who.TenantID).Where("workflow_id = ?", workflowID)
 	if w.After != nil {
 		q = q.Where("number < ?", w.After[0])
 	}

@@ -11,6 +11,16 @@ import (
 func (a *API) rerunRoutes() {
 	const tag = "runs"
 	register(a, Operation{
+		ID: "getRunSettings", Method: http.MethodGet, Path: "/tenants/{tenantId}/run-settings", Access: InTenant, Permission: auth.TenantRead, Tag: tag,
+		Summary: "How runs are kept",
+	}, a.getRunSettings)
+	register(a, Operation{
+		ID: "updateRunSettings", Method: http.MethodPatch, Path: "/tenants/{tenantId}/run-settings", Access: InTenant, Permission: auth.TenantUpdate, Tag: tag,
+		Summary:     "Change how runs are kept",
+		Description: "Runs that ended longer ago than the retention are deleted, with their nodes, outputs, logs and idempotency keys.",
+		Example:     map[string]any{"retentionDays": 90},
+	}, a.updateRunSettings)
+	register(a, Operation{
 		ID: "retryRun", Method: http.MethodPost, Path: "/tenants/{tenantId}/runs/{id}/retry", Access: InTenant, Permission: auth.RunRetry, Tag: tag,
 		Status:      http.StatusAccepted,
 		Summary:     "Run again what failed",
@@ -108,6 +118,26 @@ func (a *API) rerun(tenantID string) func(workflow.Run, error) (*created[workflo
 	return func(run workflow.Run, err error) (*created[workflow.Run], error) {
 		return &created[workflow.Run]{Location: a.at(tenantID, "runs", run.ID), Body: run}, err
 	}
+}
+
+func (a *API) getRunSettings(ctx context.Context, _ *TenantPath) (*versioned[workflow.RunSettings], error) {
+	s, err := a.cfg.Workflows.RunSettings(ctx)
+	return &versioned[workflow.RunSettings]{ETag: etag(s.Version), Body: s}, err
+}
+
+type updateRunSettingsInput struct {
+	TenantPath
+	VersionInput
+	Body workflow.RunSettingsUpdate
+}
+
+func (a *API) updateRunSettings(ctx context.Context, in *updateRunSettingsInput) (*versioned[workflow.RunSettings], error) {
+	var err error
+	if in.Body.Version, err = in.version(in.Body.Version); err != nil {
+		return nil, err
+	}
+	s, err := a.cfg.Workflows.UpdateRunSettings(ctx, in.Body)
+	return &versioned[workflow.RunSettings]{ETag: etag(s.Version), Body: s}, err
 }
 
 type cancelRunsInput struct {

@@ -42,3 +42,10 @@ func Valid(s string) bool {
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' }
+
+// First is the lowest id that can be made at a time, or the bound below which
+// every id is older.
+func First(at time.Time) string {
+	ms := uint64(max(at.UnixMilli(), 0)) & (1<<48 - 1)
+	return fmt.Sprintf("%08x-%04x-7000-8000-000000000000", ms>>16, ms&0xffff)
+}

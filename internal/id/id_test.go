@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -48,4 +49,16 @@ func FuzzValid(f *testing.F) {
 			t.Errorf("Valid(%q) = %v", s, id.Valid(s))
 		}
 	})
+}
+
+func TestFirstIsBelowWhateverIsMadeFromThenOn(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	made := id.New()
+	if early := id.First(now); !id.Valid(early) || early > made {
+		t.Errorf("%s is not below %s", early, made)
+	}
+	if late := id.First(now.Add(time.Second)); late < made {
+		t.Errorf("%s is not above %s", late, made)
+	}
 }
