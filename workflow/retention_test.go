@@ -18,10 +18,14 @@ func TestRunsAreKeptAsLongAsTheTenantSays(t *testing.T) {
 	t.Parallel()
 	testdb.Each(t, func(t *testing.T, db *store.DB) {
 		var ahead atomic.Int64 // days
-		b := setup(t, db, func(c *workflow.Config) {
+		say := fn("say", func(_ context.Context, call *workflow.Call) (any, error) {
+			call.Logger.Info("said")
+			return nil, nil
+		})
+		b := setup(t, db, withNodes(say), func(c *workflow.Config) {
 			c.Clock = func() time.Time { return clock.Clock(nil).Now().Add(time.Duration(ahead.Load()) * 24 * time.Hour) }
 		})
-		done := chain(step("a", "transform", map[string]any{"value": 1}))
+		done := chain(step("a", "say", nil))
 		w := b.publish(t, done)
 		nap := b.publish(t, chain(step("nap", "delay", map[string]any{"duration": "300d"})))
 		for range 250 {
@@ -48,6 +52,7 @@ func TestRunsAreKeptAsLongAsTheTenantSays(t *testing.T) {
 		if s, err := b.RunSettings(b.ctx); err != nil || s.RetentionDays != 30 || s.Version != 0 {
 			t.Errorf("%+v %v", s, err)
 		}
+		eventually(t, func() bool { return count(t, b, "jet_run_log") == 252 })
 		ahead.Store(29)
 		forget(t, b)
 		if n := count(t, b, "jet_run"); n != 253 {
@@ -63,7 +68,7 @@ func TestRunsAreKeptAsLongAsTheTenantSays(t *testing.T) {
 		}
 		ahead.Store(61)
 		forget(t, b)
-		for table, want := range map[string]int{"jet_run": 1, "jet_run_data": 1, "jet_run_output": 1, "jet_workflow": 2, "jet_workflow_version": 2} {
+		for table, want := range map[string]int{"jet_run": 1, "jet_run_data": 1, "jet_run_output": 1, "jet_run_log": 0, "jet_workflow": 2, "jet_workflow_version": 2} {
 			if n := count(t, b, table); n != want {
 				t.Errorf("%s has %d rows, want %d", table, n, want)
 			}
