@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/datasource"
@@ -75,6 +77,10 @@ type Config struct {
 	// Logger gets what operators must know, with request ids. Default: slog.Default().
 	Logger *slog.Logger
 
+	// MeterProvider gets the metrics of OpenTelemetry named in docs/observability.md.
+	// Default: none, which costs nothing.
+	MeterProvider metric.MeterProvider
+
 	// Nodes are workflow node types besides the built-in ones. Default: none.
 	Nodes []workflow.Node
 
@@ -98,6 +104,11 @@ type Config struct {
 	// SessionIdle and SessionMax end a session that was not used for so long, and
 	// one that is so old. Default: see [auth.Config].
 	SessionIdle, SessionMax time.Duration
+
+	// TracerProvider gets a trace of OpenTelemetry for each run of a workflow, with a
+	// span for each attempt at a node. Processes with the same DB should all have
+	// one, or none. Default: none, which costs nothing.
+	TracerProvider trace.TracerProvider
 
 	// Workers is how many workflow nodes run at a time in this process; negative =
 	// none, others do the work. Default: 16 for each processor.

@@ -143,8 +143,9 @@ func (a *App) buildWorkflows(pages *page.Signer, outbound egress.Policy) error {
 	}
 	a.workflows, err = workflow.New(workflow.Config{
 		Audit: a.audit.Record, Authorize: a.roles.Authorize, CheckReference: a.checkReference, DB: a.db,
-		Hooks: a.cfg.Hooks.Workflow, Keys: a.keys, Logger: a.cfg.Logger, Nodes: append(builtin, a.cfg.Nodes...), Pages: pages,
-		Publish: a.publish, Queue: queue, Retention: a.cfg.RunRetention, Slots: a.cfg.Workers, Watched: a.events.Wanted,
+		Hooks: a.cfg.Hooks.Workflow, Keys: a.keys, Logger: a.cfg.Logger, MeterProvider: a.cfg.MeterProvider,
+		Nodes: append(builtin, a.cfg.Nodes...), Pages: pages, Publish: a.publish, Queue: queue, Retention: a.cfg.RunRetention,
+		Slots: a.cfg.Workers, TracerProvider: a.cfg.TracerProvider, Watched: a.events.Wanted,
 	})
 	if err != nil {
 		return fmt.Errorf("jetadmin.Config.Nodes: %w", err)

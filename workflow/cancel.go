@@ -86,6 +86,7 @@ func (e *engine) ended(ctx context.Context, run *runRow) {
 	e.inFlight.cancelRun(run.ID, errRunEnded)
 	e.waiters.tell(run.ID)
 	e.aftermath.owe(run)
+	e.s.telemetry.ended(run)
 	if after := e.s.cfg.Hooks.AfterEnd; after != nil {
 		e.guard("Hooks.AfterEnd", func() { after(ctx, run.run()) })
 	}

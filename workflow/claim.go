@@ -107,6 +107,7 @@ type claimRequest struct {
 const claimBatch = 128
 
 func (e *engine) claimAll(batch []*claimRequest) {
+	e.s.telemetry.batched("claims", len(batch))
 	all := func(batch []*claimRequest) error {
 		ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 		defer cancel()

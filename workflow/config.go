@@ -7,6 +7,9 @@ import (
 	"runtime"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/jetadmin/jetadmin/audit"
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/clock"
@@ -49,6 +52,10 @@ type Config struct {
 	// Logger gets what operators must know. Default: slog.Default().
 	Logger *slog.Logger
 
+	// MeterProvider gets the engine's metrics, see docs/observability.md. Default:
+	// none, which costs nothing.
+	MeterProvider metric.MeterProvider
+
 	// Nodes are the node types, one of them a [Starter] named "start".
 	Nodes []Node
 
@@ -70,6 +77,11 @@ type Config struct {
 	// Slots is how many nodes run at a time in this process; negative = none, the
 	// process only defines and starts. Default: 16 for each processor.
 	Slots int
+
+	// TracerProvider gets a trace for each run, with a span for each attempt at a
+	// node, see docs/observability.md. Processes that share a DB should all have one
+	// or none. Default: none, which costs nothing.
+	TracerProvider trace.TracerProvider
 
 	// Watched says of topics whether anybody may want their events: the others are
 	// not published. It is asked after what an event tells was stored, and while it
@@ -147,6 +159,7 @@ type Service struct {
 	types     catalogue
 	plans     planCache
 	events    *outlet
+	telemetry *telemetry
 	logs      *logWriter
 	tenants   tenantCache
 	hookRates hookRates
@@ -165,6 +178,9 @@ func New(cfg Config) (*Service, error) {
 	}
 	s := &Service{
 		cfg: cfg, types: types, events: newOutlet(cfg.Publish, cfg.Watched, cfg.Logger), logs: newLogWriter(cfg.DB, cfg.Logger),
+	}
+	if s.telemetry, err = newTelemetry(cfg.TracerProvider, cfg.MeterProvider); err != nil {
+		return nil, err
 	}
 	s.engine = newEngine(s)
 	return s, nil

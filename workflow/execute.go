@@ -32,8 +32,10 @@ type outcome struct {
 }
 
 // execute makes one attempt at a claimed node.
-func (e *engine) execute(slot *slot, c *claim) outcome {
-	ctx, cancel := context.WithCancelCause(auth.NewContext(e.ctx, c.principal()))
+func (e *engine) execute(slot *slot, c *claim) (came outcome) {
+	ctx, ended := e.s.telemetry.attempt(auth.NewContext(e.ctx, c.principal()), c)
+	defer func() { ended(came) }()
+	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	limit, overrun := c.limit(e.s.cfg.Clock.Now())
 	if limit <= 0 {

@@ -4,6 +4,9 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // What tests in package workflow_test see of the inside.
@@ -96,4 +99,24 @@ func (o Outlet) Waiting() int {
 	o.o.mu.Lock()
 	defer o.o.mu.Unlock()
 	return o.o.size
+}
+
+// TelemetryNames are the names that the engine gives to OpenTelemetry.
+func TelemetryNames() []string { return telemetryNames() }
+
+// Attempts returns a function that tells of one attempt.
+func Attempts(traces trace.TracerProvider, metrics metric.MeterProvider) func(context.Context) {
+	t, err := newTelemetry(traces, metrics)
+	if err != nil {
+		panic(err)
+	}
+	header := "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	c := &claim{
+		node: nodeRow{Key: "a", Attempt: 1}, run: runRow{Trace: &header},
+		plan: &plan{nodes: map[string]*planNode{"a": {def: &GraphNode{Type: "t"}}}},
+	}
+	return func(ctx context.Context) {
+		_, ended := t.attempt(ctx, c)
+		ended(outcome{status: NodeSucceeded})
+	}
 }

@@ -84,13 +84,21 @@ func (e *engine) computeOn(ctx context.Context, c *claim, o outcome) []step {
 }
 
 // compute makes an attempt at a pure node, and reports whether it ended well.
-func (e *engine) compute(ctx context.Context, c *claim) (outcome, bool) {
+func (e *engine) compute(ctx context.Context, c *claim) (came outcome, ok bool) {
+	ctx, ended := e.s.telemetry.attempt(ctx, c)
+	defer func() {
+		if !ok {
+			came.cause = errNotPrepared // it is not the attempt that counts
+		}
+		ended(came)
+	}()
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(c.def().policy.Timeout))
 	defer cancel()
 	call, err := e.call(ctx, c)
 	if err != nil {
 		return outcome{}, false
 	}
+	defer call.log.end()
 	result, err := e.runNode(ctx, c, call)
 	if err != nil {
 		return outcome{}, false

@@ -55,6 +55,7 @@ func (e *engine) renew(ctx context.Context) error {
 	})
 	if err == nil && lapsed {
 		e.lapses.Add(1)
+		e.s.telemetry.lapsed()
 		e.s.cfg.Logger.Warn("workflow engine: the lease of this process ran out while it lived")
 	}
 	return err

@@ -62,6 +62,7 @@ type runRow struct {
 	Test            bool
 	DraftOf         *string // the workflow that the graph of a test run is a draft of
 	FailureDepth    int     // how many failures led to this run, each the handler of the one before
+	Trace           *string // in which its spans are, as a traceparent; nil = none
 }
 
 type runDataRow struct {

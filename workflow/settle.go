@@ -70,6 +70,7 @@ func (e *engine) submit(ctx context.Context, t *transition) error {
 
 // settleAll stores a batch of transitions.
 func (e *engine) settleAll(batch []*transition) {
+	e.s.telemetry.batched("results", len(batch))
 	all := func(batch []*transition) error {
 		ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 		defer cancel()

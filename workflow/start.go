@@ -74,6 +74,7 @@ func (s *Service) StartTx(ctx context.Context, tx *sql.Tx, in StartParams) (_ Ru
 	// Whether and when the host commits is not known here, so nothing is
 	// dispatched: the rows are left to the sweeper.
 	b.leaveToSweeper()
+	defer s.telemetry.begin(ctx, &b.run)()
 	if err := insertRuns(ctx, db, []*beginning{b}); err != nil {
 		return Run{}, err
 	}
@@ -208,6 +209,7 @@ func (e *engine) begin(ctx context.Context, b *beginning) error {
 	token := id.New()
 	slot := e.reserve(b, token)
 	b.done = make(chan error, 1)
+	defer e.s.telemetry.begin(ctx, &b.run)()
 	e.starts.add(b)
 	var err error
 	select {
@@ -222,6 +224,7 @@ func (e *engine) begin(ctx context.Context, b *beginning) error {
 		return err
 	}
 	e.s.announce(ctx, &b.run)
+	e.s.telemetry.started(&b.run)
 	hints := b.hints() // before the claimed node runs, which has the row from then on
 	if slot != nil {
 		e.occupy(slot, b)
@@ -271,6 +274,7 @@ func (e *engine) occupy(slot *slot, b *beginning) {
 const startBatch = 128
 
 func (s *Service) startAll(batch []*beginning) {
+	s.telemetry.batched("starts", len(batch))
 	all := func(batch []*beginning) error {
 		ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 		defer cancel()

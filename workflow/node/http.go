@@ -13,6 +13,9 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/jetadmin/jetadmin/internal/traceparent"
 	"github.com/jetadmin/jetadmin/problem"
 	"github.com/jetadmin/jetadmin/workflow"
 )
@@ -109,6 +112,9 @@ func newRequest(ctx context.Context, call *workflow.Call) (*http.Request, error)
 		r.Header.Set("Content-Type", contentType)
 	}
 	r.Header.Set("Idempotency-Key", call.IdempotencyKey)
+	if header := traceparent.Format(trace.SpanContextFromContext(ctx)); header != "" {
+		r.Header.Set(traceparent.Header, header)
+	}
 	for k, v := range c.Headers {
 		if strings.ContainsAny(k+v, "\r\n\x00") {
 			return nil, problem.New(problem.Invalid, "http_header_invalid", "a header holds a line break")
