@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"testing"
 
@@ -119,7 +118,6 @@ func OwnRedis(t testing.TB) (s *Server, address string) {
 func (s *Server) keep(command ...string) {
 	s.t.Helper()
 	cmd := s.home.command("/bin/sh", append([]string{"-c", keep, s.home.dir}, command...)...)
-	cmd.Stderr = os.Stderr
 	var err error
 	if s.orders, err = cmd.StdinPipe(); err == nil {
 		var replies io.Reader

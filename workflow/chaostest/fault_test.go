@@ -5,77 +5,123 @@ package chaostest
 import (
 	"context"
 	"math/rand/v2"
-	"os"
 	"time"
+
+	"github.com/jetadmin/jetadmin/workflow"
 )
 
-// fault is something that happens to the workers or to what they share.
+// fault is something that happens to a worker, or to what they share.
 type fault struct {
-	name string
-	make func(s *scene, w *worker)
+	name   string
+	worker func(s *scene, w *worker) // to a worker, which it leaves
+	shared func(s *scene, random *rand.Rand)
 }
 
 func faults() []fault {
 	return []fault{
-		{"kill", func(s *scene, w *worker) {
+		{name: "kill", worker: func(s *scene, w *worker) {
 			s.fleet.add()
 			s.fleet.kill(w)
 		}},
-		{"empty Redis", func(s *scene, _ *worker) { s.emptyRedis() }},
-		{"pause", func(s *scene, w *worker) { s.fleet.pause(w, lease+lease/2) }},
-		{"stop", func(s *scene, w *worker) {
+		{name: "kill before a commit", worker: func(s *scene, w *worker) {
+			s.fleet.add()
+			s.fleet.condemn(w, dieBeforeCommit)
+		}},
+		{name: "kill after a commit", worker: func(s *scene, w *worker) {
+			s.fleet.add()
+			s.fleet.condemn(w, dieAfterCommit)
+		}},
+		{name: "pause", worker: func(s *scene, w *worker) {
+			s.fleet.pause(w, lease+lease/2)
+			s.fleet.leave(w)
+		}},
+		{name: "stop", worker: func(s *scene, w *worker) {
 			s.fleet.add()
 			s.fleet.stop(w)
 		}},
-		{"cut connections", func(s *scene, w *worker) { s.cut(w) }},
+		{name: "cut connections", worker: func(s *scene, w *worker) {
+			s.cut(w)
+			s.fleet.leave(w)
+		}},
+		{name: "empty Redis", shared: func(s *scene, _ *rand.Rand) { s.emptyRedis() }},
+		{name: "stop Redis", shared: func(s *scene, random *rand.Rand) {
+			s.redis.Crash()
+			<-time.After(time.Duration(500+random.IntN(1500)) * time.Millisecond)
+			s.redis.Start()
+		}},
+		{name: "crash PostgreSQL", shared: func(s *scene, random *rand.Rand) {
+			s.postgres.Crash()
+			<-time.After(time.Duration(random.IntN(1000)) * time.Millisecond)
+			s.postgres.Start()
+		}},
+		{name: "repeat hints", shared: func(s *scene, _ *rand.Rand) { s.repeatHints() }},
 	}
 }
 
-// disturb makes faults at random moments, each kind as often as the others,
-// until the context ends.
-func (s *scene) disturb(ctx context.Context, random *rand.Rand) {
+// disturb makes faults at random moments, each kind as often as the others, until
+// the context ends. made hears of each.
+func (s *scene) disturb(ctx context.Context, random *rand.Rand, made func(name string)) {
 	all := faults()
 	for {
 		random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 		for _, f := range all {
-			pause := time.NewTimer(time.Duration(100+random.IntN(400)) * time.Millisecond)
+			pause := time.NewTimer(time.Duration(100+random.IntN(300)) * time.Millisecond)
 			select {
 			case <-pause.C:
 			case <-ctx.Done():
 				pause.Stop()
 				return
 			}
-			running := s.fleet.running()
-			w := running[random.IntN(len(running))]
-			select {
-			case <-w.ready:
-			default:
-				continue // it has not even begun
+			if s.make(f, random) {
+				made(f.name)
 			}
-			f.make(s, w)
-			s.faults[f.name]++
-			s.allMade.Store(len(s.faults) == len(all))
 		}
 	}
 }
 
-// emptyRedis takes away every hint. A Redis that the tests were given may be
-// somebody else's as well, so only the test's own database is emptied there.
-func (s *scene) emptyRedis() {
-	empty := s.rdb.FlushAll
-	if os.Getenv("JETADMIN_TEST_REDIS") != "" {
-		empty = s.rdb.FlushDB
+// make makes a fault, if it can be made just now.
+func (s *scene) make(f fault, random *rand.Rand) bool {
+	if f.worker != nil {
+		w := s.fleet.take(random.IntN)
+		if w == nil {
+			return false
+		}
+		f.worker(s, w)
+		return true
 	}
-	if err := empty(s.t.Context()).Err(); err != nil {
+	if !s.servers.TryLock() {
+		return false
+	}
+	defer s.servers.Unlock()
+	f.shared(s, random)
+	return true
+}
+
+// emptyRedis takes away every hint.
+func (s *scene) emptyRedis() {
+	if err := s.rdb.FlushAll(s.t.Context()).Err(); err != nil {
 		s.t.Errorf("empty Redis: %v", err)
 	}
 }
 
 // cut ends the connections of a worker's engine to PostgreSQL, in the middle of
-// whatever they are doing.
+// whatever they are doing. The server may be away: then they are cut already.
 func (s *scene) cut(w *worker) {
-	_, err := s.db.NewRaw(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = ?`, w.name).Exec(s.t.Context())
+	_, _ = s.db.NewRaw(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = ?`, w.name).Exec(s.t.Context())
+}
+
+// repeatHints sends hints again that were sent before, some times each, also those
+// of nodes that run or have ended.
+func (s *scene) repeatHints() {
+	var hints []workflow.Hint
+	err := s.db.NewRaw(`SELECT tenant_id, id AS node_id FROM ?schema.jet_run_node /* across tenants: hints */
+		ORDER BY id DESC LIMIT 50`).Scan(s.t.Context(), &hints)
+	for range 5 {
+		if err == nil {
+			err = s.queue.Dispatch(s.t.Context(), hints)
+		}
+	}
 	if err != nil {
-		s.t.Errorf("cut the connections of %s: %v", w.name, err)
+		s.t.Errorf("repeat hints: %v", err)
 	}
 }

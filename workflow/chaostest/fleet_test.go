@@ -37,16 +37,21 @@ type harm struct {
 type worker struct {
 	name   string
 	cmd    *exec.Cmd
-	leash  io.Closer
+	leash  io.WriteCloser
 	ready  chan struct{}
+	leaves chan struct{} // closed when it stops
 	exited chan struct{} // after which err and complaints may be read
 	err    error
 	errors bytes.Buffer
+	taken  bool // a fault is being made to it; of the fleet's mutex
 }
 
 // startFleet starts n workers, which end with the test at the latest.
 func startFleet(t *testing.T, o order, n int) *fleet {
 	t.Helper()
+	if o.Patience == 0 {
+		o.Patience = 30 * time.Second // nodes are short, so none of them is cut off
+	}
 	f := &fleet{t: t, order: o}
 	t.Cleanup(func() {
 		for _, w := range f.running() {
@@ -63,6 +68,38 @@ func startFleet(t *testing.T, o order, n int) *fleet {
 	return f
 }
 
+// first is the worker that has been there for the longest.
+func (f *fleet) first() *worker { return f.running()[0] }
+
+// take picks a worker that has begun and to which nothing is being done; nil =
+// there is none. It is given back by leave, or never.
+func (f *fleet) take(pick func(n int) int) *worker {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var free []*worker
+	for _, w := range f.workers {
+		select {
+		case <-w.ready:
+			if !w.taken {
+				free = append(free, w)
+			}
+		default:
+		}
+	}
+	if len(free) == 0 {
+		return nil
+	}
+	w := free[pick(len(free))]
+	w.taken = true
+	return w
+}
+
+func (f *fleet) leave(w *worker) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	w.taken = false
+}
+
 func (f *fleet) running() []*worker {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -70,16 +107,18 @@ func (f *fleet) running() []*worker {
 }
 
 // add starts a worker.
-func (f *fleet) add() {
+func (f *fleet) add() *worker {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.started++
-	w := &worker{name: fmt.Sprintf("worker-%d", f.started), ready: make(chan struct{}), exited: make(chan struct{})}
+	w := &worker{name: fmt.Sprintf("worker-%d", f.started), ready: make(chan struct{}), leaves: make(chan struct{}), exited: make(chan struct{})}
 	if err := f.start(w); err != nil {
+		close(w.exited)
 		f.t.Errorf("start a worker: %v", err)
-		return
+		return w
 	}
 	f.workers = append(f.workers, w)
+	return w
 }
 
 func (f *fleet) start(w *worker) error {
@@ -121,6 +160,8 @@ func (f *fleet) listen(w *worker, said io.Reader) {
 		var from, to int64
 		if lines.Text() == saidReady {
 			close(w.ready)
+		} else if lines.Text() == saidStopping {
+			close(w.leaves)
 		} else if n, _ := fmt.Sscanf(lines.Text(), saidStall+" %d %d", &from, &to); n == 2 {
 			f.note(w, time.UnixMilli(from), time.UnixMilli(to))
 		}
@@ -154,6 +195,34 @@ func (f *fleet) kill(w *worker) {
 	now := time.Now()
 	f.note(w, now, now)
 	await(f.t, w.exited, w.name+" to be dead")
+	f.check(w)
+}
+
+// tell writes an order to a worker.
+func (f *fleet) tell(w *worker, text string) {
+	if _, err := io.WriteString(w.leash, text+"\n"); err != nil {
+		f.t.Errorf("tell %s: %v", w.name, err)
+	}
+}
+
+// condemn orders a worker to die at its next result, and sees that it does.
+func (f *fleet) condemn(w *worker, how string) {
+	f.remove(w)
+	f.tell(w, how)
+	select {
+	case <-w.exited:
+	case <-time.After(10 * time.Second): // there may be nothing to do for it
+		_ = w.cmd.Process.Kill()
+	}
+	f.mourn(w)
+}
+
+// mourn takes note of a worker that is dead, or about to be.
+func (f *fleet) mourn(w *worker) {
+	f.remove(w)
+	await(f.t, w.exited, w.name+" to be dead")
+	now := time.Now()
+	f.note(w, now, now)
 	f.check(w)
 }
 
@@ -191,9 +260,9 @@ func (f *fleet) signal(w *worker, s syscall.Signal) {
 
 // check looks for what a worker must never say, once it has ended.
 func (f *fleet) check(w *worker) {
-	for _, bad := range []string{"DATA RACE", "panic", "fatal error"} {
+	for _, bad := range []string{"DATA RACE", "panic: ", "fatal error: ", "workflow engine: panic"} {
 		if strings.Contains(w.errors.String(), bad) {
-			f.t.Errorf("%s: %s\n%s", w.name, bad, w.errors.String())
+			f.t.Errorf("%s: %s\n%s", w.name, bad, tail(w.errors.String()))
 		}
 	}
 }

@@ -41,7 +41,7 @@ func newService(cfg workflow.Config) (*workflow.Service, error) {
 }
 
 // newTenant makes a tenant and the context of somebody who may do everything in it.
-func newTenant(t *testing.T, db *store.DB) context.Context {
+func newTenant(t testing.TB, db *store.DB) context.Context {
 	t.Helper()
 	tenant, user, now := id.New(), id.New(), clock.Clock(nil).Now()
 	err := db.InTx(t.Context(), func(ctx context.Context, tx bun.IDB) error {
@@ -60,22 +60,25 @@ func newTenant(t *testing.T, db *store.DB) context.Context {
 	return auth.NewContext(t.Context(), auth.ServicePrincipal(tenant, "chaos", auth.Grant{Permission: "*"}))
 }
 
-// graphs are the shapes that runs take: a chain, a fan-out with a join, a branch
-// that is skipped, and one that waits.
+// graphs are the shapes that runs take, of ten nodes each: a chain, a fan-out with
+// a join, a lattice, a branch that is skipped, and one that waits.
 func graphs() []workflow.Graph {
 	return []workflow.Graph{
-		newGraph("a>b", "b>c", "c>d", "d>e", "e>f"),
-		newGraph("a>b", "a>c", "a>d", "a>e", "b>f", "c>f", "d>f", "e>f"),
-		newGraph("a>fork", "fork.yes>b", "fork.no>c", "b>d", "c>d", "d>e"),
-		newGraph("a>nap", "nap>b", "b>c", "a>d", "c>e", "d>e"),
+		newGraph("a>b", "b>c", "c>d", "d>e", "e>f", "f>g", "g>h", "h>i", "i>j"),
+		newGraph("a>b", "a>c", "a>d", "a>e", "a>f", "a>g", "a>h", "a>i", "b>j", "c>j", "d>j", "e>j", "f>j", "g>j", "h>j", "i>j"),
+		newGraph("a>b", "a>c", "b>d", "c>d", "b>e", "c>e", "d>f", "e>g", "f>h", "g>h", "h>i", "h>j"),
+		newGraph("a>fork", "fork.yes>b", "fork.no>c", "b>d", "c>d", "d>e", "d>f", "e>g", "f>g", "g>h", "h>i"),
+		newGraph("a>nap", "nap>b", "b>c", "a>d", "c>e", "d>e", "e>f", "f>g", "g>h", "h>i"),
 	}
 }
 
 // newGraph makes a graph of edges "from>to" or "from.port>to" between start and
-// end. What is not fork or nap makes an entry in the ledger.
+// end. What is not fork or nap makes entries in the ledger, where it also notes
+// the outputs of the nodes before it. c is the one that a fork leaves out.
 func newGraph(edges ...string) workflow.Graph {
 	g := workflow.Graph{Nodes: []workflow.GraphNode{{Key: "start", Type: "start"}, {Key: "end", Type: "end"}}}
 	in, out := map[string]bool{}, map[string]bool{}
+	saw := map[string]map[string]any{}
 	node := func(key string) {
 		if in[key] || out[key] {
 			return
@@ -87,6 +90,9 @@ func newGraph(edges ...string) workflow.Graph {
 			n.Config = map[string]any{"branches": []any{map[string]any{"port": "yes", "when": "true"}, map[string]any{"port": "no", "when": "true"}}}
 		case "nap":
 			n.Type, n.Config = "delay", map[string]any{"duration": "300ms"}
+		default:
+			saw[key] = map[string]any{}
+			n.Config = map[string]any{"saw": saw[key]}
 		}
 		g.Nodes = append(g.Nodes, n)
 	}
@@ -97,6 +103,11 @@ func newGraph(edges ...string) workflow.Graph {
 		node(e.To)
 		in[e.To] = true
 		g.Edges = append(g.Edges, e)
+	}
+	for _, e := range g.Edges {
+		if saw[e.To] != nil && saw[e.From] != nil && !(out["fork"] && e.From == "c") {
+			saw[e.To][e.From] = "{{ steps." + e.From + " }}"
+		}
 	}
 	for _, n := range g.Nodes[2:] {
 		if !in[n.Key] {

@@ -3,20 +3,41 @@
 package chaostest
 
 import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
 	"time"
 )
 
-// slack is how far from a harm its consequences may begin: the node and the
-// storing of its result before, the time until the lease is renewed after.
-const slack = lease + nodeTakes + time.Second
+// slack is how far from a harm its consequences may begin or end: the claim of a
+// node before it begins, the storing of its result after it is done, the time
+// until a lease is renewed.
+const slack = lease + time.Second
 
-// judge checks what is left after everything has ended.
-func (s *scene) judge() {
+// verdict is what was found in the ledger.
+type verdict struct {
+	executions int
+	nodes      int
+	repeated   int // nodes that ran more than once
+	losses     int // that the engine noted
+	recovery   time.Duration
+	waited     time.Duration // the longest that a node was ready before it was taken for the last time
+}
+
+func (v verdict) String() string {
+	return fmt.Sprintf("%d nodes ran %d times, %d of them repeatedly; %d losses; slowest recovery of a node %s, longest wait of a ready node %s",
+		v.nodes, v.executions, v.repeated, v.losses, v.recovery.Round(time.Millisecond), v.waited.Round(time.Millisecond))
+}
+
+// judge checks what is left after every run has ended well.
+func (s *scene) judge() verdict {
 	s.t.Helper()
 	for what, query := range map[string]string{
-		"runs that did not succeed": `SELECT count(*) FROM ?schema.jet_run WHERE status <> 'succeeded'`,
-		"runs with open nodes":      `SELECT count(*) FROM ?schema.jet_run WHERE open_nodes <> 0 OR waiting_nodes <> 0`,
-		"nodes that did not end":    `SELECT count(*) FROM ?schema.jet_run_node WHERE status NOT IN ('succeeded', 'skipped')`,
+		"starts without a run, or runs that nobody started": `SELECT abs(?0 - count(*)) FROM ?schema.jet_run`,
+		"runs that did not succeed":                         `SELECT count(*) FROM ?schema.jet_run WHERE status <> 'succeeded'`,
+		"runs with open nodes":                              `SELECT count(*) FROM ?schema.jet_run WHERE open_nodes <> 0 OR waiting_nodes <> 0`,
+		"nodes that did not end":                            `SELECT count(*) FROM ?schema.jet_run_node WHERE status NOT IN ('succeeded', 'skipped')`,
 		"nodes that ended without exactly one record": `SELECT count(*) FROM ?schema.jet_run_node n WHERE status = 'succeeded'
 			AND 1 <> (SELECT count(*) FROM ?schema.jet_run_output o WHERE o.node_id = n.id)`,
 		"records that are not of a success": `SELECT count(*) FROM ?schema.jet_run_output o WHERE o.status <> 'succeeded'
@@ -25,67 +46,151 @@ func (s *scene) judge() {
 		"attempts that were counted for a lost process": `SELECT count(*) FROM ?schema.jet_run_node WHERE attempt > 1`,
 		"nodes of the graph without an outcome": `SELECT count(*) FROM ?schema.jet_run r JOIN ?schema.jet_workflow_version v USING (tenant_id, workflow_id)
 			WHERE json_array_length(v.graph::json->'nodes') <> (SELECT count(*) FROM ?schema.jet_run_node n WHERE n.run_id = r.id)`,
-		"nodes that succeeded without an entry": `SELECT count(*) FROM ?schema.jet_run_node n WHERE status = 'succeeded' AND length(key) = 1
-			AND NOT EXISTS (SELECT 1 FROM ?schema.ledger l WHERE l.run_id = n.run_id::text AND l.key = n.key)`,
-		"entries of nodes that were skipped": `SELECT count(*) FROM ?schema.ledger l JOIN ?schema.jet_run_node n ON l.run_id = n.run_id::text AND l.key = n.key
-			WHERE n.status <> 'succeeded'`,
-		"entries with another idempotency key":   `SELECT count(*) FROM ?schema.ledger WHERE idempotency_key <> run_id || '/' || key || '/0'`,
-		"entries of an attempt beyond the first": `SELECT count(*) FROM ?schema.ledger WHERE attempt <> 1`,
-		"nodes that were repeated without a lost process": `SELECT count(*) FROM ?schema.jet_run_node n WHERE losses + 1 <
-			(SELECT count(*) FROM ?schema.ledger l WHERE l.run_id = n.run_id::text AND l.key = n.key)`,
 	} {
-		if n := s.count("/* across tenants: the verdict */ " + query); n != 0 {
+		if n := s.must("/* across tenants: the verdict */ "+query, s.count); n != 0 {
 			s.t.Errorf("%d %s", n, what)
 		}
 	}
-	s.judgeRepetitions()
+	return s.judgeLedger()
 }
 
-type entry struct {
-	RunID   string
-	Key     string
-	Worker  string
-	BeganAt time.Time
+// nodeRecord is what the database says of a node.
+type nodeRecord struct {
+	RunID  string
+	Key    string
+	Status string
+	Losses int
+	Output *string
 }
 
-// judgeRepetitions checks that of all the times a node began, at most one was in
-// a process to which nothing had happened.
-func (s *scene) judgeRepetitions() {
+type nodeName struct{ runID, key string }
+
+// judgeLedger holds what the database says against what the nodes wrote.
+func (s *scene) judgeLedger() verdict {
 	s.t.Helper()
-	var entries []entry
-	err := s.db.NewRaw(`SELECT run_id, key, worker, began_at FROM ?schema.ledger l
-		WHERE 1 < (SELECT count(*) FROM ?schema.ledger m WHERE m.run_id = l.run_id AND m.key = l.key) ORDER BY seq`).Scan(s.t.Context(), &entries)
+	v := verdict{
+		losses: s.must("SELECT coalesce(sum(losses), 0) FROM ?schema.jet_run_node /* across tenants: the verdict */"),
+		waited: time.Duration(s.must(`SELECT coalesce(max(1000 * extract(epoch FROM started_at - ready_at)), 0)::bigint
+			FROM ?schema.jet_run_node /* across tenants: the verdict */`)) * time.Millisecond,
+	}
+	executed := map[nodeName][]entry{} // beginnings
+	done := map[string]entry{}         // by their marks
+	for _, e := range readLedger(s.t, s.dir) {
+		if e.Done {
+			done[e.Mark] = e
+			continue
+		}
+		n := nodeName{e.RunID, e.Key}
+		executed[n] = append(executed[n], e)
+		v.executions++
+	}
+	v.nodes = len(executed)
+	marks := map[nodeName]string{} // that the database has
+	for _, r := range s.nodeRecords() {
+		n := nodeName{r.RunID, r.Key}
+		s.judgeNode(n, r, executed[n], done, marks)
+	}
+	for n, list := range executed {
+		if marks[n] == "" {
+			s.t.Errorf("node %s of run %s ran and has no result", n.key, n.runID)
+		}
+		for _, e := range list {
+			s.judgeSeen(n, e, marks)
+		}
+		if len(list) > 1 {
+			v.repeated++
+			v.recovery = max(v.recovery, s.judgeRepetition(n, list, done))
+		}
+	}
+	return v
+}
+
+func (s *scene) nodeRecords() (rows []nodeRecord) {
+	s.t.Helper()
+	err := s.db.NewRaw(`SELECT n.run_id, n.key, n.status, n.losses, o.output FROM ?schema.jet_run_node n /* across tenants: the verdict */
+		LEFT JOIN ?schema.jet_run_output o ON o.node_id = n.id WHERE length(n.key) = 1`).Scan(s.t.Context(), &rows)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	type node struct{ runID, key string }
-	unharmed := map[node]int{}
-	nodes := map[node]int{}
-	for _, e := range entries {
-		n := node{e.RunID, e.Key}
-		nodes[n]++
-		if !s.fleet.harmed(e) {
-			unharmed[n]++
+	return rows
+}
+
+// judgeNode checks that the result of a node is that of one of its executions.
+func (s *scene) judgeNode(n nodeName, r nodeRecord, list []entry, done map[string]entry, marks map[nodeName]string) {
+	s.t.Helper()
+	if r.Status != "succeeded" || r.Output == nil {
+		if len(list) > 0 {
+			s.t.Errorf("node %s of run %s ran and is %s", n.key, n.runID, r.Status)
 		}
+		return
 	}
-	s.t.Logf("%d nodes ran %d times; %d losses were noted", len(nodes), len(entries),
-		s.count("SELECT coalesce(sum(losses), 0) FROM ?schema.jet_run_node /* across tenants: the verdict */"))
-	for n, times := range unharmed {
-		if times > 1 {
-			s.t.Errorf("node %s of run %s ran %d times, %d of them in a process that was neither killed nor paused", n.key, n.runID, nodes[n], times)
+	var mark string
+	if err := json.Unmarshal([]byte(*r.Output), &mark); err != nil {
+		s.t.Errorf("node %s of run %s has the output %s", n.key, n.runID, *r.Output)
+		return
+	}
+	marks[n] = mark
+	if e, ok := done[mark]; !ok || e.RunID != n.runID || e.Key != n.key {
+		s.t.Errorf("node %s of run %s succeeded with %s, which it never came to", n.key, n.runID, mark)
+	}
+	if len(list) > r.Losses+1 {
+		s.t.Errorf("node %s of run %s ran %d times after %d losses", n.key, n.runID, len(list), r.Losses)
+	}
+	for _, e := range list {
+		if e.IdempotencyKey != n.runID+"/"+n.key+"/0" || e.Attempt != 1 {
+			s.t.Errorf("node %s of run %s ran with the idempotency key %s and attempt %d", n.key, n.runID, e.IdempotencyKey, e.Attempt)
 		}
 	}
 }
 
-// harmed reports whether something happened to the process while it was at the
-// node.
-func (f *fleet) harmed(e entry) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, h := range f.harms {
-		if h.worker == e.Worker && e.BeganAt.After(h.from.Add(-slack)) && e.BeganAt.Before(h.to.Add(slack)) {
-			return true
+// judgeSeen checks that the outputs which a node read are those that the database
+// has at the end: a result never changes.
+func (s *scene) judgeSeen(n nodeName, e entry, marks map[nodeName]string) {
+	s.t.Helper()
+	for from, saw := range e.Saw {
+		if want := marks[nodeName{n.runID, from}]; !reflect.DeepEqual(saw, any(want)) {
+			s.t.Errorf("node %s of run %s read %v of node %s, whose result is %s", n.key, n.runID, saw, from, want)
 		}
 	}
-	return false
+}
+
+// judgeRepetition checks that of all the times a node began, at most one was in a
+// process to which nothing had happened. It returns the longest time between a
+// harm and the next beginning.
+func (s *scene) judgeRepetition(n nodeName, list []entry, done map[string]entry) (recovery time.Duration) {
+	s.t.Helper()
+	slices.SortFunc(list, func(a, b entry) int { return a.At.Compare(b.At) })
+	var unharmed []string
+	for i, e := range list {
+		h, ok := s.fleet.harmed(e, done)
+		if !ok {
+			unharmed = append(unharmed, e.Worker)
+		} else if i+1 < len(list) {
+			since := h.from
+			if e.At.After(since) {
+				since = e.At
+			}
+			recovery = max(recovery, list[i+1].At.Sub(since))
+		}
+	}
+	if len(unharmed) > 1 {
+		s.t.Errorf("node %s of run %s ran %d times, also in %v, which were neither killed nor paused", n.key, n.runID, len(list), unharmed)
+	}
+	return recovery
+}
+
+// harmed finds what happened to the process while it was at the node.
+func (f *fleet) harmed(e entry, done map[string]entry) (harm, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	until := time.Now() // it never got to the end
+	if d, ok := done[e.Mark]; ok {
+		until = d.At
+	}
+	for _, h := range f.harms {
+		if h.worker == e.Worker && h.to.Add(slack).After(e.At) && h.from.Add(-slack).Before(until) {
+			return h, true
+		}
+	}
+	return harm{}, false
 }

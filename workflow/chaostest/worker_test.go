@@ -3,75 +3,44 @@
 package chaostest
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
-	"math/rand/v2"
-	"net/url"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
-	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/workflow"
 )
 
 // order is what a worker process is told.
 type order struct {
-	Name   string
-	Place  place
-	Lease  time.Duration
-	Slots  int
-	AtMost time.Duration // how long a node takes at most
-}
-
-// place is where the processes meet.
-type place struct {
-	DSN, Schema string
-	Redis       redisPlace
-	Queue       string
-}
-
-type redisPlace struct {
-	Addr, Username, Password string
-	DB                       int
-}
-
-func (p redisPlace) open() *redis.Client {
-	return redis.NewClient(&redis.Options{Addr: p.Addr, Username: p.Username, Password: p.Password, DB: p.DB})
-}
-
-// open opens the database under a name that the server knows the connections by.
-func (p place) open(application string) (*store.DB, error) {
-	dsn := p.DSN + " application_name=" + application
-	if u, err := url.Parse(p.DSN); err == nil && u.Scheme != "" {
-		query := u.Query()
-		query.Set("application_name", application)
-		u.RawQuery = query.Encode()
-		dsn = u.String()
-	}
-	pool, err := store.OpenPostgres(dsn)
-	if err != nil {
-		return nil, err
-	}
-	return store.New(pool, store.PostgreSQL, p.Schema)
+	Name     string
+	Place    place
+	Ledger   string        // the folder
+	Lease    time.Duration // 0 = the default of the engine
+	Slots    int
+	AtMost   time.Duration // how long a node takes at most
+	Patience time.Duration // how long it waits for its nodes when it is to stop
 }
 
 // What a worker says on its standard output, one line each.
 const (
-	saidReady = "ready"
-	saidStall = "stall" // it did not get to run; two times follow, in milliseconds since 1970
+	saidReady    = "ready"
+	saidStopping = "stopping" // it has been for a moment
+	saidStall    = "stall"    // it did not get to run; two times follow, in milliseconds since 1970
 )
 
-// patience is how long a worker that is asked to stop waits for its nodes. They
-// are short, so none of them is cut off.
-const patience = 30 * time.Second
+// What a worker is told on its standard input.
+const (
+	dieBeforeCommit = "die before a result is committed"
+	dieAfterCommit  = "die after a result is committed"
+)
 
 // work is a worker process from its order to its exit code. It ends with a
 // SIGTERM, properly, or with its standard input, at once.
@@ -82,13 +51,11 @@ func work(text string) int {
 	}
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		os.Exit(3) // the test is gone
-	}()
+	var end deathbed
+	go end.listen()
 	go o.reportStalls()
 	before := goleak.IgnoreCurrent()
-	if err := o.serve(stop); err != nil {
+	if err := o.serve(stop, &end); err != nil {
 		return complain(err)
 	}
 	if err := goleak.Find(before); err != nil {
@@ -102,59 +69,57 @@ func complain(err error) int {
 	return 1
 }
 
-func (o order) serve(stop <-chan os.Signal) error {
-	db, err := o.Place.open(o.Name)
+// listen takes what the test says, and ends the process with the test.
+func (d *deathbed) listen() {
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		switch lines.Text() {
+		case dieBeforeCommit:
+			d.before.Store(true)
+		case dieAfterCommit:
+			d.after.Store(true)
+		}
+	}
+	os.Exit(3)
+}
+
+func (o order) serve(stop <-chan os.Signal, end *deathbed) error {
+	db, err := o.Place.open(o.Name, end.wrap)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	ledger, err := o.Place.open("ledger")
+	ledger, err := openLedger(o.Ledger, o.Name)
 	if err != nil {
 		return err
 	}
-	defer ledger.Close()
 	rdb := o.Place.Redis.open()
 	defer rdb.Close()
 	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	service, err := newService(workflow.Config{
-		DB: db, Lease: o.Lease, Logger: logger, Slots: o.Slots, WorkerName: o.Name,
-		Nodes: []workflow.Node{o.entry(ledger)},
+		DB: db, Lease: o.Lease, Logger: logger, Slots: o.Slots, WorkerName: o.Name, Nodes: o.nodes(ledger),
 		Queue: workflow.NewAsynqQueue(rdb, o.Place.Queue, logger),
 	})
 	if err != nil {
 		return err
 	}
-	if err := service.StartEngine(context.Background()); err != nil {
-		return err
+	for err := service.StartEngine(context.Background()); err != nil; err = service.StartEngine(context.Background()) {
+		fmt.Fprintln(os.Stderr, "start:", err) // the database may be away just now
+		<-time.After(100 * time.Millisecond)
 	}
 	fmt.Println(saidReady)
 	<-stop
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	time.AfterFunc(100*time.Millisecond, func() { fmt.Println(saidStopping) })
+	ctx, cancel := context.WithTimeout(context.Background(), o.Patience)
 	defer cancel()
 	return service.StopEngine(ctx)
-}
-
-// entry is the node that everything is about: it writes into the ledger that it
-// began, and then takes a while.
-func (o order) entry(ledger *store.DB) workflow.Node {
-	return workflow.NodeFunc(workflow.NodeSpec{Type: "entry"}, func(ctx context.Context, call *workflow.Call, _ struct{}) (any, error) {
-		_, err := ledger.NewRaw("INSERT INTO ?schema.ledger (run_id, key, idempotency_key, attempt, worker) VALUES (?, ?, ?, ?, ?)",
-			call.RunID, call.Key, call.IdempotencyKey, call.Attempt, o.Name).Exec(ctx)
-		if err != nil {
-			return nil, err
-		}
-		select {
-		case <-time.After(rand.N(o.AtMost)):
-			return o.Name, nil
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	})
 }
 
 // reportStalls tells of times in which this process did not get to run although
 // nobody paused it: on a machine with too much to do it may lose its lease by that.
 func (o order) reportStalls() {
+	if o.Lease == 0 {
+		return
+	}
 	often := o.Lease / 20
 	last := time.Now()
 	for range time.Tick(often) {
