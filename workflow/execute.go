@@ -1,11 +1,13 @@
 package workflow
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/jetadmin/jetadmin/auth"
@@ -59,14 +61,10 @@ func (e *engine) execute(slot *slot, c *claim) (came outcome) {
 	case errors.Is(cause, errAttemptTimeout):
 		err = overrun.Because(err)
 	}
-	var out outcome
-	if err == nil {
-		out, err = success(result)
-	}
 	if err != nil {
-		out = e.failed(c, err)
+		return e.failed(c, err)
 	}
-	return out
+	return success(result)
 }
 
 // attempt calls the node, in a goroutine of its own so that one which ignores
@@ -85,8 +83,16 @@ func (e *engine) attempt(ctx context.Context, slot *slot, c *claim) (Result, err
 	slot.enter()
 	go func() {
 		defer slot.leave()
-		result, err := e.runNode(ctx, c, call)
-		answers <- answer{result, err}
+		var a answer
+		returned := false
+		defer func() {
+			if !returned {
+				a.err = crashed("runtime.Goexit")
+			}
+			answers <- a
+		}()
+		a.result, a.err = e.runNode(ctx, c, call)
+		returned = true
 	}()
 	select {
 	case a := <-answers:
@@ -104,17 +110,34 @@ func (e *engine) attempt(ctx context.Context, slot *slot, c *claim) (Result, err
 	}
 }
 
+// runNode runs the node and writes its output as JSON, which is the node's work
+// as well: the methods of its types may crash or take their time.
 func (e *engine) runNode(ctx context.Context, c *claim, call *Call) (result Result, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = problem.New(problem.Internal, "node_panicked", "the node crashed").
-				Because(fmt.Errorf("panic: %v\n%s", r, debug.Stack()))
+			err = crashed(r)
 		}
 	}()
-	if r, ok := c.plan.pinned(c.node.Key); ok {
-		return r, nil
+	result, ok := c.plan.pinned(c.node.Key)
+	if !ok {
+		if result, err = c.def().nodeType.node.Run(ctx, call); err != nil {
+			return Result{}, err
+		}
 	}
-	return c.def().nodeType.node.Run(ctx, call)
+	if result.Port == "" {
+		result.Port = PortSuccess
+	}
+	if !slices.Contains(c.def().ports, result.Port) {
+		// Every edge would be dead, and the run would succeed without a word.
+		return Result{}, problem.New(problem.Internal, "node_port_unknown", "the node took a port that it does not have")
+	}
+	result.Output, err = encodeOutput(result.Output)
+	return result, err
+}
+
+func crashed(reason any) error {
+	return problem.New(problem.Internal, "node_panicked", "the node crashed").
+		Because(fmt.Errorf("panic: %v\n%s", reason, debug.Stack()))
 }
 
 // prepare is call, repeated while the database is away: that is no failure of
@@ -166,25 +189,28 @@ func (e *engine) call(ctx context.Context, c *claim) (*Call, error) {
 	}, nil
 }
 
-// success turns what a node returned into what is stored. An output that JSON
-// cannot hold (NaN, a cycle, a channel) or that is too large is the node's error.
-func success(r Result) (outcome, error) {
-	output, err := json.Marshal(r.Output)
+// encodeOutput writes an output. One that JSON cannot hold (NaN, a cycle, a
+// channel) or that is too large is the node's error.
+func encodeOutput(v any) (json.RawMessage, error) {
+	output, err := json.Marshal(v)
 	if err != nil {
-		return outcome{}, problem.New(problem.Invalid, "node_output_invalid", "the node's output cannot be written as JSON").Because(err)
+		return nil, problem.New(problem.Invalid, "node_output_invalid", "the node's output cannot be written as JSON").Because(err)
 	}
 	if len(output) > MaxOutput {
-		return outcome{}, problem.Newf(problem.TooLarge, "node_output_too_large", "the node's output has %d bytes, the limit is %d", len(output), MaxOutput).
+		return nil, problem.Newf(problem.TooLarge, "node_output_too_large", "the node's output has %d bytes, the limit is %d", len(output), MaxOutput).
 			Fix("return less: select fewer rows or columns, or store the data and return a reference")
 	}
+	return bytes.ToValidUTF8(output, []byte("\ufffd")), nil // types that write themselves may have written anything
+}
+
+// success turns what a node returned, its output encoded, into what is stored.
+func success(r Result) outcome {
+	output, _ := r.Output.(json.RawMessage)
 	out := outcome{status: NodeSucceeded, port: r.Port, output: output, end: r.End}
-	if out.port == "" {
-		out.port = PortSuccess
-	}
 	if r.Sleep > 0 {
 		out.status, out.delay = NodeWaiting, r.Sleep
 	}
-	return out, nil
+	return out
 }
 
 // failed decides what a failure leads to: another attempt, or one of the ways

@@ -15,10 +15,10 @@ func TestWhatANodeDoesWrongIsContained(t *testing.T) {
 	s := newScene(t)
 	s.workers(1)
 	for how, code := range map[string]string{
-		"panic": "node_panicked", "nil": "node_panicked", "error": "node_panicked",
-		"panic late": "node_output_invalid", "NaN": "node_output_invalid", "channel": "node_output_invalid",
+		"panic": "node_panicked", "nil": "node_panicked", "error": "node_panicked", "panic late": "node_panicked", "exit": "node_panicked",
+		"NaN": "node_output_invalid", "channel": "node_output_invalid",
 		"cycle": "node_output_invalid", "cycle of maps": "node_output_invalid",
-		"100 MB": "node_output_too_large", "unforeseen": "node_failed", "nothing": "",
+		"100 MB": "node_output_too_large", "unforeseen": "node_failed", "port": "node_port_unknown", "nothing": "",
 	} {
 		w := s.publish(workflow.Graph{
 			Nodes: []workflow.GraphNode{{Key: "start", Type: "start"}, {Key: "evil", Type: "evil", Config: map[string]any{"how": how}}},

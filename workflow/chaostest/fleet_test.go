@@ -19,7 +19,7 @@ import (
 
 // fleet is the worker processes of a test, and what was done to them.
 type fleet struct {
-	t     *testing.T
+	t     testing.TB
 	order order // but for the name
 
 	mu      sync.Mutex
@@ -47,7 +47,7 @@ type worker struct {
 }
 
 // startFleet starts n workers, which end with the test at the latest.
-func startFleet(t *testing.T, o order, n int) *fleet {
+func startFleet(t testing.TB, o order, n int) *fleet {
 	t.Helper()
 	if o.Patience == 0 {
 		o.Patience = 30 * time.Second // nodes are short, so none of them is cut off
@@ -270,7 +270,7 @@ func (f *fleet) check(w *worker) {
 func tail(s string) string { return s[max(0, len(s)-4000):] }
 
 // await waits for a signal that must come.
-func await(t *testing.T, c <-chan struct{}, what string) {
+func await(t testing.TB, c <-chan struct{}, what string) {
 	t.Helper()
 	select {
 	case <-c:

@@ -48,7 +48,7 @@ func (l *ledger) write(e entry) error {
 }
 
 // readLedger reads the pages of all processes, each in its order.
-func readLedger(t *testing.T, dir string) []entry {
+func readLedger(t testing.TB, dir string) []entry {
 	t.Helper()
 	pages, err := filepath.Glob(filepath.Join(dir, "*.ledger"))
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -104,6 +105,10 @@ func evil(_ context.Context, _ *workflow.Call, c evilConfig) (any, error) {
 		m["a"]++
 	case "error":
 		panic(errors.New("ouch"))
+	case "exit":
+		runtime.Goexit()
+	case "port":
+		return workflow.Result{Port: "nowhere"}, nil
 	case "NaN":
 		return math.NaN(), nil
 	case "cycle":

@@ -30,7 +30,7 @@ const stuck = time.Minute
 // scene is servers of the test's own, a service that defines and starts but runs
 // no nodes, and the workers.
 type scene struct {
-	t     *testing.T
+	t     testing.TB
 	dir   string // of the ledger
 	place place
 	db    *store.DB
@@ -48,8 +48,7 @@ type scene struct {
 
 func newScene(t testing.TB) *scene {
 	t.Helper()
-	s := &scene{dir: t.TempDir(), place: place{Schema: "chaos", Queue: "chaos" + id.New()}}
-	s.t, _ = t.(*testing.T)
+	s := &scene{t: t, dir: t.TempDir(), place: place{Schema: "chaos", Queue: "chaos" + id.New()}}
 	s.postgres, s.place.DSN = testdb.OwnPostgres(t)
 	s.redis, s.place.Redis.Addr = testdb.OwnRedis(t)
 	var err error
