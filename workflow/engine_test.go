@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"runtime"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -180,6 +181,9 @@ func TestNodesThatMisbehaveAreContained(t *testing.T) {
 		fn("nan", func(context.Context, *workflow.Call) (any, error) { return math.NaN(), nil }),
 		fn("cycle", func(context.Context, *workflow.Call) (any, error) { return cyclic, nil }),
 		fn("large", func(context.Context, *workflow.Call) (any, error) { return make([]byte, workflow.MaxOutput), nil }),
+		fn("explosive", func(context.Context, *workflow.Call) (any, error) { return explosive{}, nil }),
+		fn("exits", func(context.Context, *workflow.Call) (any, error) { runtime.Goexit(); return nil, nil }),
+		fn("elsewhere", func(context.Context, *workflow.Call) (any, error) { return workflow.Result{Port: "nowhere"}, nil }),
 		fn("slow", func(ctx context.Context, _ *workflow.Call) (any, error) {
 			<-ctx.Done()
 			return nil, ctx.Err()
@@ -188,15 +192,23 @@ func TestNodesThatMisbehaveAreContained(t *testing.T) {
 	for typ, code := range map[string]string{
 		"panics": "node_panicked", "nan": "node_output_invalid", "cycle": "node_output_invalid",
 		"large": "node_output_too_large", "slow": "node_timeout",
+		"explosive": "node_panicked", "exits": "node_panicked", "elsewhere": "node_port_unknown",
 	} {
 		n := step("work", typ, nil)
-		n.Policy = &workflow.Policy{Timeout: workflow.Duration(50 * time.Millisecond)}
+		if typ == "slow" {
+			n.Policy = &workflow.Policy{Timeout: workflow.Duration(50 * time.Millisecond)}
+		}
 		d := b.run(t, b.publish(t, chain(n)), nil)
 		if d.Status != workflow.RunFailed || d.Error == nil || d.Error.Code != code {
 			t.Errorf("%s: status %s, error %+v", typ, d.Status, d.Error)
 		}
 	}
 }
+
+// explosive cannot be written as JSON.
+type explosive struct{}
+
+func (explosive) MarshalJSON() ([]byte, error) { panic("ouch") }
 
 func TestDelayHoldsNoSlotAndSurvivesAStop(t *testing.T) {
 	t.Parallel()
