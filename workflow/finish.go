@@ -103,8 +103,8 @@ func (e *engine) compute(ctx context.Context, c *claim) (came outcome, ok bool) 
 	if err != nil {
 		return outcome{}, false
 	}
-	o, err := success(result)
-	return o, err == nil && o.status == NodeSucceeded
+	o := success(result)
+	return o, o.status == NodeSucceeded
 }
 
 // publish tells everybody, after the commit, and returns the claim of the
