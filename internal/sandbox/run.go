@@ -161,7 +161,7 @@ func (i *instance) result(ctx context.Context, value uint64, limits Limits) (jso
 	case tag == '!':
 		return nil, problem.New(problem.Invalid, "script_result_invalid", printable(string(out)))
 	case !json.Valid(out):
-		return nil, errors.New("the engine wrote a result that is not JSON")
+		return nil, problem.New(problem.Invalid, "script_result_invalid", "the result is nested too deeply")
 	default:
 		return out, nil
 	}
