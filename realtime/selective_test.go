@@ -3,7 +3,10 @@ package realtime_test
 import (
 	"context"
 	"slices"
+	"strconv"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -98,3 +101,43 @@ func BenchmarkWanted(b *testing.B) {
 
 // close goes away without a word.
 func (s *socket) close() { _ = s.ws.CloseNow() }
+
+// countingBus counts what a hub asks of its bus.
+type countingBus struct {
+	*realtime.MemoryBus
+	watches, reads atomic.Int64
+}
+
+func (b *countingBus) Watch(ctx context.Context, topic string, deliver func(realtime.Message)) (int64, func(), error) {
+	b.watches.Add(1)
+	return b.MemoryBus.Watch(ctx, topic, deliver)
+}
+
+func (b *countingBus) Read(ctx context.Context, topic string, after int64, limit int) (realtime.History, error) {
+	b.reads.Add(1)
+	return b.MemoryBus.Read(ctx, topic, after, limit)
+}
+
+// A thousand watchers of a topic in a process cost what one does.
+func TestAThousandWatchersAreOneOfTheBus(t *testing.T) {
+	t.Parallel()
+	bus := &countingBus{MemoryBus: realtime.NewMemoryBus()}
+	w := setup(t, bus, func(cfg *realtime.Config) { cfg.Recheck = time.Second })
+	const watchers = 1000
+	sockets := make([]*socket, watchers)
+	var seq int64
+	for i := range sockets {
+		sockets[i], seq = w.watch(t, "ann", "run:1")
+	}
+	for i := range 5 {
+		w.publish(t, "run:1", "tick", i)
+	}
+	for _, s := range sockets {
+		for i := range 5 {
+			s.wantEvent(seq+int64(i)+1, strconv.Itoa(i))
+		}
+	}
+	if bus.watches.Load() != 1 || bus.reads.Load() != 0 {
+		t.Errorf("%d watchers were %d of the bus and read %d times", watchers, bus.watches.Load(), bus.reads.Load())
+	}
+}

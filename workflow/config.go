@@ -9,6 +9,7 @@ import (
 
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/time/rate"
 
 	"github.com/jetadmin/jetadmin/audit"
 	"github.com/jetadmin/jetadmin/auth"
@@ -159,6 +160,7 @@ type Service struct {
 	types     catalogue
 	plans     planCache
 	events    *outlet
+	byHand    *rate.Limiter // of runs whose events are kept from the first on
 	telemetry *telemetry
 	logs      *logWriter
 	tenants   tenantCache
@@ -177,7 +179,8 @@ func New(cfg Config) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		cfg: cfg, types: types, events: newOutlet(cfg.Publish, cfg.Watched, cfg.Logger), logs: newLogWriter(cfg.DB, cfg.Logger),
+		cfg: cfg, types: types, events: newOutlet(cfg.Publish, cfg.Watched, cfg.Logger), byHand: rate.NewLimiter(startsByHand, startsByHand),
+		logs: newLogWriter(cfg.DB, cfg.Logger),
 	}
 	if s.telemetry, err = newTelemetry(cfg.TracerProvider, cfg.MeterProvider); err != nil {
 		return nil, err

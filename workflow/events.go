@@ -54,13 +54,17 @@ func (RunEvent) EventKey() string { return "run" }
 // EventKey names the state that the event tells: a newer one makes it worthless.
 func (e NodeEvent) EventKey() string { return "node:" + e.Key }
 
+// startsByHand is how many runs in a second, and at once, may be taken for such
+// as somebody watches from the start.
+const startsByHand = 20
+
 func runTopic(runID string) string { return "run:" + runID }
 
 // announce tells of a run that a person has just started: he is likely to watch,
 // so its events are kept from this first one on, whether or not he does already.
-// Of another's run nobody knows the id yet.
+// Of another's run nobody knows the id yet, and a flood is not started by hand.
 func (s *Service) announce(ctx context.Context, r *runRow) {
-	if who := auth.FromContext(ctx); who != nil && who.Kind == auth.KindUser {
+	if who := auth.FromContext(ctx); who != nil && who.Kind == auth.KindUser && s.byHand.Allow() {
 		status := r.Status
 		if status == RunRunning { // its first node was claimed together with the start
 			status = RunQueued
