@@ -24,13 +24,18 @@ const (
 )
 
 // aftermath wakes the loop that pays.
-type aftermath struct{ wake chan struct{} }
+type aftermath struct {
+	wake  chan struct{}
+	freed freed
+}
 
 func newAftermath() aftermath { return aftermath{wake: make(chan struct{}, 1)} }
 
 // owe makes the loop look, if the end of the run has consequences.
 func (a *aftermath) owe(run *runRow) {
-	if run.OnFailure == nil || !run.Status.unhappy() {
+	if run.SlotKey != nil {
+		a.freed.add(run.slot())
+	} else if run.OnFailure == nil || !run.Status.unhappy() {
 		return
 	}
 	select {
@@ -47,6 +52,9 @@ func (e *engine) payDebts(ctx context.Context) {
 	for {
 		if err := e.startHandlers(ctx); err != nil && ctx.Err() == nil {
 			e.s.cfg.Logger.Warn("workflow engine: start failure handlers", "error", err)
+		}
+		if err := e.admitAll(ctx); err != nil && ctx.Err() == nil {
+			e.s.cfg.Logger.Warn("workflow engine: admit runs that are held", "error", err)
 		}
 		t := time.NewTimer(aftermathEvery - aftermathEvery/10 + rand.N(aftermathEvery/5))
 		select {

@@ -16,6 +16,8 @@ type plan struct {
 	start string
 	joins []string // keys of the nodes with more than one incoming edge
 
+	slotKey *expr.Expression // what runs that compete for room have in common; nil = the workflow
+
 	granted []auth.Grant   // of a published version: the whole of its runs' rights
 	pins    map[string]Pin // of a test run
 }

@@ -134,6 +134,7 @@ func (s *Service) rerun(ctx context.Context, in rerunParams) (_ Run, existing bo
 		return Run{}, false, err
 	}
 	if !b.existing {
+		s.engine.replaced(ctx, b)
 		s.announce(ctx, &b.run)
 		s.engine.dispatch(b.hints())
 	}
@@ -177,7 +178,10 @@ func (s *Service) beginAgain(ctx context.Context, in rerunParams) (*beginning, e
 	}
 	b := newBeginning(r.plan, w, who, params, input, s.cfg.Clock.Now())
 	r.mark(b, in.key)
-	return b, nil
+	if b.run.Test {
+		return b, nil
+	}
+	return b, b.limit()
 }
 
 // readData reads what failed the source, and its input unless there is another.

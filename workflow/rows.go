@@ -59,6 +59,8 @@ type runRow struct {
 	LookAt          *time.Time // when to see whether its time, or that of a node, is over
 	OnFailure       *string    // the workflow that is still to be started should this run fail
 	RerunOf         *string
+	SlotKey         *string // what it competes for under its workflow's concurrency limit; nil = nothing
+	Held            bool    // it waits for room there, and nothing of it is ready
 	Test            bool
 	DraftOf         *string // the workflow that the graph of a test run is a draft of
 	FailureDepth    int     // how many failures led to this run, each the handler of the one before

@@ -72,6 +72,7 @@ type Run struct {
 	Priority        Priority   `json:"priority" enum:"low,normal,high"`
 	StartedBy       string     `json:"startedBy"`
 	RerunOf         string     `json:"rerunOf,omitempty" doc:"the run that this one repeats, in whole or in part"`
+	Held            bool       `json:"held,omitempty" doc:"it waits because as many runs are under way as its workflow allows"`
 	Test            bool       `json:"test,omitempty" doc:"a test run"`
 	CreatedAt       time.Time  `json:"createdAt"`
 	StartedAt       *time.Time `json:"startedAt,omitempty"`
@@ -254,7 +255,7 @@ func (r *runRow) run() Run {
 	run := Run{
 		ID: r.ID, WorkflowID: r.WorkflowID, WorkflowVersion: max(r.WorkflowVersion, 0), Status: r.Status, Trigger: r.Trigger,
 		Priority: priorityOf(r.Priority), StartedBy: r.StartedBy, CreatedAt: r.CreatedAt, StartedAt: r.StartedAt,
-		Test: r.Test, DeadlineAt: r.DeadlineAt, FinishedAt: r.FinishedAt,
+		Test: r.Test, Held: r.Held && !r.Status.Final(), DeadlineAt: r.DeadlineAt, FinishedAt: r.FinishedAt,
 	}
 	if r.Test { // its own workflow is nobody's
 		run.WorkflowID = ""

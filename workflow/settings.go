@@ -15,10 +15,11 @@ import (
 // versioned with it. The zero value: a run takes as long as it takes, and its
 // failure starts nothing.
 type Settings struct {
-	Timeout      Duration `json:"timeout,omitempty" doc:"of a whole run, from its creation on; the run is then timedOut and its open nodes cancelled; default none, at most 366d"`
-	QueueTimeout Duration `json:"queueTimeout,omitempty" doc:"how long a run, or a node of it that is ready, may wait for its beginning; the run is then timedOut; default without limit, at most 366d"`
-	OnFailure    string   `json:"onFailure,omitempty" doc:"id of the workflow that is started once for every run that failed or timed out; its input says which and why"`
-	Priority     Priority `json:"priority,omitempty" enum:"low,normal,high" doc:"of the runs among those of the tenant; default normal"`
+	Timeout      Duration     `json:"timeout,omitempty" doc:"of a whole run, from when it may begin; the run is then timedOut and its open nodes cancelled; default none, at most 366d"`
+	QueueTimeout Duration     `json:"queueTimeout,omitempty" doc:"how long a run, or a node of it that is ready, may wait for its beginning; the run is then timedOut; default without limit, at most 366d"`
+	OnFailure    string       `json:"onFailure,omitempty" doc:"id of the workflow that is started once for every run that failed or timed out; its input says which and why"`
+	Concurrency  *Concurrency `json:"concurrency,omitempty" doc:"how many runs may be under way at a time; default any number"`
+	Priority     Priority     `json:"priority,omitempty" enum:"low,normal,high" doc:"of the runs among those of the tenant; default normal"`
 }
 
 // Priority says which runs of a tenant go first when there is not room for all.
@@ -68,6 +69,7 @@ func (c *checker) settings() {
 		c.faults.Check(d >= 0 && time.Duration(d) <= maxRunTimeout, "settings."+field,
 			fmt.Sprintf("must be between 0s and %s", Duration(maxRunTimeout)))
 	}
+	c.concurrency(s.Concurrency)
 	limit("timeout", s.Timeout)
 	limit("queueTimeout", s.QueueTimeout)
 	c.faults.Check(s.OnFailure == "" || id.Valid(s.OnFailure), "settings.onFailure", "must be the id of a workflow")

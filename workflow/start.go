@@ -90,6 +90,8 @@ type beginning struct {
 	ready   []*nodeRow // of the nodes
 
 	takeovers []takeover // outputs that come from another run
+	held      []*nodeRow // would be ready, but the run has to wait for its turn
+	victims   []runRow   // runs whose place it takes
 
 	plan     *plan
 	input    map[string]any
@@ -124,7 +126,8 @@ func (s *Service) begin(ctx context.Context, db bun.IDB, in StartParams) (*begin
 			return nil, err
 		}
 	}
-	return newBeginning(p, w, who, in, input, s.cfg.Clock.Now()), nil
+	b := newBeginning(p, w, who, in, input, s.cfg.Clock.Now())
+	return b, b.limit()
 }
 
 func (p *plan) input(in StartParams) (map[string]any, error) {
@@ -206,6 +209,9 @@ func (b *beginning) hints() []Hint {
 // nodes that are ready. When this process has room, the first of them is claimed
 // in the same transaction.
 func (e *engine) begin(ctx context.Context, b *beginning) error {
+	if b.run.SlotKey != nil {
+		return e.beginLimited(ctx, b)
+	}
 	token := id.New()
 	slot := e.reserve(b, token)
 	b.done = make(chan error, 1)
@@ -288,11 +294,16 @@ func (s *Service) startAll(batch []*beginning) {
 }
 
 // insertRuns stores runs. Those whose idempotency key is taken become the ones
-// that were started with it first.
+// that were started with it first. A run that competes for room comes alone.
 func insertRuns(ctx context.Context, tx bun.IDB, batch []*beginning) error {
 	rows := make([]*runRow, len(batch))
 	for i, b := range batch {
 		b.existing, rows[i] = false, &b.run
+		if b.run.SlotKey != nil {
+			if err := b.compete(ctx, tx); err != nil || b.existing {
+				return err
+			}
+		}
 	}
 	var ids []string
 	if err := tx.NewInsert().Model(&rows).On("CONFLICT DO NOTHING").Returning("id").Scan(ctx, &ids); err != nil {
