@@ -76,7 +76,7 @@ type Config struct {
 	Retention time.Duration
 
 	// Slots is how many nodes run at a time in this process; negative = none, the
-	// process only defines and starts. Default: 16 for each processor.
+	// process only defines and starts. Default: 64 for each processor.
 	Slots int
 
 	// TracerProvider gets a trace for each run, with a span for each attempt at a
@@ -106,7 +106,10 @@ type Hooks struct {
 	AfterEnd func(ctx context.Context, r Run)
 }
 
-const slotsPerProcessor = 16
+// slotsPerProcessor is made for nodes that wait for others most of the time. Those
+// that wait for a commit hold a slot too, and the more of them there are, the
+// fewer commits each of them costs.
+const slotsPerProcessor = 64
 
 func (c Config) withDefaults() Config {
 	if c.Lease == 0 {

@@ -128,7 +128,8 @@ func (s *settlement) lockRuns(ctx context.Context) error {
 	}
 	slices.Sort(ids)
 	var rows []runRow
-	err := s.tx.NewSelect().Model(&rows).Where("id IN (?) /* across tenants: results of one process */", bun.List(slices.Compact(ids))).
+	err := s.tx.NewSelect().Model(&rows).Column("id", "tenant_id", "status", "open_nodes", "waiting_nodes", "started_at").
+		Where("id IN (?) /* across tenants: results of one process */", bun.List(slices.Compact(ids))).
 		OrderExpr("id").Apply(s.s.cfg.DB.Dialect.Lock).Scan(ctx)
 	if err != nil {
 		return err
@@ -138,12 +139,14 @@ func (s *settlement) lockRuns(ctx context.Context) error {
 		found[rows[i].ID] = &rows[i]
 	}
 	for _, t := range s.batch {
-		run := found[t.claim.node.RunID]
-		if t.lost = run == nil || run.TenantID != t.claim.node.TenantID || run.Status.Final(); t.lost {
+		now := found[t.claim.node.RunID]
+		if t.lost = now == nil || now.TenantID != t.claim.node.TenantID || now.Status.Final(); t.lost {
 			continue
 		}
-		if s.runs[run.ID] == nil {
-			s.runs[run.ID] = newProgress(t.claim.plan, *run, s.now)
+		if s.runs[now.ID] == nil {
+			run := t.claim.run // all but this never changes
+			run.Status, run.OpenNodes, run.WaitingNodes, run.StartedAt = now.Status, now.OpenNodes, now.WaitingNodes, now.StartedAt
+			s.runs[now.ID] = newProgress(t.claim.plan, run, s.now)
 		}
 	}
 	return nil
@@ -342,19 +345,30 @@ func (s *settlement) insertOutputs(ctx context.Context) error {
 
 // saveNodes writes the rows that edges have reached. What they become is known
 // here: the run is locked, and a join that is pending can only be changed under
-// that lock.
+// that lock. A node with one incoming edge has no row before that is decided.
 func (s *settlement) saveNodes(ctx context.Context) error {
-	var rows []*nodeRow
+	var rows, joins []*nodeRow
 	for _, p := range s.runs {
-		rows = append(rows, p.order...)
+		for _, n := range p.order {
+			if p.plan.nodes[n.Key].in > 1 {
+				joins = append(joins, n)
+			} else {
+				rows = append(rows, n)
+			}
+		}
 	}
-	if len(rows) == 0 {
+	if len(rows) > 0 {
+		if _, err := s.tx.NewInsert().Model(&rows).Exec(ctx); err != nil {
+			return err
+		}
+	}
+	if len(joins) == 0 {
 		return nil
 	}
-	slices.SortFunc(rows, func(a, b *nodeRow) int {
+	slices.SortFunc(joins, func(a, b *nodeRow) int {
 		return cmp.Or(cmp.Compare(a.RunID, b.RunID), cmp.Compare(a.Key, b.Key))
 	})
-	return upsertNodes(ctx, s.tx, rows)
+	return upsertNodes(ctx, s.tx, joins)
 }
 
 func upsertNodes(ctx context.Context, tx bun.IDB, rows []*nodeRow) error {
