@@ -119,17 +119,32 @@ func (c *checker) config(path string, n *planNode) {
 	if config == nil {
 		config = map[string]any{}
 	}
+	stored := asStored(config)
 	if n.nodeType.node != nil {
-		c.schema(path, n.nodeType, config)
+		c.schema(path, n.nodeType, stored)
 	}
 	if checker, ok := n.nodeType.node.(Checker); ok {
-		c.faults.Merge(path, checker.Check(config))
+		c.faults.Merge(path, checker.Check(stored))
 	}
 	n.expressions = make(map[string]*expr.Expression)
 	c.expressions(path, "", n, config)
 	value, err := expr.ParseValue(config, n.nodeType.spec.Literals...)
 	c.faults.Merge(path, err)
 	n.config = value
+}
+
+// asStored is a configuration as it will be read back. One that comes over HTTP has
+// its numbers as they were written, and those are no numbers to a schema.
+func asStored(config map[string]any) map[string]any {
+	text, err := json.Marshal(config)
+	if err != nil {
+		return config // the size of the graph is at fault, and says so
+	}
+	var stored map[string]any
+	if err := json.Unmarshal(text, &stored); err != nil {
+		return config
+	}
+	return stored
 }
 
 // expressions compiles the bare expressions of a configuration. name is the path

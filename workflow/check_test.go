@@ -2,6 +2,7 @@ package workflow_test
 
 import (
 	"context"
+	"encoding/json"
 	"runtime"
 	"slices"
 	"strings"
@@ -153,5 +154,22 @@ func TestALongNameInAConfigurationCostsLittle(t *testing.T) {
 	runtime.ReadMemStats(&m1)
 	if spent := m1.TotalAlloc - m0.TotalAlloc; spent > 2<<30 {
 		t.Errorf("the check allocated %d MB", spent>>20)
+	}
+}
+
+// A graph that comes over HTTP has its numbers as they were written. They are
+// judged as numbers all the same.
+func TestNumbersOfAConfiguration(t *testing.T) {
+	t.Parallel()
+	type config struct {
+		Most int `json:"most"`
+	}
+	n := workflow.NodeFunc(workflow.NodeSpec{Type: "limited"}, func(_ context.Context, _ *workflow.Call, c config) (any, error) { return c.Most, nil })
+	b := newBundle(t, testdb.SQLite(t), func(c *workflow.Config) { c.Nodes = append(c.Nodes, n) })
+	for most, good := range map[any]bool{json.Number("5"): true, 5: true, 5.0: true, json.Number("5.5"): false, "5": false} {
+		err := b.Validate(b.ctx, chain(step("limited", "limited", map[string]any{"most": most})))
+		if good != (err == nil) {
+			t.Errorf("%T %v: %v", most, most, err)
+		}
 	}
 }
