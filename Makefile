@@ -28,7 +28,7 @@ bench: ## Run the benchmarks
 
 .PHONY: chaos
 chaos: ## Kill, pause and wipe real processes under load, the long form
-	JETADMIN_TEST_REQUIRE=postgres,redis JETADMIN_CHAOS_RUNS=2000 go test -run TestChaos -v -timeout 60m ./workflow/chaostest
+	JETADMIN_TEST_REQUIRE=postgres,redis JETADMIN_CHAOS_RUNS=10000 go test -count=1 -run 'TestChaos$$' -v -timeout 60m ./workflow/chaostest
 
 .PHONY: smoke
 smoke: ## Start the demo server and use it once

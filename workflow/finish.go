@@ -40,6 +40,8 @@ func (e *engine) finish(c *claim, o outcome) (next *claim) {
 		t := &transition{claim: c, fence: fenceToken, steps: steps}
 		err := e.submit(ctx, t)
 		switch {
+		case err != nil && ctx.Err() != nil:
+			return nil // the transaction may still be under way, and t is its own
 		case err == nil && t.stored && earlier != nil:
 			return e.publish(ctx, earlier)
 		case err == nil:

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/jetadmin/jetadmin/internal/id"
 )
@@ -28,6 +30,9 @@ const (
 	// asynqReceivers is how many hints wait for room at a time; each holds no
 	// worker of the engine.
 	asynqReceivers = 4
+
+	// asynqEnqueuers is how many hints are handed over at a time.
+	asynqEnqueuers = 8
 
 	// asynqRetries is beyond reach: a hint whose process died is delivered again,
 	// and harmless by then, but never moved to Asynq's archive, which nobody empties.
@@ -49,13 +54,32 @@ type asynqQueueing struct {
 	logger *slog.Logger
 }
 
+// Dispatch enqueues some hints at a time: Asynq takes them one by one, and each
+// costs a trip to Redis.
 func (q *asynqQueueing) Dispatch(ctx context.Context, hints []Hint) error {
-	for _, h := range hints {
-		task := asynq.NewTask(asynqTask, []byte(h.TenantID+h.NodeID))
-		_, err := q.client.EnqueueContext(ctx, task, asynq.Queue(q.name), asynq.MaxRetry(asynqRetries), asynq.Timeout(24*time.Hour))
-		if err != nil {
-			return fmt.Errorf("enqueue a hint: %w", err)
-		}
+	if len(hints) == 1 { // as most often
+		return q.enqueue(ctx, hints[0])
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(asynqEnqueuers)
+	for share := range slices.Chunk(hints, len(hints)/asynqEnqueuers+1) {
+		g.Go(func() error {
+			for _, h := range share {
+				if err := q.enqueue(ctx, h); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+func (q *asynqQueueing) enqueue(ctx context.Context, h Hint) error {
+	task := asynq.NewTask(asynqTask, []byte(h.TenantID+h.NodeID))
+	_, err := q.client.EnqueueContext(ctx, task, asynq.Queue(q.name), asynq.MaxRetry(asynqRetries), asynq.Timeout(24*time.Hour))
+	if err != nil {
+		return fmt.Errorf("enqueue a hint: %w", err)
 	}
 	return nil
 }

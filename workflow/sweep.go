@@ -23,6 +23,10 @@ const (
 	staleDispatch = 8 * time.Second
 
 	sweepBatch = 500
+
+	// owedBatch is how many nodes are dispatched at a time that nobody was told of.
+	// To find them costs a look at everything that is ready, so it is large.
+	owedBatch = 4000
 )
 
 // sweep is the safety net under everything that is only a hint: timers that are
@@ -79,12 +83,12 @@ func (e *engine) sweepOnce(ctx context.Context) error {
 		return err
 	}
 	for {
-		hints, err := e.takeHints(ctx, "dispatched_at IS NULL", sweepBatch)
+		hints, err := e.takeHints(ctx, "dispatched_at IS NULL", owedBatch)
 		if err != nil {
 			return err
 		}
 		e.dispatch(hints)
-		if len(hints) < sweepBatch {
+		if len(hints) < owedBatch {
 			break
 		}
 	}
