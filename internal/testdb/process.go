@@ -108,7 +108,7 @@ func (h home) run(program string, args ...string) error {
 
 // await tries until a server answers; its log is in the error if it does not.
 func (h home) await(ping func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

@@ -274,7 +274,7 @@ func await(t testing.TB, c <-chan struct{}, what string) {
 	t.Helper()
 	select {
 	case <-c:
-	case <-time.After(time.Minute):
-		t.Errorf("waited a minute for %s", what)
+	case <-time.After(stuck):
+		t.Errorf("waited %s for %s", stuck, what)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ const (
 )
 
 // stuck is how long nothing may end before a test gives up.
-const stuck = time.Minute
+const stuck = 2 * time.Minute
 
 // scene is servers of the test's own, a service that defines and starts but runs
 // no nodes, and the workers.
@@ -44,6 +45,8 @@ type scene struct {
 	queue   workflow.Queue
 	service *workflow.Service
 	count   int // of the runs that were started
+
+	progress atomic.Int64 // runs that were seen to have ended
 }
 
 func newScene(t testing.TB) *scene {
@@ -120,6 +123,9 @@ func (s *scene) ended(but int) bool {
 	last, progress := -1, time.Now()
 	for {
 		ended, err := s.number("SELECT count(*) FROM ?schema.jet_run /* across tenants: count */ WHERE finished_at IS NOT NULL")
+		if err == nil {
+			s.progress.Store(int64(ended))
+		}
 		if err == nil && ended >= n {
 			return true
 		}
@@ -157,7 +163,7 @@ func (s *scene) must(query string, args ...any) int {
 	return n
 }
 
-// until waits for a condition that must come to hold within a minute.
+// until waits for a condition that must come to hold.
 func (s *scene) until(what string, ok func() bool) {
 	s.t.Helper()
 	for deadline := time.Now().Add(stuck); !ok(); <-time.After(5 * time.Millisecond) {
