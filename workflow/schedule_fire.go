@@ -245,7 +245,7 @@ func (e *engine) firePlanned(ctx context.Context, row *scheduleRow, p planned) e
 	row.NextAt = p.next
 	if !skipped {
 		row.LastRunID = &runID
-		e.begun(b)
+		e.begun(ctx, b)
 	}
 	return nil
 }

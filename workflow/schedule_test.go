@@ -346,6 +346,39 @@ func TestAScheduleThatCannotStartBlocksNoOther(t *testing.T) {
 	})
 }
 
+// The bound on how many runs of a workflow are under way holds for triggers too.
+func TestTriggersKeepToTheBoundOfRuns(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := setup(t, db, withKeys(t))
+		bounded := func(policy workflow.ConcurrencyPolicy) string {
+			g := slow()
+			g.Settings = &workflow.Settings{Concurrency: &workflow.Concurrency{Max: 1, Policy: policy}}
+			return b.publish(t, g)
+		}
+		refusing, replacing := bounded(workflow.ConcurrencyReject), bounded(workflow.ConcurrencyCancelOldest)
+		for _, flow := range []string{refusing, replacing} {
+			hook := b.webhook(t, workflow.NewWebhook{WorkflowID: flow})
+			hook.mustDeliver(t, hook.delivery(`{"n":1}`))
+			s := b.schedule(t, workflow.NewSchedule{WorkflowID: flow})
+			at := b.turnBack(t, s.ID, time.Now())
+			s = b.fired(t, s.ID, at)
+			_, err := hook.deliver(hook.delivery(`{"n":2}`))
+			runs := b.runsOf(t, flow)
+			switch flow {
+			case refusing:
+				if len(runs) != 1 || s.LastError == nil || s.LastError.Code != "concurrency_limit" || problem.KindOf(err) != problem.RateLimited {
+					t.Errorf("refused: %d runs, %s, %v", len(runs), encoded(s), err)
+				}
+			default:
+				if len(runs) != 3 || err != nil || runs[0].Status != workflow.RunCancelled || runs[1].Status != workflow.RunCancelled {
+					t.Errorf("replaced: %s, %v", encoded(runs), err)
+				}
+			}
+		}
+	})
+}
+
 func TestScheduleIsChecked(t *testing.T) {
 	t.Parallel()
 	testdb.Each(t, func(t *testing.T, db *store.DB) {

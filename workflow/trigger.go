@@ -102,10 +102,12 @@ func (s *Service) databaseNow(ctx context.Context, db bun.IDB) (time.Time, error
 
 // begun does what follows the commit of a run that was stored in a transaction of
 // the trigger's own.
-func (e *engine) begun(b *beginning) {
-	if !b.existing {
-		e.dispatch(b.hints())
+func (e *engine) begun(ctx context.Context, b *beginning) {
+	if b.existing {
+		return
 	}
+	e.replaced(ctx, b)
+	e.dispatch(b.hints())
 }
 
 // failureOf is an error in the words of a record.

@@ -165,7 +165,7 @@ func (s *Service) startDelivered(ctx context.Context, row *webhookRow, in StartP
 	case before != nil:
 		return Receipt{Run: before.run(), Duplicate: true}, nil
 	}
-	s.engine.begun(b)
+	s.engine.begun(ctx, b)
 	return Receipt{Run: b.result(), Duplicate: b.existing}, nil
 }
 
