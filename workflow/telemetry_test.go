@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/internal/testdb"
 	"github.com/jetadmin/jetadmin/internal/traceparent"
@@ -198,4 +199,37 @@ func TestTelemetryIsFreeWithoutProviders(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { tell(context.Background()) }); n != 0 {
 		t.Errorf("an attempt costs %v allocations", n)
 	}
+}
+
+// A run that a node starts belongs to the node's trace.
+func TestTraceGoesOnInARunThatANodeStarts(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		recorded := &spans{sampled: true}
+		var b *bundle
+		var inner string
+		started := make(chan string, 1)
+		node := workflow.NodeFunc(workflow.NodeSpec{Type: "starts"}, func(ctx context.Context, _ *workflow.Call, _ struct{}) (any, error) {
+			run, err := b.Start(auth.NewContext(ctx, auth.FromContext(b.ctx)), workflow.StartParams{WorkflowID: inner})
+			started <- run.ID
+			return nil, err
+		})
+		b = newBundle(t, db, traced(recorded, &measurements{}), func(cfg *workflow.Config) { cfg.Nodes = append(cfg.Nodes, node) })
+		inner = b.publish(t, chain(step("a", "delay", map[string]any{"duration": "1ms"})))
+		flow := b.publish(t, chain(step("outer", "starts", nil)))
+		b.startEngine(t)
+		outer := b.run(t, flow, nil)
+		child := b.wait(t, <-started)
+		eventually(t, func() bool { return len(recorded.of("workflow.run", child.ID)) == 1 })
+		parent := recorded.of("workflow.node", outer.ID)
+		begun := recorded.of("workflow.start", child.ID)[0]
+		if len(begun.links) != 0 || begun.context.TraceID() != recorded.of("workflow.start", outer.ID)[0].context.TraceID() {
+			t.Errorf("the child is in the trace %v, with the links %v", begun.context.TraceID(), begun.links)
+		}
+		for _, n := range parent {
+			if n.value("jetadmin.node.key") == "outer" && begun.parent.SpanID() != n.context.SpanID() {
+				t.Errorf("the parent of the child is %v, want %v", begun.parent, n.context)
+			}
+		}
+	})
 }
