@@ -35,6 +35,7 @@ type outlet struct {
 	runs    map[string]*runEvents // that have events waiting
 	order   []*runEvents          // the same, the first one first
 	size    int
+	lost    int           // events dropped since that was last logged
 	drained chan struct{} // closed when all is published; nil = nothing waits
 }
 
@@ -86,6 +87,7 @@ func (o *outlet) dropOldest() {
 	o.order = o.order[1:]
 	delete(o.runs, oldest.id)
 	o.size -= len(oldest.list)
+	o.lost += len(oldest.list)
 }
 
 // add returns by how much the list has grown.
@@ -157,7 +159,8 @@ func (o *outlet) drain() {
 	for {
 		o.mu.Lock()
 		batch := o.order
-		o.order, o.runs, o.size = nil, map[string]*runEvents{}, 0
+		lost := o.lost
+		o.order, o.runs, o.size, o.lost = nil, map[string]*runEvents{}, 0, 0
 		if len(batch) == 0 {
 			close(o.drained)
 			o.drained = nil
@@ -165,6 +168,9 @@ func (o *outlet) drain() {
 			return
 		}
 		o.mu.Unlock()
+		if lost > 0 {
+			o.logger.Warn("workflow events: too many wait, those of the oldest runs are lost", "events", lost)
+		}
 		o.publishAll(batch)
 		time.Sleep(outletPause)
 	}
