@@ -2,6 +2,7 @@ package workflow_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -86,10 +87,15 @@ func TestMonitorShowsALeaseThatRanOut(t *testing.T) {
 	testdb.Each(t, func(t *testing.T, db *store.DB) {
 		running, goOn := make(chan struct{}), make(chan struct{})
 		b := newBundle(t, db, logging(func(*workflow.Call) error { close(running); <-goOn; return nil }),
-			func(cfg *workflow.Config) { cfg.Lease = time.Second })
+			func(cfg *workflow.Config) { cfg.Lease = 5 * time.Second })
 		if err := b.StartEngine(context.Background()); err != nil {
 			t.Fatal(err)
 		}
+		release := sync.OnceFunc(func() { close(goOn) })
+		t.Cleanup(func() {
+			release()
+			b.Abandon()
+		})
 		if _, err := b.Start(b.ctx, workflow.StartParams{WorkflowID: b.publish(t, chain(step("a", "logging", nil)))}); err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +106,7 @@ func TestMonitorShowsALeaseThatRanOut(t *testing.T) {
 			m := b.monitor(t)
 			return len(m.Workers) == 1 && !m.Workers[0].Alive && m.Workers[0].InFlight == 1 && m.Oldest.LeaseMS != nil
 		})
-		close(goOn)
+		release()
 		<-abandoned
 	})
 }
