@@ -29,6 +29,9 @@ type claim struct {
 
 	successor string // the token under which the worker may take a successor
 
+	computed bool   // it is computed on from a claim that holds memory already
+	release  func() // gives back the memory of fetched outputs
+
 	// The worker goes on with the only successor of a node, without a trip through
 	// the queue, for a bounded time.
 	steps int
@@ -242,17 +245,54 @@ func (e *engine) outputs(ctx context.Context, c *claim) (map[string]any, error) 
 			}
 		}
 	}
-	outputs := make(map[string]any, len(c.def().needs))
+	return e.decodeOutputs(ctx, c)
+}
+
+// decodeOutputs reads the known outputs that a node needs. Large ones are fetched
+// each time: the claim keeps the reference only.
+func (e *engine) decodeOutputs(ctx context.Context, c *claim) (map[string]any, error) {
+	texts := make(map[string]*string, len(c.def().needs))
+	var all []*string
 	for _, key := range c.def().needs {
-		raw, ok := c.known[key]
-		if !ok {
-			continue
+		if raw, ok := c.known[key]; ok {
+			texts[key] = new(string(raw))
+			all = append(all, texts[key])
 		}
+	}
+	if err := e.fetchFor(ctx, c, all); err != nil {
+		return nil, err
+	}
+	outputs := make(map[string]any, len(texts))
+	for key, text := range texts {
 		var v any
-		if err := decode(string(raw), &v); err != nil {
+		if err := decode(*text, &v); err != nil {
 			return nil, err
 		}
 		outputs[key] = v
 	}
 	return outputs, nil
+}
+
+// fetchFor fetches large outputs for a node; their memory is the claim's until
+// [claim.forget].
+func (e *engine) fetchFor(ctx context.Context, c *claim, texts []*string) error {
+	release, err := e.payloads.read(ctx, !c.computed, texts)
+	if err != nil {
+		return err
+	}
+	if err := fetch(ctx, e.s.cfg.DB.DB, c.run.TenantID, c.run.ID, texts...); err != nil {
+		release()
+		return fmt.Errorf("%w: read the outputs of earlier nodes: %w", errNotPrepared, err)
+	}
+	c.forget()
+	c.release = release
+	return nil
+}
+
+// forget gives back the memory of what was fetched for the node.
+func (c *claim) forget() {
+	if c.release != nil {
+		c.release()
+		c.release = nil
+	}
 }

@@ -45,6 +45,7 @@ type engine struct {
 	settlements gather[*transition]
 	starts      gather[*beginning]
 
+	payloads  payloads
 	inFlight  inFlight
 	waiters   waiters
 	aftermath aftermath
@@ -52,6 +53,7 @@ type engine struct {
 
 func newEngine(s *Service) *engine {
 	e := &engine{s: s, wake: make(chan struct{}, 1), aftermath: newAftermath()}
+	e.payloads = newPayloads()
 	e.claims = gather[*claimRequest]{do: e.claimAll, max: claimBatch}
 	e.settlements = gather[*transition]{do: e.settleAll, max: settleBatch}
 	e.starts = gather[*beginning]{do: e.s.startAll, max: startBatch}
@@ -336,5 +338,6 @@ func (e *engine) claimFor(h Hint, claimed chan struct{}) (*claim, error) {
 // step runs a claimed node and returns what the worker goes on with.
 func (e *engine) step(slot *slot, c *claim) *claim {
 	defer e.inFlight.release(*c.node.Token)
+	defer c.forget()
 	return e.finish(c, e.execute(slot, c))
 }

@@ -15,9 +15,6 @@ import (
 	"github.com/jetadmin/jetadmin/problem"
 )
 
-// MaxOutput is the largest output of a node, in bytes of JSON.
-const MaxOutput = 1 << 20
-
 // stubborn is how long a node may take to come back after its context ended,
 // before the engine goes on without it.
 const stubborn = 5 * time.Second

@@ -34,7 +34,10 @@ func (e *engine) finish(c *claim, o outcome) (next *claim) {
 			e.inFlight.release(c.successor)
 		}
 	}()
-	steps := e.computeOn(ctx, c, o)
+	steps, err := e.setAside(ctx, c, e.computeOn(ctx, c, o))
+	if err != nil {
+		return nil
+	}
 	var earlier *transition // it went as far as its commit, and then the answer was lost
 	for pause := retryStore; ; pause = min(pause*2, maxRetryStore) {
 		t := &transition{claim: c, fence: fenceToken, steps: steps}
@@ -75,6 +78,7 @@ func (e *engine) computeOn(ctx context.Context, c *claim, o outcome) []step {
 		}
 		c.known[steps[len(steps)-1].key] = o.output
 		on := *c
+		on.computed, on.release = true, nil
 		on.node = nodeRow{TenantID: c.run.TenantID, RunID: c.run.ID, Key: key, Attempt: 1}
 		var ok bool
 		if o, ok = e.compute(ctx, &on); !ok {
@@ -96,6 +100,7 @@ func (e *engine) compute(ctx context.Context, c *claim) (came outcome, ok bool) 
 	}()
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(c.def().policy.Timeout))
 	defer cancel()
+	defer c.forget()
 	call, err := e.call(ctx, c)
 	if err != nil {
 		return outcome{}, false

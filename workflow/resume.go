@@ -130,7 +130,11 @@ func copyOutputs(ctx context.Context, tx bun.IDB, takeovers []takeover) error {
 			return err
 		}
 	}
-	return nil
+	if len(takeovers) == 0 {
+		return nil
+	}
+	t := takeovers[0]
+	return copyPayloads(ctx, tx, t.from.TenantID, t.from.RunID, t.to.RunID)
 }
 
 func nodeMissing(key string) error {

@@ -191,6 +191,9 @@ func (s *Service) Run(ctx context.Context, runID string) (RunDetail, error) {
 	if err != nil {
 		return RunDetail{}, err
 	}
+	if err := fetch(ctx, s.cfg.DB.DB, who.TenantID, runID, data.Output); err != nil {
+		return RunDetail{}, err
+	}
 	if err := data.into(&detail); err != nil {
 		return RunDetail{}, err
 	}
@@ -222,6 +225,9 @@ func (s *Service) RunNode(ctx context.Context, runID, key string) (RunNodeDetail
 	}
 	detail := RunNodeDetail{RunNode: run.Nodes[i], Attempts: make([]Attempt, len(rows))}
 	for i := range rows {
+		if err := fetch(ctx, s.cfg.DB.DB, who.TenantID, runID, rows[i].Output); err != nil {
+			return RunNodeDetail{}, err
+		}
 		if detail.Attempts[i], err = rows[i].attempt(); err != nil {
 			return RunNodeDetail{}, err
 		}

@@ -465,7 +465,15 @@ func (s *settlement) runOutput(ctx context.Context, p *progress) (*string, error
 	var rows []outputRow
 	err := s.tx.NewSelect().Model(&rows).Column("key", "output").Where("tenant_id = ?", p.run.TenantID).
 		Where("run_id = ?", p.run.ID).Where("key IN (?)", bun.List(ends)).Where("status = ?", NodeSucceeded).Scan(ctx)
-	return mergeOutputs(rows), err
+	if err != nil || len(rows) < 2 {
+		return mergeOutputs(rows), err
+	}
+	for i := range rows {
+		if err := fetch(ctx, s.tx, p.run.TenantID, p.run.ID, rows[i].Output); err != nil {
+			return nil, err
+		}
+	}
+	return mergeOutputs(rows), nil
 }
 
 // columnTime is how bun writes times, for rows that are not written by bun.

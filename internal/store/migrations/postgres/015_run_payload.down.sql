@@ -1,0 +1,1 @@
+DROP TABLE ?schema.jet_run_payload;
