@@ -162,7 +162,7 @@ func (e *engine) fill(ctx context.Context, i *instance) (err error) {
 
 // instance copies the image into an engine of its own.
 func (e *engine) instance(ctx context.Context, limits Limits) (*instance, error) {
-	i, err := e.blank(ctx, newMemory(uint64(limits.Memory), len(e.image.memory)))
+	i, err := e.blank(ctx, newMemory(uint64(limits.Memory), len(e.image.memory)+elbowRoom))
 	if err != nil {
 		return nil, err
 	}
@@ -175,6 +175,9 @@ func (e *engine) instance(ctx context.Context, limits Limits) (*instance, error)
 	i.module.ExportedGlobal("__stack_pointer").(api.MutableGlobal).Set(e.image.stackPointer)
 	return i, nil
 }
+
+// elbowRoom is what a small script grows by: it finds it there already.
+const elbowRoom = 512 << 10
 
 // pageSize is the unit in which WebAssembly counts memory.
 const pageSize = 1 << 16
