@@ -28,8 +28,8 @@ const (
 	epochCheck = time.Second
 
 	// asynqReceivers is how many hints wait for room at a time; each holds no
-	// worker of the engine.
-	asynqReceivers = 4
+	// worker of the engine. As many can be claimed together.
+	asynqReceivers = 16
 
 	// asynqEnqueuers is how many hints are handed over at a time.
 	asynqEnqueuers = 8

@@ -8,41 +8,56 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// maxMemoryHints bounds the memory of a queue; the hints beyond it are left to
-// the sweeper.
-const maxMemoryHints = 100_000
+// The bounds of a queue's memory. The hints beyond them are left to the sweeper.
+// One tenant cannot take all of it.
+const (
+	maxMemoryHints       = 100_000
+	maxMemoryTenantHints = 10_000
+)
 
-// memoryReceivers is how many hints wait for room at a time. One is enough to
-// keep order; a few hide the latency of claims.
-const memoryReceivers = 4
+// memoryReceivers is how many hints wait for room at a time. As many can be
+// claimed together.
+const memoryReceivers = 16
 
 var errQueueFull = errors.New("the queue in memory is full")
 
 // NewMemoryQueue returns a queue inside the process: the one for an App that
 // runs alone.
 func NewMemoryQueue() Queue {
-	q := &memoryQueue{}
+	q := &memoryQueue{hints: make(map[string][]Hint)}
 	q.filled.L = &q.mu
 	return q
 }
 
+// memoryQueue serves the tenants in turn, and each in its order: who has a
+// hundred thousand nodes ready delays another's first by one.
 type memoryQueue struct {
-	mu     sync.Mutex
-	filled sync.Cond
-	hints  []Hint
-	closed bool
+	mu      sync.Mutex
+	filled  sync.Cond
+	hints   map[string][]Hint // by tenant
+	tenants []string          // those with hints, the next one first
+	size    int
+	closed  bool
 }
 
 func (q *memoryQueue) Dispatch(_ context.Context, hints []Hint) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	room := min(len(hints), maxMemoryHints-len(q.hints))
-	q.hints = append(q.hints, hints[:room]...)
-	q.filled.Broadcast()
-	if room < len(hints) {
-		return errQueueFull
+	var err error
+	for _, h := range hints {
+		waiting := q.hints[h.TenantID]
+		if q.size >= maxMemoryHints || len(waiting) >= maxMemoryTenantHints {
+			err = errQueueFull
+			continue
+		}
+		if len(waiting) == 0 {
+			q.tenants = append(q.tenants, h.TenantID)
+		}
+		q.hints[h.TenantID] = append(waiting, h)
+		q.size++
 	}
-	return nil
+	q.filled.Broadcast()
+	return err
 }
 
 func (q *memoryQueue) Serve(ctx context.Context, r Receiver) error {
@@ -64,17 +79,23 @@ func (q *memoryQueue) Serve(ctx context.Context, r Receiver) error {
 func (q *memoryQueue) next() (Hint, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for len(q.hints) == 0 && !q.closed {
+	for q.size == 0 && !q.closed {
 		q.filled.Wait()
 	}
 	if q.closed {
 		return Hint{}, false
 	}
-	h := q.hints[0]
-	if q.hints = q.hints[1:]; len(q.hints) == 0 {
-		q.hints = nil // give back the array that slicing holds on to
+	tenant := q.tenants[0]
+	q.tenants = q.tenants[1:]
+	waiting := q.hints[tenant]
+	if len(waiting) > 1 {
+		q.hints[tenant] = waiting[1:]
+		q.tenants = append(q.tenants, tenant)
+	} else {
+		delete(q.hints, tenant)
 	}
-	return h, true
+	q.size--
+	return waiting[0], true
 }
 
 func (q *memoryQueue) setClosed(closed bool) {
