@@ -130,9 +130,8 @@ func (e *engine) startHandler(ctx context.Context, failed *runRow) error {
 		}
 		return e.forgetHandler(ctx, tx, failed)
 	})
-	if err == nil && !b.existing {
-		e.s.announce(ctx, &b.run)
-		e.dispatch(b.hints())
+	if err == nil {
+		e.begun(ctx, b)
 	}
 	return err
 }

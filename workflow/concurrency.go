@@ -197,19 +197,8 @@ func (b *beginning) replace(ctx context.Context, tx bun.IDB) error {
 // beginLimited is begin for a run that competes for room.
 func (e *engine) beginLimited(ctx context.Context, b *beginning) error {
 	err := e.s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error { return insertRuns(ctx, tx, []*beginning{b}) })
-	if err != nil || b.existing {
-		return err
+	if err == nil {
+		e.begun(ctx, b)
 	}
-	e.replaced(ctx, b)
-	e.s.announce(ctx, &b.run)
-	e.dispatch(b.hints())
-	return nil
-}
-
-// replaced does what follows the cancel of the run whose place was taken, after
-// the commit.
-func (e *engine) replaced(ctx context.Context, b *beginning) {
-	for i := range b.victims {
-		e.terminated(ctx, &b.victims[i], nil, nil)
-	}
+	return err
 }

@@ -133,11 +133,7 @@ func (s *Service) rerun(ctx context.Context, in rerunParams) (_ Run, existing bo
 	if err != nil {
 		return Run{}, false, err
 	}
-	if !b.existing {
-		s.engine.replaced(ctx, b)
-		s.announce(ctx, &b.run)
-		s.engine.dispatch(b.hints())
-	}
+	s.engine.begun(ctx, b)
 	return b.result(), b.existing, nil
 }
 

@@ -251,7 +251,8 @@ func (e *engine) reserve(b *beginning, token string) *slot {
 	}
 	e.inFlight.hold(token)
 	n := b.ready[0]
-	n.Status, n.Token, n.WorkerID, n.Attempt, n.StartedAt = NodeRunning, &token, &e.workerID, 1, n.ReadyAt
+	worker := e.workerID // a copy: bun writes what it has stored through the pointers of a row
+	n.Status, n.Token, n.WorkerID, n.Attempt, n.StartedAt = NodeRunning, &token, &worker, 1, n.ReadyAt
 	b.run.Status, b.run.StartedAt = RunRunning, n.ReadyAt
 	return slot
 }

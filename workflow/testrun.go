@@ -81,8 +81,7 @@ func (s *Service) Test(ctx context.Context, in TestParams) (Run, error) {
 	if err != nil {
 		return Run{}, err
 	}
-	s.announce(ctx, &b.run)
-	s.engine.dispatch(b.hints())
+	s.engine.begun(ctx, b)
 	return b.run.run(), nil
 }
 

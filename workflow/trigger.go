@@ -101,12 +101,15 @@ func (s *Service) databaseNow(ctx context.Context, db bun.IDB) (time.Time, error
 }
 
 // begun does what follows the commit of a run that was stored in a transaction of
-// the trigger's own.
+// its own.
 func (e *engine) begun(ctx context.Context, b *beginning) {
 	if b.existing {
 		return
 	}
-	e.replaced(ctx, b)
+	for i := range b.victims {
+		e.terminated(ctx, &b.victims[i], nil, nil)
+	}
+	e.s.announce(ctx, &b.run)
 	e.dispatch(b.hints())
 }
 
