@@ -57,6 +57,7 @@ func TestSinceZeroTellsOfEventsThatNobodyKept(t *testing.T) {
 		first.wantEvent(position+1, "1")
 
 		w.publish(t, "run:2", "tick", 1) // begun by its first event: all is there
+		eventually(t, patience, "the event is on the bus", func() bool { return w.wanted("run:2")[0] })
 		second, position := w.resume(t, "run:2", 0)
 		second.wantEvent(position+1, "1")
 		second.quiet()
