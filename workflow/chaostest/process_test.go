@@ -49,7 +49,7 @@ func TestAWorkerIsKilledInsideANode(t *testing.T) {
 	s.release("")
 	all := s.begun(2)
 	second := beginnings(all, func(e entry) bool { return e.Worker != victim.name })[0]
-	if took := second.At.Sub(killed); took > 30*time.Second {
+	if took := second.At.Sub(killed); took > time.Minute {
 		t.Errorf("the node was taken up after %s", took)
 	} else {
 		t.Logf("the node was taken up after %s; the bound is 20s on an idle machine", took.Round(time.Millisecond))
@@ -90,7 +90,7 @@ func TestAWorkerIsKilledBetweenCommitAndEnqueue(t *testing.T) {
 				}
 				all := beginnings(readLedger(t, s.dir), func(e entry) bool { return e.Worker != victim.name })
 				took := earliest(all).Sub(died)
-				if took > 20*time.Second {
+				if took > time.Minute {
 					t.Errorf("the run went on after %s", took)
 				}
 				t.Logf("the run went on after %s; the bound is 10s on an idle machine", took.Round(time.Millisecond))
@@ -160,7 +160,7 @@ func (s *scene) picture() (text string) {
 func TestAWorkerThatStopsWaitsAndTakesNothing(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	s.workers(1)
+	s.workers(1, steady)
 	w := s.publish(holding(false))
 	for range slots {
 		s.begin(w)
@@ -225,7 +225,7 @@ func TestAWorkerThatStopsHandsBack(t *testing.T) {
 func TestARollingRestart(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	s.workers(3)
+	s.workers(3, steady)
 	var workflows []string
 	for _, g := range graphs() {
 		workflows = append(workflows, s.publish(g))

@@ -22,7 +22,7 @@ func (s *scene) hints() int {
 func TestRedisIsEmptied(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	s.workers(1)
+	s.workers(1, steady)
 	w := s.publish(holding(false))
 	for range slots {
 		s.begin(w)
@@ -49,7 +49,7 @@ func TestRedisIsEmptied(t *testing.T) {
 func TestRedisIsStopped(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	s.workers(2)
+	s.workers(2, steady)
 	w := s.publish(newGraph("a>b", "a>c", "a>d", "b>e", "c>e", "d>e"))
 	begin := func(n int) {
 		t.Helper()
@@ -87,7 +87,7 @@ func TestRedisIsStopped(t *testing.T) {
 func TestHintsAreRepeated(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
-	s.workers(2)
+	s.workers(2, steady)
 	for _, g := range graphs() {
 		w := s.publish(g)
 		for range 4 {

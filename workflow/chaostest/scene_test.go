@@ -76,6 +76,10 @@ func newScene(t testing.TB) *scene {
 	return s
 }
 
+// steady is for tests in which no process may lose a node: a lease that outlasts
+// whatever else the machine is busy with.
+func steady(o *order) { o.Lease = stuck }
+
 // workers starts some, as most tests have them.
 func (s *scene) workers(n int, change ...func(*order)) {
 	s.t.Helper()
