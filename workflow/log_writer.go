@@ -139,7 +139,7 @@ func (w *logWriter) storeAll(batch *logBatch) {
 			w.logger.Error("workflow log: lines of nodes are lost", "lines", len(batch.rows), "error", err)
 			return
 		}
-		time.Sleep(pause)
+		sleep(context.Background(), pause)
 	}
 }
 

@@ -172,7 +172,7 @@ func (o *outlet) drain() {
 			o.logger.Warn("workflow events: too many wait, those of the oldest runs are lost", "events", lost)
 		}
 		o.publishAll(batch)
-		time.Sleep(outletPause)
+		sleep(context.Background(), outletPause)
 	}
 }
 
