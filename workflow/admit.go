@@ -50,7 +50,7 @@ func (e *engine) admitAll(ctx context.Context) error {
 	}
 	var due []struct{ TenantID, WorkflowID, Key string }
 	err := e.s.cfg.DB.NewRaw(`SELECT tenant_id, workflow_id, key FROM ?schema.jet_run_slot /* across tenants: runs that are held */
-		WHERE look_at <= ? ORDER BY look_at LIMIT ?`, bun.Safe(e.s.cfg.DB.Dialect.Now()), aftermathBatch).Scan(ctx, &due)
+		WHERE look_at <= (SELECT ?) ORDER BY look_at LIMIT ?`, bun.Safe(e.s.cfg.DB.Dialect.Now()), aftermathBatch).Scan(ctx, &due)
 	if err != nil {
 		return err
 	}

@@ -20,12 +20,13 @@ const (
 )
 
 // expire ends the runs whose time is over. look_at is when a run is looked at
-// next: at its deadline, or when a node of it may have waited for too long.
+// next: at its deadline, or when a node of it may have waited for too long. The
+// database's clock is read in a subquery, once, so that the index is searched.
 func (e *engine) expire(ctx context.Context) error {
 	for {
 		var due []runRow
 		err := e.s.cfg.DB.NewRaw(`SELECT id, tenant_id FROM ?schema.jet_run /* across tenants: deadlines of runs */
-			WHERE look_at <= ? AND finished_at IS NULL ORDER BY look_at LIMIT ?`, bun.Safe(e.s.cfg.DB.Dialect.Now()), expireBatch).Scan(ctx, &due)
+			WHERE look_at <= (SELECT ?) AND finished_at IS NULL ORDER BY look_at LIMIT ?`, bun.Safe(e.s.cfg.DB.Dialect.Now()), expireBatch).Scan(ctx, &due)
 		if err != nil {
 			return err
 		}

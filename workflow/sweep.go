@@ -138,7 +138,7 @@ func (e *engine) wakeDue(ctx context.Context) error {
 	for {
 		var rows []nodeRow
 		err := e.s.cfg.DB.NewRaw(`SELECT * FROM ?schema.jet_run_node /* across tenants: timers */
-			WHERE status = 'waiting' AND wake_at <= ? ORDER BY wake_at LIMIT ?`, bun.Safe(e.s.cfg.DB.Dialect.Now()), sweepBatch).Scan(ctx, &rows)
+			WHERE status = 'waiting' AND wake_at <= (SELECT ?) ORDER BY wake_at LIMIT ?`, bun.Safe(e.s.cfg.DB.Dialect.Now()), sweepBatch).Scan(ctx, &rows)
 		if err != nil {
 			return err
 		}
