@@ -34,7 +34,7 @@ func (e *engine) expire(ctx context.Context) error {
 			inTenant := auth.NewContext(ctx, auth.ServicePrincipal(due[i].TenantID, "run"))
 			if err := e.expireRun(inTenant, due[i].TenantID, due[i].ID); err != nil {
 				e.s.cfg.Logger.Warn("workflow engine: look at a run's deadline", "run", due[i].ID, "error", err)
-				if err := e.lookAgain(inTenant, &due[i], time.Now().Add(postponement)); err != nil {
+				if err := e.saveLook(inTenant, e.s.cfg.DB.DB, &due[i], e.s.cfg.Clock.Now().Add(postponement)); err != nil {
 					return err
 				}
 			}
@@ -130,10 +130,6 @@ func waitsSince(ctx context.Context, tx bun.IDB, run *runRow, now time.Time) (ke
 func timedOut(node, code, format string, limit Duration) *Failure {
 	p := problem.Newf(problem.Timeout, code, format, limit)
 	return &Failure{Node: node, Kind: p.Kind, Code: p.Code, Message: p.Message}
-}
-
-func (e *engine) lookAgain(ctx context.Context, run *runRow, at time.Time) error {
-	return e.saveLook(ctx, e.s.cfg.DB.DB, run, at)
 }
 
 func (e *engine) saveLook(ctx context.Context, db bun.IDB, run *runRow, at time.Time) error {
