@@ -153,9 +153,14 @@ func BenchmarkChain10(b *testing.B) {
 }
 
 func benchChain(b *testing.B, cfg jetadmin.Config) {
+	cfg.Nodes = []workflow.Node{workflow.NodeFunc(workflow.NodeSpec{Type: "nothing"}, nothing)}
+	benchRuns(b, cfg, line(10, workflow.GraphNode{Type: "nothing"}))
+}
+
+// benchRuns keeps as many runs of a graph under way as fit.
+func benchRuns(b *testing.B, cfg jetadmin.Config, graph workflow.Graph) {
 	room := make(chan struct{}, inFlight)
 	var failed atomic.Int64
-	cfg.Nodes = []workflow.Node{workflow.NodeFunc(workflow.NodeSpec{Type: "nothing"}, nothing)}
 	cfg.Hooks.Workflow.AfterEnd = func(_ context.Context, r workflow.Run) {
 		if r.Status != workflow.RunSucceeded {
 			failed.Add(1)
@@ -164,12 +169,6 @@ func benchChain(b *testing.B, cfg jetadmin.Config) {
 	}
 	app := jetadmintest.Start(b, cfg)
 	ctx := app.Owner.Context(b.Context())
-	graph := workflow.Graph{Nodes: []workflow.GraphNode{{Key: "start", Type: "start"}}}
-	for i := range 10 {
-		key := fmt.Sprint("n", i)
-		graph.Edges = append(graph.Edges, workflow.Edge{From: graph.Nodes[i].Key, To: key})
-		graph.Nodes = append(graph.Nodes, workflow.GraphNode{Key: key, Type: "nothing"})
-	}
 	in := workflow.StartParams{WorkflowID: app.Publish(ctx, workflow.NewWorkflow{Name: "chain", Draft: graph})}
 
 	b.ResetTimer()
