@@ -39,7 +39,7 @@ func Example_script() {
 			{Key: "sum", Type: "script", Config: map[string]any{
 				"source":  invoice,
 				"input":   map[string]any{"lines": "{{ input.lines }}", "rate": 0.2},
-				"timeout": "2s",
+				"timeout": "10s",
 				"memory":  16, // MB
 			}},
 			{Key: "end", Type: "end", Config: map[string]any{"output": "{{ steps.sum }}"}},

@@ -27,7 +27,7 @@ func hostile(t *testing.T, source string, limits sandbox.Limits, codes ...string
 	if p == nil || !slices.Contains(codes, p.Code) {
 		t.Errorf("%.200s\nwant %v, got %.100s, %v", source, codes, out, err)
 	}
-	if took := time.Since(began); took > limits.Time+10*time.Second {
+	if took := time.Since(began); took > limits.Time+30*time.Second {
 		t.Errorf("%.200s\ntook %s", source, took)
 	}
 	alive(t)
@@ -108,7 +108,7 @@ func TestT97_MemoryEndsAtItsLimit(t *testing.T) {
 			case "while thrown", "big integer": // it is caught, or another limit comes first
 				code = "script_failed"
 			}
-			hostile(t, source, sandbox.Limits{Time: time.Minute, Memory: 8 << 20}, code)
+			hostile(t, source, sandbox.Limits{Time: sandbox.MaxTime, Memory: 8 << 20}, code)
 		})
 	}
 }
@@ -134,13 +134,18 @@ func TestT97_RecursionEndsAtItsLimit(t *testing.T) {
 		`return new RegExp("(".repeat(1e4) + "a" + ")".repeat(1e4)).test("a")`:                   "script_failed",
 		`let C = class { }; for (let i = 0; i < 1e4; i++) C = class extends C { }; return new C`: "script_stack",
 		`return Math.max.apply(null, { length: 1e6 })`:                                           "script_failed",
-		`let a = 1; for (let i = 0; i < 12000; i++) a = { a }; return a`:                         "script_result_invalid",
 	} {
 		t.Run(source, func(t *testing.T) {
 			t.Parallel()
-			hostile(t, source, sandbox.Limits{Time: time.Minute, Memory: 128 << 20}, code)
+			hostile(t, source, sandbox.Limits{Time: sandbox.MaxTime, Memory: 128 << 20}, code)
 		})
 	}
+}
+
+// Go reads JSON ten thousand levels deep.
+func TestSandboxRefusesAResultTooDeepToRead(t *testing.T) {
+	t.Parallel()
+	hostile(t, `let a = 1; for (let i = 0; i < 10100; i++) a = [a]; return a`, sandbox.Limits{Time: sandbox.MaxTime}, "script_result_invalid")
 }
 
 // What is deep or long but not too much works, also when it is given back.
@@ -174,17 +179,17 @@ func TestT97_ResultsEndAtTheirLimit(t *testing.T) {
 		`let a = [1]; for (let i = 0; i < 40; i++) a = [a, a]; return a`,
 		`return new Proxy([], { get: (t, k) => k === "length" ? 2 ** 32 : k === "toJSON" ? undefined : "x".repeat(1000) })`,
 	} {
-		hostile(t, source, sandbox.Limits{Time: time.Minute, Output: 100_000}, "script_output_too_large")
+		hostile(t, source, sandbox.Limits{Time: sandbox.MaxTime, Output: 100_000}, "script_output_too_large")
 	}
 	if got := result(t, `return "x".repeat(1024 * 1024 - 2)`, nil); len(got) != 1<<20 {
 		t.Errorf("a result of just the limit has %d bytes", len(got))
 	}
 }
 
-// T97: 50 MB, which the lead of the issue asks for by name.
+// T97: 50 MB in one text: it is not even written as JSON.
 func TestT97_AHugeResultIsRefused(t *testing.T) {
 	t.Parallel()
-	hostile(t, `return "x".repeat(5e7)`, sandbox.Limits{Time: time.Minute}, "script_output_too_large")
+	hostile(t, `return "x".repeat(5e7)`, sandbox.Limits{Time: sandbox.MaxTime}, "script_output_too_large")
 }
 
 // T97: what a script does to the objects of its own world reaches neither its
@@ -335,7 +340,7 @@ func TestSandboxTurnsEnd(t *testing.T) {
 	began, ended := make(chan bool, 1), make(chan error, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
-		_, err := p.Run(ctx, sandbox.Program{Source: `console.log(1); for (;;);`, Log: func(slog.Level, string) { began <- true }, Limits: sandbox.Limits{Time: time.Minute}})
+		_, err := p.Run(ctx, sandbox.Program{Source: `console.log(1); for (;;);`, Log: func(slog.Level, string) { began <- true }, Limits: sandbox.Limits{Time: sandbox.MaxTime}})
 		ended <- err
 	}()
 	<-began
@@ -369,7 +374,7 @@ func TestSandboxInputIsPartOfItsMemory(t *testing.T) {
 		rows[i] = map[string]any{"id": i, "name": fmt.Sprint("name ", i)}
 	}
 	b, _ := json.Marshal(rows)
-	out, err := shared().Run(t.Context(), sandbox.Program{Source: "return input.at(-1).id", Input: json.RawMessage(b), Limits: sandbox.Limits{Time: time.Minute}})
+	out, err := shared().Run(t.Context(), sandbox.Program{Source: "return input.at(-1).id", Input: json.RawMessage(b), Limits: sandbox.Limits{Time: sandbox.MaxTime}})
 	if string(out) != "19999" || err != nil {
 		t.Errorf("%s, %v", out, err)
 	}

@@ -26,7 +26,7 @@ var shared = sync.OnceValue(func() *sandbox.Pool {
 // run runs a script with an input, and gives its result as text.
 func run(t *testing.T, source string, input any) (string, error) {
 	t.Helper()
-	out, err := shared().Run(t.Context(), sandbox.Program{Source: source, Input: input})
+	out, err := shared().Run(t.Context(), sandbox.Program{Source: source, Input: input, Limits: sandbox.Limits{Time: sandbox.MaxTime}})
 	return string(out), err
 }
 
