@@ -224,7 +224,7 @@ func (c *claim) principal() *auth.Principal {
 }
 
 // outputs gives the outputs of the nodes that this one reads, by key. A node
-// that was skipped or failed has none.
+// that was skipped has none, nor has one whose failure ended the run.
 func (e *engine) outputs(ctx context.Context, c *claim) (map[string]any, error) {
 	var missing []string
 	for _, key := range c.def().needs {
@@ -235,7 +235,7 @@ func (e *engine) outputs(ctx context.Context, c *claim) (map[string]any, error) 
 	if len(missing) > 0 {
 		var rows []outputRow
 		err := e.s.cfg.DB.NewSelect().Model(&rows).Column("key", "output").Where("tenant_id = ?", c.run.TenantID).
-			Where("run_id = ?", c.run.ID).Where("key IN (?)", bun.List(missing)).Where("status = ?", NodeSucceeded).Scan(ctx)
+			Where("run_id = ?", c.run.ID).Where("key IN (?)", bun.List(missing)).Where("output IS NOT NULL").Scan(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("%w: read the outputs of earlier nodes: %w", errNotPrepared, err)
 		}

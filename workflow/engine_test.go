@@ -160,14 +160,18 @@ func TestOnErrorBranchAndContinue(t *testing.T) {
 		going.Policy = &workflow.Policy{OnError: workflow.OnErrorContinue}
 		g := workflow.Graph{
 			Nodes: []workflow.GraphNode{step("start", "start", nil), branching, going,
-				step("rescue", "transform", map[string]any{"value": "rescued"}), step("fine", "transform", map[string]any{"value": "fine"})},
+				step("rescue", "transform", map[string]any{"value": "rescued from {{ steps.branching.error.code }}"}),
+				step("after", "end", map[string]any{"output": []any{"{{ steps.rescue }}", "{{ steps.going }}"}}), step("fine", "transform", map[string]any{"value": "fine"})},
 			Edges: []workflow.Edge{edge("start", "branching"), edgeOn("branching", "error", "rescue"), edge("branching", "fine"),
-				edge("rescue", "going")},
+				edge("rescue", "going"), edge("going", "after")},
 		}
 		d := b.run(t, b.publish(t, g), nil)
-		want := map[string]workflow.NodeStatus{"start": "succeeded", "branching": "failed", "rescue": "succeeded", "fine": "skipped", "going": "failed"}
+		want := map[string]workflow.NodeStatus{"start": "succeeded", "branching": "failed", "rescue": "succeeded", "fine": "skipped", "going": "failed", "after": "succeeded"}
 		if got := statuses(d); d.Status != workflow.RunSucceeded || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s %v", d.Status, got)
+		}
+		if want := []any{"rescued from no", nil}; !reflect.DeepEqual(d.Output, want) {
+			t.Errorf("later nodes read %v, want %v", d.Output, want)
 		}
 	})
 }

@@ -225,17 +225,18 @@ func (e *engine) failed(c *claim, err error) outcome {
 	if delay, ok := policy.again(p, c.node.Attempt, c.left(e.s.cfg.Clock.Now())); ok {
 		return outcome{status: NodeReady, failure: f, delay: delay}
 	}
-	return outcome{status: NodeFailed, failure: f, port: policy.OnError.port()}
+	return policy.OnError.outcome(f)
 }
 
-// port is the port that a node takes after it failed for good; "" = none, the
-// run fails.
-func (o OnError) port() string {
+// outcome is what a failure for good leads to: the port that the node takes ("" =
+// none, the run fails), and what later nodes read of it.
+func (o OnError) outcome(f *Failure) outcome {
+	out := outcome{status: NodeFailed, failure: f}
 	switch o {
 	case OnErrorBranch:
-		return PortError
+		out.port, out.output = PortError, json.RawMessage(encode(map[string]any{"error": f}))
 	case OnErrorContinue:
-		return PortSuccess
+		out.port, out.output = PortSuccess, json.RawMessage("null")
 	}
-	return ""
+	return out
 }

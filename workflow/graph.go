@@ -103,7 +103,7 @@ type OnError string
 // The ways to go on after a failure.
 const (
 	OnErrorFail     OnError = "fail"     // the run fails, its other nodes are cancelled
-	OnErrorBranch   OnError = "branch"   // the error port is taken, all others are dead
+	OnErrorBranch   OnError = "branch"   // the error port is taken, all others are dead; the output is {"error": the failure}
 	OnErrorContinue OnError = "continue" // as if it had succeeded with the output null
 )
 

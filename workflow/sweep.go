@@ -196,7 +196,7 @@ func (e *engine) settle(ctx context.Context, n nodeRow, o outcome, f fence) erro
 	}
 	c.known = make(map[string]json.RawMessage)
 	if o.status == NodeFailed {
-		o.port = c.def().policy.OnError.port()
+		o = c.def().policy.OnError.outcome(o.failure)
 	}
 	t := &transition{claim: c, fence: f, steps: []step{{n.Key, o}}}
 	if err := e.submit(ctx, t); err != nil {
