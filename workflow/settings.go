@@ -19,10 +19,11 @@ type Settings struct {
 	QueueTimeout Duration     `json:"queueTimeout,omitempty" doc:"how long a run, or a node of it that is ready, may wait for its beginning; the run is then timedOut; default without limit, at most 366d"`
 	OnFailure    string       `json:"onFailure,omitempty" doc:"id of the workflow that is started once for every run that failed or timed out; its input says which and why"`
 	Concurrency  *Concurrency `json:"concurrency,omitempty" doc:"how many runs may be under way at a time; default any number"`
-	Priority     Priority     `json:"priority,omitempty" enum:"low,normal,high" doc:"of the runs among those of the tenant; default normal"`
+	Priority     Priority     `json:"priority,omitempty" enum:"low,normal,high" doc:"kept with each run and shown; nothing is dispatched by it yet; default normal"`
 }
 
-// Priority says which runs of a tenant go first when there is not room for all.
+// Priority is how urgent a run is. It is kept and shown; nothing is dispatched by
+// it yet.
 type Priority string
 
 // The priorities.
