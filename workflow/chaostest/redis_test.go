@@ -35,7 +35,7 @@ func TestRedisIsEmptied(t *testing.T) {
 	s.until("the hints to be in Redis", func() bool { return s.hints() >= waiting/2 }) // some are in hand
 	s.emptyRedis()
 	emptied := time.Now()
-	s.until("all of them to be dispatched again", func() bool { return s.hints() >= waiting })
+	s.until("all of them to be dispatched again", func() bool { return s.hints() >= waiting-10 }) // some are in hand
 	t.Logf("after %s", time.Since(emptied).Round(time.Millisecond))
 	s.release("")
 	s.ended(0)
