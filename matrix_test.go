@@ -145,6 +145,14 @@ func (w *world) fill(cfg jetadmin.Config) {
 	hook := owner.call("POST", T+"/webhooks", object{"workflowId": flow, "name": canary + "webhook"}).want(http.StatusCreated)
 	hookPath := hook.text("path")
 
+	asking := made("/workflows", object{"name": canary + "asking", "draft": object{
+		"nodes": []object{{"key": "start", "type": "start"}, {"key": "ask", "type": "approval", "config": object{"title": canary + "question", "allowStarter": true}}},
+		"edges": []object{{"from": "start", "to": "ask"}},
+	}})
+	owner.call("POST", T+"/workflows/"+asking+"/publish", nil).want(http.StatusCreated)
+	owner.call("POST", T+"/workflows/"+asking+"/runs", nil).want(http.StatusAccepted)
+	wait := w.openWait(owner)
+
 	w.signedIn(app.Owner)
 	var sessions struct{ Items []struct{ ID string } }
 	owner.call("GET", "/auth/sessions", nil).want(http.StatusOK).into(&sessions) // newest first
@@ -163,6 +171,7 @@ func (w *world) fill(cfg jetadmin.Config) {
 		"schedules/id":     {schedule, id.New()},
 		"webhooks/id":      {hook.text("id"), id.New()},
 		"hooks/id":         {hookPath[strings.LastIndex(hookPath, "/")+1:], "nothing-that-anybody-could-guess"},
+		"waits/id":         {wait, id.New()},
 		"sessions/id":      {sessions.Items[0].ID, id.New()},
 	}
 	w.values = map[string]any{
@@ -173,6 +182,20 @@ func (w *world) fill(cfg jetadmin.Config) {
 		"userId":       newcomer.ID,
 		"workflowId":   flow,
 	}
+}
+
+// openWait is the id of the wait that a run has come to.
+func (w *world) openWait(owner *caller) string {
+	w.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-time.After(5 * time.Millisecond) {
+		var waits struct{ Items []struct{ ID string } }
+		owner.call("GET", "/tenants/"+w.app.Tenant.ID+"/waits?mine=true", nil).want(http.StatusOK).into(&waits)
+		if len(waits.Items) > 0 {
+			return waits.Items[0].ID
+		}
+	}
+	w.t.Fatal("the run never asked")
+	return ""
 }
 
 func (w *world) signedIn(m jetadmintest.Member) *caller {

@@ -142,7 +142,7 @@ func (a *App) buildWorkflows(pages *page.Signer, outbound egress.Policy) error {
 		queue = workflow.NewAsynqQueue(a.cfg.Redis, a.cfg.RedisPrefix, a.cfg.Logger)
 	}
 	a.workflows, err = workflow.New(workflow.Config{
-		Audit: a.audit.Record, Authorize: a.roles.Authorize, CheckReference: a.checkReference, DB: a.db,
+		Assignees: a.assignees, Audit: a.audit.Record, Authorize: a.roles.Authorize, CheckReference: a.checkReference, DB: a.db,
 		Hooks: a.cfg.Hooks.Workflow, Keys: a.keys, Logger: a.cfg.Logger, MeterProvider: a.cfg.MeterProvider,
 		Nodes: append(builtin, a.cfg.Nodes...), Pages: pages, Publish: a.publish, Queue: queue, Retention: a.cfg.RunRetention,
 		Slots: a.cfg.Workers, TracerProvider: a.cfg.TracerProvider, Watched: a.events.Wanted,
@@ -164,6 +164,32 @@ func (a *App) checkReference(ctx context.Context, g auth.Grant) error {
 // usersOfQuery names the workflows that would break without a query.
 func (a *App) usersOfQuery(ctx context.Context, queryID string) ([]string, error) {
 	return a.workflows.Using(ctx, auth.Grant{Permission: auth.QueryExecute, ObjectID: queryID})
+}
+
+// assignees looks up whom a workflow's node names: roles of the tenant, and its
+// members.
+func (a *App) assignees(ctx context.Context, named workflow.Assignees) (workflow.Assignees, error) {
+	found := workflow.Assignees{Users: named.Users}
+	who := auth.FromContext(ctx)
+	if who == nil {
+		return found, problem.New(problem.Unauthenticated, "sign_in_required", "this needs a signed-in caller")
+	}
+	var f problem.Faults
+	var err error
+	if found.Roles, err = a.roles.Lookup(ctx, named.Roles); err != nil {
+		if !problem.Is(err, problem.Invalid) {
+			return found, err
+		}
+		f.Merge("", err)
+	}
+	for i, userID := range named.Users {
+		_, err := a.tenants.RolesOf(ctx, who.TenantID, userID)
+		if err != nil && !problem.Is(err, problem.NotFound) {
+			return found, err
+		}
+		f.Check(err == nil, fmt.Sprintf("users.%d", i), "is not a member of this tenant")
+	}
+	return found, f.Err("assignee_unknown", "somebody who may answer does not exist")
 }
 
 // sampleMonitor makes what watchers of a tenant's engine get every second.

@@ -62,6 +62,8 @@ const (
 	RunRead   Permission = "run.read"
 	RunCancel Permission = "run.cancel"
 	RunRetry  Permission = "run.retry"
+	RunAnswer Permission = "run.answer" // what a run asks people for
+	RunSignal Permission = "run.signal" // send events that runs wait for
 
 	ScheduleList   Permission = "schedule.list"
 	ScheduleRead   Permission = "schedule.read"
@@ -89,7 +91,7 @@ func Permissions() []Permission {
 		DatasourceList, DatasourceRead, DatasourceCreate, DatasourceUpdate, DatasourceDelete, DatasourceTest,
 		QueryList, QueryRead, QueryCreate, QueryUpdate, QueryDelete, QueryTest, QueryExecute,
 		WorkflowList, WorkflowRead, WorkflowCreate, WorkflowUpdate, WorkflowDelete, WorkflowPublish, WorkflowTest, WorkflowExecute,
-		RunList, RunRead, RunCancel, RunRetry,
+		RunList, RunRead, RunCancel, RunRetry, RunAnswer, RunSignal,
 		ScheduleList, ScheduleRead, ScheduleCreate, ScheduleUpdate, ScheduleDelete,
 		WebhookList, WebhookRead, WebhookCreate, WebhookUpdate, WebhookDelete,
 		MonitorRead,

@@ -100,6 +100,8 @@ func titles() []titled {
 		{auth.RunRead, "See a run with its data"},
 		{auth.RunCancel, "Cancel a run"},
 		{auth.RunRetry, "Run a run again, in whole or in part"},
+		{auth.RunAnswer, "Answer approvals and forms"},
+		{auth.RunSignal, "Send events to runs"},
 
 		{auth.ScheduleList, "List schedules"},
 		{auth.ScheduleRead, "See a schedule and its next times"},

@@ -47,6 +47,11 @@ func (s *Service) Cancel(ctx context.Context, runID string) (Run, error) {
 // and it has not ended yet. It returns the nodes that this cancelled.
 func (s *Service) terminate(ctx context.Context, tx bun.IDB, run *runRow, status RunStatus, f *Failure) ([]nodeRow, error) {
 	now := s.cfg.Clock.Now()
+	if run.WaitingNodes > 0 {
+		if err := cancelWaits(ctx, tx, run, now); err != nil {
+			return nil, err
+		}
+	}
 	nodes, err := cancelNodes(ctx, tx, run, now)
 	if err != nil {
 		return nil, err

@@ -366,6 +366,9 @@ func (s *Service) references(ctx context.Context, p *plan, faults *problem.Fault
 			continue
 		}
 		err := s.granted(ctx, n, len(faults.List()) > 0)
+		if err == nil {
+			err = s.people(ctx, n)
+		}
 		if checker, ok := n.nodeType.node.(ReferenceChecker); ok && err == nil {
 			err = checker.CheckReferences(ctx, def.Config)
 		}

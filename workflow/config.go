@@ -21,7 +21,12 @@ import (
 
 // Config is what a [Service] works with. Fields without a default are required.
 type Config struct {
-	// Audit records changes to workflows, and cancels.
+	// Assignees looks up, in the tenant of the context's principal, people whom a
+	// node names: the result has ids alone. Whoever is not there is a fault of an
+	// Invalid error, at "roles.0" or "users.0". Default: names are ids, unchecked.
+	Assignees func(ctx context.Context, a Assignees) (Assignees, error)
+
+	// Audit records changes to workflows, cancels and answers.
 	Audit audit.Record
 
 	// Authorize decides every call.
@@ -112,6 +117,9 @@ type Hooks struct {
 const slotsPerProcessor = 64
 
 func (c Config) withDefaults() Config {
+	if c.Assignees == nil {
+		c.Assignees = func(_ context.Context, a Assignees) (Assignees, error) { return a, nil }
+	}
 	if c.Lease == 0 {
 		c.Lease = 15 * time.Second
 	}

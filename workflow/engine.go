@@ -45,6 +45,9 @@ type engine struct {
 	settlements gather[*transition]
 	starts      gather[*beginning]
 
+	waitsSwept time.Time   // the sweeper's: when it last looked after waits and events
+	owed       atomic.Bool // there is more of it than one look does
+
 	payloads  payloads
 	inFlight  inFlight
 	waiters   waiters

@@ -13,6 +13,7 @@ const (
 	EventRun  = "run.updated"      // data: RunEvent
 	EventNode = "run.node.updated" // data: NodeEvent
 	EventLog  = "run.log"          // data: LogEvent
+	EventWait = "run.wait"         // data: WaitEvent
 )
 
 // RunEvent says where a run stands now.
@@ -48,11 +49,26 @@ type LogEvent struct {
 	Dropped    int             `json:"dropped,omitempty"`
 }
 
+// WaitEvent says that a node of a run waits for people or an event, or no longer
+// does. The topic "tenant:<id>" hears of it too, with the id of the wait alone.
+type WaitEvent struct {
+	ID       string     `json:"id"` // of the wait
+	RunID    string     `json:"runId"`
+	Key      string     `json:"key"`
+	Type     string     `json:"type"`
+	Status   WaitStatus `json:"status"`
+	Title    string     `json:"title,omitempty"`
+	Deadline time.Time  `json:"deadline"`
+}
+
 // EventKey names the state that the event tells: a newer one makes it worthless.
 func (RunEvent) EventKey() string { return "run" }
 
 // EventKey names the state that the event tells: a newer one makes it worthless.
 func (e NodeEvent) EventKey() string { return "node:" + e.Key }
+
+// EventKey names the state that the event tells: a newer one makes it worthless.
+func (e WaitEvent) EventKey() string { return "wait:" + e.ID }
 
 // startsByHand is how many runs in a second, and at once, may be taken for such
 // as somebody watches from the start.
@@ -80,6 +96,12 @@ func (o *outlet) run(_ context.Context, r *runRow, f *Failure) {
 func (o *outlet) node(_ context.Context, n *nodeRow, port string, f *Failure) {
 	o.send(n.RunID, event{kind: EventNode, data: NodeEvent{
 		RunID: n.RunID, Key: n.Key, Status: n.Status, Attempt: n.Attempt, Port: port, Error: f,
+	}})
+}
+
+func (o *outlet) wait(w *waitRow) {
+	o.send(w.RunID, event{kind: EventWait, data: WaitEvent{
+		ID: w.ID, RunID: w.RunID, Key: w.Key, Type: w.Type, Status: w.State.status(), Title: w.Title, Deadline: w.Deadline,
 	}})
 }
 

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"github.com/jetadmin/jetadmin/auth"
@@ -27,7 +26,10 @@ type outcome struct {
 	failure *Failure
 	delay   time.Duration // of waiting, or before the next attempt
 	end     *End
-	cause   error // why the attempt does not count: errRunEnded, errStopping or errNotPrepared
+	wait    *Wait // what it waits for, besides the time
+
+	response *Response
+	cause    error // why the attempt does not count: errRunEnded, errStopping or errNotPrepared
 }
 
 // execute makes one attempt at a claimed node.
@@ -124,9 +126,11 @@ func (e *engine) runNode(ctx context.Context, c *claim, call *Call) (result Resu
 	if result.Port == "" {
 		result.Port = PortSuccess
 	}
-	if !slices.Contains(c.def().ports, result.Port) {
-		// Every edge would be dead, and the run would succeed without a word.
-		return Result{}, problem.New(problem.Internal, "node_port_unknown", "the node took a port that it does not have")
+	if err := e.assign(ctx, result.Wait); err != nil {
+		return Result{}, err
+	}
+	if err := result.check(c.def().ports); err != nil {
+		return Result{}, err
 	}
 	result.Output, err = encodeOutput(result.Output)
 	return result, err
@@ -203,7 +207,10 @@ func encodeOutput(v any) (json.RawMessage, error) {
 // success turns what a node returned, its output encoded, into what is stored.
 func success(r Result) outcome {
 	output, _ := r.Output.(json.RawMessage)
-	out := outcome{status: NodeSucceeded, port: r.Port, output: output, end: r.End}
+	if r.Wait != nil {
+		return r.Wait.outcome(output)
+	}
+	out := outcome{status: NodeSucceeded, port: r.Port, output: output, end: r.End, response: r.Response}
 	if r.Sleep > 0 {
 		out.status, out.delay = NodeWaiting, r.Sleep
 	}

@@ -147,7 +147,9 @@ func (e *engine) publish(ctx context.Context, t *transition) *claim {
 	if c.run.Status.Final() {
 		e.ended(ctx, &c.run)
 	}
-	if o := t.steps[0].outcome; o.status == NodeReady || o.status == NodeWaiting {
+	if t.waits != nil {
+		e.waiting(ctx, t.waits)
+	} else if o := t.steps[0].outcome; o.status == NodeReady || o.status == NodeWaiting {
 		n := c.node
 		n.Status = o.status
 		e.remind(n, o.delay)

@@ -20,7 +20,7 @@ import (
 // nothing between calls.
 //
 // Optional abilities are found by assertion: [Porter], [Checker], [Granter],
-// [ReferenceChecker], [Starter].
+// [ReferenceChecker], [Assigner], [Answerer], [Starter].
 type Node interface {
 	Spec() NodeSpec
 	// Run makes one attempt. The context ends at the attempt's timeout, when the
@@ -141,6 +141,9 @@ type Result struct {
 	Port   string        // "" = success
 	Sleep  time.Duration // > 0: wait, holding no worker, then succeed
 	End    *End          // ends the run, or contributes to its end
+
+	Wait     *Wait     // wait for people or an event; Output is for when nobody comes
+	Response *Response // answer whoever started the run and waits
 }
 
 // End is what a node says about the end of its run.

@@ -22,7 +22,7 @@ type RunStatus string
 const (
 	RunQueued    RunStatus = "queued"  // no node has begun yet
 	RunRunning   RunStatus = "running" // a node runs or is about to
-	RunWaiting   RunStatus = "waiting" // every open node waits for a time
+	RunWaiting   RunStatus = "waiting" // every open node waits for a time, people or an event
 	RunSucceeded RunStatus = "succeeded"
 	RunFailed    RunStatus = "failed"
 	RunCancelled RunStatus = "cancelled"
@@ -42,7 +42,7 @@ const (
 	NodePending   NodeStatus = "pending" // incoming edges are undecided
 	NodeReady     NodeStatus = "ready"   // a worker may take it, at once or after a back-off
 	NodeRunning   NodeStatus = "running"
-	NodeWaiting   NodeStatus = "waiting" // for a time, holding no worker
+	NodeWaiting   NodeStatus = "waiting" // for a time, people or an event, holding no worker
 	NodeSucceeded NodeStatus = "succeeded"
 	NodeFailed    NodeStatus = "failed"
 	NodeSkipped   NodeStatus = "skipped"   // on a path that was not taken

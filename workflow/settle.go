@@ -17,6 +17,9 @@ type fence string
 const (
 	fenceToken fence = "token" // it is running under the claim's token
 	fenceTimer fence = "timer" // it is waiting, and the time has come
+
+	fenceAnswer fence = "answer" // it is waiting, and the time has not come
+	fenceEvent  fence = "event"  // it is waiting
 )
 
 // transition is what the end of an attempt makes of a run: the node's status, its
@@ -25,6 +28,9 @@ type transition struct {
 	claim *claim
 	fence fence
 	steps []step // the first is the claimed node, the others were computed on from it
+
+	closing *closing // the wait that ends with the node
+	waits   *waitRow // what the node waits for now
 
 	done chan error // gets the outcome of the transaction
 
@@ -102,10 +108,10 @@ type settlement struct {
 
 func (s *settlement) store(ctx context.Context) error {
 	for _, t := range s.batch {
-		t.lost, t.stored, t.complete, t.changed = false, false, false, nil
+		t.lost, t.stored, t.complete, t.changed, t.waits = false, false, false, nil, nil
 	}
 	for _, stage := range []func(context.Context) error{
-		s.lockRuns, s.leaveNodes, s.findStored, s.readJoins, s.apply,
+		s.lockRuns, s.leaveNodes, s.findStored, s.closeWaits, s.saveWaits, s.saveResponses, s.readJoins, s.apply,
 		s.cancelOpen, s.insertOutputs, s.saveNodes, s.saveRuns, s.saveRunData,
 	} {
 		if err := stage(ctx); err != nil {
@@ -191,7 +197,8 @@ func (s *settlement) leaveNodes(ctx context.Context) error {
 			wake_at = CASE WHEN d.new_delay IS NULL THEN n.wake_at ELSE `+d.AfterColumn("d.new_delay")+` END, finished_at = COALESCE(d.new_finished_at, n.finished_at)
 		FROM `+d.Records("new_id uuid", "new_tenant_id uuid", "new_token uuid", "new_fence text", "new_status text", "new_delay bigint", "new_finished_at timestamptz")+`
 		WHERE n.id = d.new_id AND n.tenant_id = d.new_tenant_id AND (d.new_fence = 'token' AND n.status = 'running' AND n.token = d.new_token
-			OR d.new_fence = 'timer' AND n.status = 'waiting' AND n.wake_at <= `+d.Now()+`)
+			OR d.new_fence = 'timer' AND n.status = 'waiting' AND n.wake_at <= `+d.Now()+`
+			OR d.new_fence = 'answer' AND n.status = 'waiting' AND n.wake_at > `+d.Now()+` OR d.new_fence = 'event' AND n.status = 'waiting')
 		RETURNING id`, encode(list)).Scan(ctx, &left)
 	if err != nil {
 		return err
@@ -319,6 +326,9 @@ func (s *settlement) cancelOpen(ctx context.Context) error {
 		p := s.runs[t.claim.node.RunID]
 		if t.lost || !p.leftOpen || t.before.Status.Final() || !t.after.Status.Final() {
 			continue
+		}
+		if err := s.cancelWaits(ctx, p); err != nil {
+			return err
 		}
 		cancelled, err := cancelNodes(ctx, s.tx, &p.run, s.now)
 		if err != nil {

@@ -82,6 +82,9 @@ func (e *engine) sweepOnce(ctx context.Context) error {
 	if err := e.wakeDue(ctx); err != nil {
 		return err
 	}
+	if err := e.sweepWaits(ctx); err != nil {
+		return err
+	}
 	for {
 		hints, err := e.takeHints(ctx, "dispatched_at IS NULL", owedBatch)
 		if err != nil {
@@ -167,9 +170,18 @@ func (e *engine) postpone(ctx context.Context, n nodeRow) error {
 	return err
 }
 
-// wakeNode lets a node that has waited succeed, if no other process was faster.
+// wakeNode ends the waiting of a node whose time has come, if no other process
+// was faster.
 func (e *engine) wakeNode(ctx context.Context, n nodeRow) error {
-	return e.settle(ctx, n, outcome{status: NodeSucceeded, port: PortSuccess, output: []byte("null")}, fenceTimer)
+	waits, err := waitOf(auth.NewContext(ctx, auth.ServicePrincipal(n.TenantID, "run")), e.s.cfg.DB.DB, &n)
+	if err != nil {
+		return err
+	}
+	if waits != nil {
+		return e.expireWait(ctx, waits)
+	}
+	_, err = e.settle(ctx, n, outcome{status: NodeSucceeded, port: PortSuccess, output: []byte("null")}, fenceTimer, nil)
+	return err
 }
 
 // failLost ends a node that keeps killing its process.
@@ -177,33 +189,45 @@ func (e *engine) failLost(ctx context.Context, n nodeRow) {
 	o := outcome{status: NodeFailed, failure: &Failure{
 		Node: n.Key, Kind: problem.Internal, Code: "node_crash_loop", Message: "the process died three times while it ran this node",
 	}}
-	if err := e.settle(ctx, n, o, fenceToken); err != nil {
+	if _, err := e.settle(ctx, n, o, fenceToken, nil); err != nil {
 		// Its row is ours now, and a stray.
 		e.s.cfg.Logger.Warn("workflow engine: fail a node", "node", n.ID, "error", err)
 	}
 }
 
-// settle stores an outcome that no attempt of this process produced.
-func (e *engine) settle(ctx context.Context, n nodeRow, o outcome, f fence) error {
+// settle stores an outcome that no attempt of this process produced, together
+// with the end of the wait, if any. false: somebody else was faster.
+func (e *engine) settle(ctx context.Context, n nodeRow, o outcome, f fence, waits *closing) (bool, error) {
 	c := &claim{node: n}
-	ctx = auth.NewContext(ctx, auth.ServicePrincipal(n.TenantID, "run"))
+	if f != fenceAnswer { // an answer is given by whoever gives it
+		ctx = auth.NewContext(ctx, auth.ServicePrincipal(n.TenantID, "run"))
+	}
 	var err error
 	if c.run, err = readRun(ctx, e.s.cfg.DB.DB, n.TenantID, n.RunID, nil); err != nil {
-		return err
+		return false, err
 	}
 	if c.plan, err = e.s.planOf(ctx, e.s.cfg.DB.DB, c.run.TenantID, c.run.WorkflowID, c.run.WorkflowVersion); err != nil {
-		return err
+		return false, err
 	}
 	c.known = make(map[string]json.RawMessage)
 	if o.status == NodeFailed {
 		o = c.def().policy.OnError.outcome(o.failure)
 	}
-	t := &transition{claim: c, fence: f, steps: []step{{n.Key, o}}}
-	if err := e.submit(ctx, t); err != nil {
-		return err
+	t := &transition{claim: c, fence: f, closing: waits, steps: []step{{n.Key, o}}}
+	if waits == nil {
+		err = e.submit(ctx, t)
+	} else {
+		// On its own: the record of an answer may have to wait for others of its
+		// tenant, and the results of this process must not.
+		whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), batchTimeout)
+		err = e.storeAll(whole, []*transition{t})
+		cancel()
+	}
+	if err != nil {
+		return false, err
 	}
 	e.publish(ctx, t)
-	return nil
+	return !t.lost, nil
 }
 
 // soon is the horizon of reminders: later timers, and those beyond maxReminders

@@ -152,6 +152,7 @@ func New(cfg Config) (*API, error) {
 	a.runRoutes()
 	a.rerunRoutes()
 	a.scheduleRoutes()
+	a.waitRoutes()
 	a.webhookRoutes()
 	a.hookRoutes()
 	a.liveRoutes()

@@ -24,7 +24,7 @@ type Config struct {
 	// gives it. Default: they are judged in a run.
 	CheckParams func(ctx context.Context, queryID string, params map[string]any, unknown func(any) bool) error
 
-	// Client makes the calls of http nodes. Its transport decides where they may go.
+	// Client makes the calls of http and notify nodes. Its transport decides where they may go.
 	Client *http.Client
 
 	// RunQuery runs a saved query as the principal of the context.
@@ -35,7 +35,7 @@ type Config struct {
 }
 
 // Builtins returns the built-in node types: start, query, http, transform,
-// condition, delay, end, script.
+// condition, switch, delay, waitEvent, approval, form, respond, notify, end, script.
 func Builtins(c Config) ([]workflow.Node, error) {
 	if c.Client == nil || c.RunQuery == nil {
 		return nil, errors.New("node.Config: Client and RunQuery are required")
@@ -43,7 +43,10 @@ func Builtins(c Config) ([]workflow.Node, error) {
 	if c.CheckParams == nil {
 		c.CheckParams = func(context.Context, string, map[string]any, func(any) bool) error { return nil }
 	}
-	nodes := []workflow.Node{start{}, query{check: c.CheckParams, run: c.RunQuery}, httpCall{client: c.Client}, transform{}, condition{}, delay{}, end{}}
+	nodes := []workflow.Node{
+		start{}, query{check: c.CheckParams, run: c.RunQuery}, httpCall{client: c.Client}, transform{}, condition{}, choose{}, delay{},
+		waitEvent{}, approval{}, form{}, respond{}, notify{client: c.Client}, end{},
+	}
 	if c.Scripts != nil {
 		nodes = append(nodes, script{sandbox: c.Scripts})
 	}

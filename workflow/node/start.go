@@ -46,6 +46,12 @@ func (start) Input(config, input map[string]any) (map[string]any, error) {
 	if err != nil || schema == nil {
 		return input, err
 	}
+	return filled(schema, input)
+}
+
+// filled is an input with the defaults of its schema, or everything that is
+// wrong with it.
+func filled(schema *jsonschema.Resolved, input map[string]any) (map[string]any, error) {
 	// The schema library knows numbers as float64, not as they were written: it
 	// judges a copy, and gives only the defaults to the original.
 	plain, err := roundTrip(input)
@@ -102,6 +108,11 @@ func inputSchema(config map[string]any) (*jsonschema.Resolved, error) {
 	if !ok {
 		return nil, nil
 	}
+	return objectSchema(declared)
+}
+
+// objectSchema reads the JSON Schema of an object.
+func objectSchema(declared any) (*jsonschema.Resolved, error) {
 	b, err := json.Marshal(declared)
 	if err != nil {
 		return nil, err
