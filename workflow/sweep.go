@@ -25,8 +25,9 @@ const (
 	sweepBatch = 500
 
 	// owedBatch is how many nodes are dispatched at a time that nobody was told of.
-	// To find them costs a look at everything that is ready, so it is large.
-	owedBatch = 4000
+	// To find them costs a look at everything that is ready, and to hand them over is bounded by
+	// dispatchTimeout.
+	owedBatch = 1000
 )
 
 // sweep is the safety net under everything that is only a hint: timers that are
