@@ -101,8 +101,8 @@ func evil(_ context.Context, _ *workflow.Call, c evilConfig) (any, error) {
 	case "panic late":
 		return explosive{}, nil
 	case "nil":
-		var m map[string]int
-		m["a"]++
+		var none struct{ m map[string]int }
+		none.m["a"]++
 	case "error":
 		panic(errors.New("ouch"))
 	case "exit":
