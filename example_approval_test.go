@@ -1,0 +1,58 @@
+package jetadmin_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/jetadmin/jetadmin"
+	"github.com/jetadmin/jetadmin/workflow"
+)
+
+// A run that asks somebody. It may wait for days, through restarts, and holds
+// nothing meanwhile.
+func Example_approval() {
+	dir, err := os.MkdirTemp("", "jetadmin")
+	check(err)
+	defer os.RemoveAll(dir)
+	app, err := jetadmin.New(jetadmin.Config{DataDir: dir})
+	check(err)
+	check(app.Start(context.Background()))
+	defer app.Stop(context.Background())
+	ctx, err := enter(context.Background(), app)
+	check(err)
+
+	id, err := publish(ctx, app, "Refund", workflow.Graph{
+		Nodes: []workflow.GraphNode{
+			{Key: "start", Type: "start"},
+			// Whoever starts a run may not approve it, unless the node allows it.
+			{Key: "boss", Type: "approval", Config: map[string]any{"title": "Refund {{ input.order }}?", "roles": []any{"owner"}, "deadline": "3d", "allowStarter": true}},
+			{Key: "end", Type: "end", Config: map[string]any{"output": "{{ steps.boss.comment }}"}},
+		},
+		Edges: []workflow.Edge{{From: "start", To: "boss"}, {From: "boss", Port: "approved", To: "end"}},
+	})
+	check(err)
+	run, err := app.Workflows().Start(ctx, workflow.StartParams{WorkflowID: id, Input: map[string]any{"order": "A-17"}})
+	check(err)
+
+	var mine jetadmin.Page[workflow.Waiting]
+	for len(mine.Items) == 0 {
+		<-time.After(10 * time.Millisecond)
+		mine, err = app.Workflows().Waits(ctx, workflow.WaitFilter{Mine: true}, jetadmin.PageRequest{})
+		check(err)
+	}
+	fmt.Println(mine.Items[0].Title)
+	yes := true
+	_, err = app.Workflows().Answer(ctx, mine.Items[0].ID, workflow.Answer{Approved: &yes, Comment: "within the budget"})
+	check(err)
+
+	waiting, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	ended, err := app.Workflows().Wait(waiting, run.ID)
+	check(err)
+	fmt.Println(ended.Status, ended.Output)
+	// Output:
+	// Refund A-17?
+	// succeeded within the budget
+}

@@ -1,0 +1,48 @@
+package jetadmin_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/jetadmin/jetadmin"
+	"github.com/jetadmin/jetadmin/workflow"
+)
+
+// A run that waits for an event. The event may come first: it is kept for a while.
+func Example_event() {
+	dir, err := os.MkdirTemp("", "jetadmin")
+	check(err)
+	defer os.RemoveAll(dir)
+	app, err := jetadmin.New(jetadmin.Config{DataDir: dir})
+	check(err)
+	check(app.Start(context.Background()))
+	defer app.Stop(context.Background())
+	ctx, err := enter(context.Background(), app)
+	check(err)
+
+	id, err := publish(ctx, app, "Ship when paid", workflow.Graph{
+		Nodes: []workflow.GraphNode{
+			{Key: "start", Type: "start"},
+			{Key: "paid", Type: "waitEvent", Config: map[string]any{"event": "payment", "key": "{{ input.order }}", "timeout": "14d"}},
+			{Key: "end", Type: "end", Config: map[string]any{"output": "{{ steps.paid.data.cents }}"}},
+		},
+		Edges: []workflow.Edge{{From: "start", To: "paid"}, {From: "paid", To: "end"}},
+	})
+	check(err)
+	event, err := app.Workflows().SendEvent(ctx, workflow.NewEvent{Name: "payment", Key: "A-17", Data: map[string]any{"cents": 4200}, ID: "evt_1"})
+	check(err)
+	fmt.Println(event.Status)
+
+	run, err := app.Workflows().Start(ctx, workflow.StartParams{WorkflowID: id, Input: map[string]any{"order": "A-17"}})
+	check(err)
+	waiting, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	ended, err := app.Workflows().Wait(waiting, run.ID)
+	check(err)
+	fmt.Println(ended.Status, ended.Output)
+	// Output:
+	// kept
+	// succeeded 4200
+}
