@@ -1,0 +1,1 @@
+DROP INDEX ?schema.jet_run_node_owed;
