@@ -56,6 +56,9 @@ func (e *engine) payDebts(ctx context.Context) {
 		if err := e.admitAll(ctx); err != nil && ctx.Err() == nil {
 			e.s.cfg.Logger.Warn("workflow engine: admit runs that are held", "error", err)
 		}
+		if err := e.cancelUnwanted(ctx, ""); err != nil && ctx.Err() == nil {
+			e.s.cfg.Logger.Warn("workflow engine: cancel runs that nobody waits for", "error", err)
+		}
 		t := time.NewTimer(aftermathEvery - aftermathEvery/10 + rand.N(aftermathEvery/5))
 		select {
 		case <-t.C:

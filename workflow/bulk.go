@@ -117,7 +117,8 @@ func (in *Bulk) check(statuses []RunStatus) error {
 
 func (s *Service) matching(ctx context.Context, tenantID string, in Bulk, statuses []RunStatus, after string, limit int) (ids []string, err error) {
 	q := s.cfg.DB.NewSelect().Model((*runRow)(nil)).Column("id").Where("tenant_id = ?", tenantID).
-		Where("status IN (?)", bun.List(statuses)).Where("test = ?", false)
+		Where("status IN (?)", bun.List(statuses)).Where("test = ?", false).
+		Where("parent_run_id IS NULL")
 	if in.WorkflowID != "" {
 		q = q.Where("workflow_id = ?", in.WorkflowID)
 	}

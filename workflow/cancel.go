@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -73,6 +74,9 @@ func (e *engine) terminated(ctx context.Context, run *runRow, nodes []nodeRow, f
 		e.s.events.node(ctx, &nodes[i], "", nil)
 	}
 	e.s.events.run(ctx, run, f)
+	if slices.ContainsFunc(nodes, mayHaveChildren) {
+		e.tender.add(parent{tenantID: run.TenantID, runID: run.ID})
+	}
 	e.ended(ctx, run)
 }
 
@@ -92,6 +96,9 @@ func (e *engine) ended(ctx context.Context, run *runRow) {
 	e.waiters.tell(run.ID)
 	e.aftermath.owe(run)
 	e.s.telemetry.ended(run)
+	if run.ParentNodeID != nil && !run.Detached {
+		e.tender.add(parent{tenantID: run.TenantID, runID: *run.ParentRunID, nodeID: *run.ParentNodeID})
+	}
 	if after := e.s.cfg.Hooks.AfterEnd; after != nil {
 		e.guard("Hooks.AfterEnd", func() { after(ctx, run.run()) })
 	}

@@ -393,7 +393,7 @@ func (s *Service) granted(ctx context.Context, n *planNode, refused bool) error 
 		if refused && grant.ObjectID == "" {
 			continue
 		}
-		err := s.cfg.CheckReference(ctx, grant)
+		err := s.checkReference(ctx, grant)
 		if err == nil {
 			_, err = s.cfg.Authorize(ctx, grant.Permission, grant.ObjectID)
 		}

@@ -52,10 +52,11 @@ type engine struct {
 	inFlight  inFlight
 	waiters   waiters
 	aftermath aftermath
+	tender    tender
 }
 
 func newEngine(s *Service) *engine {
-	e := &engine{s: s, wake: make(chan struct{}, 1), aftermath: newAftermath()}
+	e := &engine{s: s, wake: make(chan struct{}, 1), aftermath: newAftermath(), tender: newTender()}
 	e.payloads = newPayloads()
 	e.claims = gather[*claimRequest]{do: e.claimAll, max: claimBatch}
 	e.settlements = gather[*transition]{do: e.settleAll, max: settleBatch}
@@ -90,6 +91,9 @@ func (s *Service) StartEngine(ctx context.Context) error {
 	e.loop(e.ctx, "aftermath", e.payDebts)
 	e.loop(e.ctx, "retention", e.retain)
 	e.loop(e.ctx, "triggers", e.serveTriggers)
+	for range tenders {
+		e.loop(e.ctx, "children", e.tend)
+	}
 	if e.slots != nil {
 		e.crew.muster()
 		e.loop(queueCtx, "queue", e.serveQueue)

@@ -26,6 +26,7 @@ type outcome struct {
 	failure *Failure
 	delay   time.Duration // of waiting, or before the next attempt
 	end     *End
+	parent  bool  // it waits for the runs that it has begun
 	wait    *Wait // what it waits for, besides the time
 
 	response *Response
@@ -63,7 +64,11 @@ func (e *engine) execute(slot *slot, c *claim) (came outcome) {
 	if err != nil {
 		return e.failed(c, err)
 	}
-	return success(result)
+	out := success(result)
+	if out.parent {
+		out.delay = min(out.delay, max(c.left(e.s.cfg.Clock.Now()), time.Millisecond))
+	}
+	return out
 }
 
 // attempt calls the node, in a goroutine of its own so that one which ignores
@@ -131,6 +136,11 @@ func (e *engine) runNode(ctx context.Context, c *claim, call *Call) (result Resu
 	}
 	if err := result.check(c.def().ports); err != nil {
 		return Result{}, err
+	}
+	if result.Start != nil {
+		if err := e.startSub(ctx, c, &result); err != nil {
+			return Result{}, err
+		}
 	}
 	result.Output, err = encodeOutput(result.Output)
 	return result, err
@@ -211,7 +221,10 @@ func success(r Result) outcome {
 		return r.Wait.outcome(output)
 	}
 	out := outcome{status: NodeSucceeded, port: r.Port, output: output, end: r.End, response: r.Response}
-	if r.Sleep > 0 {
+	switch {
+	case r.waits:
+		out.status, out.delay, out.parent = NodeWaiting, tendEvery, true
+	case r.Sleep > 0:
 		out.status, out.delay = NodeWaiting, r.Sleep
 	}
 	return out

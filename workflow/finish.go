@@ -144,12 +144,18 @@ func (e *engine) publish(ctx context.Context, t *transition) *claim {
 	if c.run.Status != t.before.Status {
 		e.s.events.run(ctx, &c.run, t.failure)
 	}
+	if t.leavesChildren() {
+		e.tender.add(parent{tenantID: c.run.TenantID, runID: c.run.ID})
+	}
 	if c.run.Status.Final() {
 		e.ended(ctx, &c.run)
 	}
-	if t.waits != nil {
+	switch o := t.steps[0].outcome; {
+	case t.waits != nil:
 		e.waiting(ctx, t.waits)
-	} else if o := t.steps[0].outcome; o.status == NodeReady || o.status == NodeWaiting {
+	case o.parent:
+		e.tender.add(parentOf(&c.node))
+	case o.status == NodeReady || o.status == NodeWaiting:
 		n := c.node
 		n.Status = o.status
 		e.remind(n, o.delay)

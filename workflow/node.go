@@ -141,9 +141,23 @@ type Result struct {
 	Port   string        // "" = success
 	Sleep  time.Duration // > 0: wait, holding no worker, then succeed
 	End    *End          // ends the run, or contributes to its end
+	Start  *SubRun       // run a workflow, and take its output for the node's
 
 	Wait     *Wait     // wait for people or an event; Output is for when nobody comes
 	Response *Response // answer whoever started the run and waits
+
+	waits bool // for the runs that the engine has begun for the node
+}
+
+// SubRun is a run of another workflow that a node begins, as its own run's
+// principal: the node needs a grant of workflow.execute on the workflow. The same
+// attempt begins it once, even if the process dies in between.
+type SubRun struct {
+	WorkflowID string
+	Input      map[string]any
+
+	// Detached: the node does not wait. Its output is the id of the run, as runId.
+	Detached bool
 }
 
 // End is what a node says about the end of its run.

@@ -50,6 +50,10 @@ func (p *progress) apply(n *nodeRow, o outcome) (changed []*nodeRow) {
 	switch o.status {
 	case NodeReady:
 		p.record(n, o, NodeFailed)
+		if waited && !p.ended() {
+			p.run.WaitingNodes--
+			p.setOpen()
+		}
 		return changed
 	case NodeWaiting:
 		p.run.WaitingNodes++

@@ -99,7 +99,9 @@ func (e *engine) forgetBatch(ctx context.Context, tenantID string, before time.T
 			Test       bool
 		}
 		err := tx.NewRaw(`DELETE FROM ?schema.jet_run WHERE tenant_id = ? AND id IN (
-				SELECT id FROM ?schema.jet_run AS r WHERE tenant_id = ? AND id < ? AND finished_at < ? ORDER BY id LIMIT ? ?)
+				SELECT id FROM ?schema.jet_run AS r WHERE tenant_id = ? AND id < ? AND finished_at < ? AND NOT EXISTS (
+					SELECT 1 FROM ?schema.jet_run AS p WHERE p.tenant_id = r.tenant_id AND p.id = r.parent_run_id AND p.finished_at IS NULL)
+				ORDER BY id LIMIT ? ?)
 			RETURNING id, workflow_id, test`, tenantID, tenantID, id.First(before), before, retainBatch, bun.Safe(db.Dialect.SkipLocked())).Scan(ctx, &gone)
 		if err != nil {
 			return err

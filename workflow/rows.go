@@ -65,6 +65,13 @@ type runRow struct {
 	DraftOf         *string // the workflow that the graph of a test run is a draft of
 	FailureDepth    int     // how many failures led to this run, each the handler of the one before
 	Trace           *string // in which its spans are, as a traceparent; nil = none
+	ParentRunID     *string // the run with the node that began this one
+	ParentNodeID    *string
+	ParentKey       string // of that node
+	ParentAttempt   int    // at that node
+	ItemIndex       int    // among the runs that the attempt has begun
+	Depth           int    // how many runs are above this one
+	Detached        bool   // the node does not wait for this run
 }
 
 type runDataRow struct {

@@ -22,7 +22,7 @@ type RunStatus string
 const (
 	RunQueued    RunStatus = "queued"  // no node has begun yet
 	RunRunning   RunStatus = "running" // a node runs or is about to
-	RunWaiting   RunStatus = "waiting" // every open node waits for a time, people or an event
+	RunWaiting   RunStatus = "waiting" // every open node waits for a time, people, an event or other runs
 	RunSucceeded RunStatus = "succeeded"
 	RunFailed    RunStatus = "failed"
 	RunCancelled RunStatus = "cancelled"
@@ -42,7 +42,7 @@ const (
 	NodePending   NodeStatus = "pending" // incoming edges are undecided
 	NodeReady     NodeStatus = "ready"   // a worker may take it, at once or after a back-off
 	NodeRunning   NodeStatus = "running"
-	NodeWaiting   NodeStatus = "waiting" // for a time, people or an event, holding no worker
+	NodeWaiting   NodeStatus = "waiting" // for a time, people, an event or other runs, holding no worker
 	NodeSucceeded NodeStatus = "succeeded"
 	NodeFailed    NodeStatus = "failed"
 	NodeSkipped   NodeStatus = "skipped"   // on a path that was not taken
@@ -57,6 +57,7 @@ const (
 	TriggerAPI      Trigger = "api"     // a person or key
 	TriggerFailure  Trigger = "failure" // the failure of another run
 	TriggerGo       Trigger = "go"      // a part of the host program
+	TriggerRun      Trigger = "run"     // a node of another run
 	TriggerSchedule Trigger = "schedule"
 	TriggerWebhook  Trigger = "webhook"
 )
@@ -67,13 +68,15 @@ type Run struct {
 	WorkflowID      string     `json:"workflowId" doc:"empty for a test run of a graph that is a draft of none"`
 	WorkflowVersion int        `json:"workflowVersion" doc:"0 = a graph that is not published, of a test run"`
 	Status          RunStatus  `json:"status" enum:"queued,running,waiting,succeeded,failed,cancelled,timedOut"`
-	Trigger         Trigger    `json:"trigger" enum:"api,failure,go,schedule,webhook"`
+	Trigger         Trigger    `json:"trigger" enum:"api,failure,go,run,schedule,webhook"`
 	IdempotencyKey  string     `json:"idempotencyKey,omitempty"`
 	Priority        Priority   `json:"priority" enum:"low,normal,high"`
 	StartedBy       string     `json:"startedBy"`
 	RerunOf         string     `json:"rerunOf,omitempty" doc:"the run that this one repeats, in whole or in part"`
 	Held            bool       `json:"held,omitempty" doc:"it waits because as many runs are under way as its workflow allows"`
 	Test            bool       `json:"test,omitempty" doc:"a test run"`
+	ParentRunID     string     `json:"parentRunId,omitempty" doc:"the run whose node began this one"`
+	ParentNode      string     `json:"parentNode,omitempty" doc:"key of that node"`
 	CreatedAt       time.Time  `json:"createdAt"`
 	StartedAt       *time.Time `json:"startedAt,omitempty"`
 	DeadlineAt      *time.Time `json:"deadlineAt,omitempty" doc:"when it times out"`
@@ -133,7 +136,9 @@ type Failure struct {
 type RunFilter struct {
 	WorkflowID string
 	Status     RunStatus
-	Test       bool // the test runs, instead of the others
+	Test       bool   // the test runs, instead of the others
+	Parent     string // id of a run: the runs that it has begun, which are not listed otherwise
+	Node       string // with Parent: key of the node that has begun them
 }
 
 // Runs lists runs, newest first.
@@ -142,12 +147,12 @@ func (s *Service) Runs(ctx context.Context, f RunFilter, r page.Request) (page.P
 	if err != nil {
 		return page.Page[Run]{}, err
 	}
-	w, err := s.cfg.Pages.Open(r, "runs|"+who.TenantID+"|"+f.WorkflowID+"|"+string(f.Status)+"|"+strconv.FormatBool(f.Test))
+	w, err := s.cfg.Pages.Open(r, "runs|"+who.TenantID+"|"+f.WorkflowID+"|"+string(f.Status)+"|"+strconv.FormatBool(f.Test)+"|"+f.Parent+"|"+f.Node)
 	if err != nil {
 		return page.Page[Run]{}, err
 	}
 	var rows []runRow
-	q := s.cfg.DB.NewSelect().Model(&rows).Where("tenant_id = ?", who.TenantID).Where("test = ?", f.Test)
+	q := s.cfg.DB.NewSelect().Model(&rows).Where("tenant_id = ?", who.TenantID)
 	switch {
 	case f.WorkflowID == "":
 	case f.Test:
@@ -157,6 +162,14 @@ func (s *Service) Runs(ctx context.Context, f RunFilter, r page.Request) (page.P
 	}
 	if f.Status != "" {
 		q = q.Where("status = ?", f.Status)
+	}
+	switch {
+	case f.Parent == "":
+		q = q.Where("parent_run_id IS NULL").Where("test = ?", f.Test)
+	case f.Node == "":
+		q = q.Where("parent_run_id = ?", f.Parent)
+	default:
+		q = q.Where("parent_run_id = ?", f.Parent).Where("parent_key = ?", f.Node)
 	}
 	if w.After != nil {
 		q = q.Where("id < ?", w.After[0])
@@ -274,6 +287,9 @@ func (r *runRow) run() Run {
 	}
 	if r.IdempotencyKey != nil {
 		run.IdempotencyKey = *r.IdempotencyKey
+	}
+	if r.ParentRunID != nil {
+		run.ParentRunID, run.ParentNode = *r.ParentRunID, r.ParentKey
 	}
 	return run
 }

@@ -20,6 +20,7 @@ const (
 
 	fenceAnswer fence = "answer" // it is waiting, and the time has not come
 	fenceEvent  fence = "event"  // it is waiting
+	fenceParent fence = "parent" // it is waiting for the runs that the claim has begun
 )
 
 // transition is what the end of an attempt makes of a run: the node's status, its
@@ -198,7 +199,8 @@ func (s *settlement) leaveNodes(ctx context.Context) error {
 		FROM `+d.Records("new_id uuid", "new_tenant_id uuid", "new_token uuid", "new_fence text", "new_status text", "new_delay bigint", "new_finished_at timestamptz")+`
 		WHERE n.id = d.new_id AND n.tenant_id = d.new_tenant_id AND (d.new_fence = 'token' AND n.status = 'running' AND n.token = d.new_token
 			OR d.new_fence = 'timer' AND n.status = 'waiting' AND n.wake_at <= `+d.Now()+`
-			OR d.new_fence = 'answer' AND n.status = 'waiting' AND n.wake_at > `+d.Now()+` OR d.new_fence = 'event' AND n.status = 'waiting')
+			OR d.new_fence = 'answer' AND n.status = 'waiting' AND n.wake_at > `+d.Now()+` OR d.new_fence = 'event' AND n.status = 'waiting'
+			OR d.new_fence = 'parent' AND n.status = 'waiting' AND n.token = d.new_token)
 		RETURNING id`, encode(list)).Scan(ctx, &left)
 	if err != nil {
 		return err

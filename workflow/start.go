@@ -347,9 +347,15 @@ func insertRuns(ctx context.Context, tx bun.IDB, batch []*beginning) error {
 	return nil
 }
 
-// find reads the run that was started with the same key.
+// find reads the run that was started with the same key, or by the same attempt.
 func (b *beginning) find(ctx context.Context, tx bun.IDB) error {
 	var row runRow
+	if b.run.ParentNodeID != nil {
+		err := tx.NewSelect().Model(&row).Where("tenant_id = ?", b.run.TenantID).Where("parent_node_id = ?", *b.run.ParentNodeID).
+			Where("parent_attempt = ?", b.run.ParentAttempt).Where("item_index = ?", b.run.ItemIndex).Scan(ctx)
+		b.existing, b.found = err == nil, row
+		return err
+	}
 	err := tx.NewSelect().Model(&row).Where("tenant_id = ?", b.run.TenantID).
 		Where("workflow_id = ?", b.run.WorkflowID).Where("idempotency_key = ?", *b.run.IdempotencyKey).Scan(ctx)
 	if err == nil {

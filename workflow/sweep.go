@@ -174,6 +174,9 @@ func (e *engine) postpone(ctx context.Context, n nodeRow) error {
 // wakeNode ends the waiting of a node whose time has come, if no other process
 // was faster.
 func (e *engine) wakeNode(ctx context.Context, n nodeRow) error {
+	if is, err := e.isParent(ctx, &n); err != nil || is {
+		return err
+	}
 	waits, err := waitOf(auth.NewContext(ctx, auth.ServicePrincipal(n.TenantID, "run")), e.s.cfg.DB.DB, &n)
 	if err != nil {
 		return err

@@ -110,10 +110,13 @@ type listRunsInput struct {
 	WorkflowID string             `query:"workflowId" maxLength:"100" doc:"only runs of this workflow"`
 	Status     workflow.RunStatus `query:"status" enum:"queued,running,waiting,succeeded,failed,cancelled,timedOut" doc:"only runs in this status"`
 	Test       bool               `query:"test" doc:"the test runs, instead of the others"`
+	Parent     string             `query:"parent" maxLength:"100" doc:"id of a run: only the runs that its nodes have begun; they are not listed otherwise"`
+	Node       string             `query:"node" maxLength:"100" doc:"with parent: key of the node that has begun them"`
 }
 
 func (a *API) listRuns(ctx context.Context, in *listRunsInput) (*output[page.Page[workflow.Run]], error) {
-	return reply200(a.cfg.Workflows.Runs(ctx, workflow.RunFilter{WorkflowID: in.WorkflowID, Status: in.Status, Test: in.Test}, in.request()))
+	f := workflow.RunFilter{WorkflowID: in.WorkflowID, Status: in.Status, Test: in.Test, Parent: in.Parent, Node: in.Node}
+	return reply200(a.cfg.Workflows.Runs(ctx, f, in.request()))
 }
 
 func (a *API) getRun(ctx context.Context, in *ObjectPath) (*output[workflow.RunDetail], error) {

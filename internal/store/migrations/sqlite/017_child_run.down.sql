@@ -1,0 +1,16 @@
+DROP INDEX ?schema.jet_run_status;
+DROP INDEX ?schema.jet_run_workflow;
+DROP INDEX ?schema.jet_run_top;
+DROP INDEX ?schema.jet_run_child_failed;
+DROP INDEX ?schema.jet_run_child_open;
+DROP INDEX ?schema.jet_run_parent;
+DROP INDEX ?schema.jet_run_child;
+ALTER TABLE ?schema.jet_run DROP COLUMN detached;
+ALTER TABLE ?schema.jet_run DROP COLUMN depth;
+ALTER TABLE ?schema.jet_run DROP COLUMN item_index;
+ALTER TABLE ?schema.jet_run DROP COLUMN parent_attempt;
+ALTER TABLE ?schema.jet_run DROP COLUMN parent_key;
+ALTER TABLE ?schema.jet_run DROP COLUMN parent_node_id;
+ALTER TABLE ?schema.jet_run DROP COLUMN parent_run_id;
+CREATE INDEX ?schema.jet_run_workflow ON jet_run (tenant_id, workflow_id, id);
+CREATE INDEX ?schema.jet_run_status ON jet_run (tenant_id, status, id);

@@ -1,0 +1,197 @@
+package workflow
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/uptrace/bun"
+
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/problem"
+)
+
+// A node may begin other runs and wait for them. These are ordinary runs that
+// know the node. When one ends, the process that ended it tends the node: see
+// tend.go. When the node ends first, they are cancelled: see unwanted.go.
+
+// MaxDepth is how many runs may be above one another: each was begun by a node of
+// the one above.
+const MaxDepth = 16
+
+// startSub begins the run that a node asks for, unless the attempt has done so
+// before it lost its process.
+func (e *engine) startSub(ctx context.Context, c *claim, r *Result) error {
+	if c.node.ID == "" {
+		return problem.New(problem.Internal, "node_not_stored", "the node has no row yet")
+	}
+	run, err := e.beginSub(ctx, c, r.Start)
+	if err != nil {
+		return notPrepared(err)
+	}
+	if r.waits = !r.Start.Detached; !r.waits {
+		r.Output = map[string]any{"runId": run.ID}
+	}
+	return nil
+}
+
+// notPrepared says of an error that is not the node's that the attempt is none.
+func notPrepared(err error) error {
+	if problem.KindOf(err) == problem.Internal && !store.IsSpoiled(err) {
+		return fmt.Errorf("%w: begin a run: %w", errNotPrepared, err)
+	}
+	return err
+}
+
+func (e *engine) beginSub(ctx context.Context, c *claim, sub *SubRun) (runRow, error) {
+	db := e.s.cfg.DB
+	child, err := childOf(ctx, db.DB, &c.node)
+	if err == nil || !store.IsMissing(err) {
+		return child, err
+	}
+	if err := c.deeper(); err != nil {
+		return child, err
+	}
+	b, err := e.s.begin(ctx, db.DB, StartParams{WorkflowID: sub.WorkflowID, Input: sub.Input})
+	if err != nil {
+		return child, err
+	}
+	b.run.descend(c)
+	b.run.Detached = sub.Detached
+	b.mark(c.run.Test)
+	err = db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		if err := e.holdParent(ctx, tx, c); err != nil {
+			return err
+		}
+		return insertRuns(ctx, tx, []*beginning{b})
+	})
+	if err != nil {
+		return child, err
+	}
+	if b.existing {
+		return b.found, nil
+	}
+	e.s.events.run(ctx, &b.run, nil)
+	e.dispatch(b.hints())
+	return b.run, nil
+}
+
+// deeper says whether the run of a claim may begin others.
+func (c *claim) deeper() error {
+	if c.run.Depth < MaxDepth {
+		return nil
+	}
+	return problem.Newf(problem.Conflict, "runs_too_deep", "%d runs are above this one already, each begun by the one above", MaxDepth).
+		Fix("end the recursion by a condition")
+}
+
+// descend makes a run that is about to be stored the child of a claimed node.
+func (r *runRow) descend(c *claim) {
+	r.Trigger, r.StartedBy, r.OnBehalfOf = TriggerRun, c.run.StartedBy, c.run.OnBehalfOf
+	r.ParentRunID, r.ParentNodeID, r.ParentKey = new(c.run.ID), new(c.node.ID), c.node.Key
+	r.ParentAttempt, r.Depth = c.node.Attempt, c.run.Depth+1
+}
+
+// holdParent locks the run of a claim and makes sure that the claim is still
+// good. So nothing is begun for a run that has ended, or twice for a node that
+// another process has taken up.
+func (e *engine) holdParent(ctx context.Context, tx bun.IDB, c *claim) error {
+	run, err := readRun(ctx, tx, c.run.TenantID, c.run.ID, e.s.cfg.DB.Dialect.Lock)
+	if err != nil {
+		return err
+	}
+	var n nodeRow
+	err = tx.NewSelect().Model(&n).Where("tenant_id = ?", c.run.TenantID).Where("id = ?", c.node.ID).Apply(e.s.cfg.DB.Dialect.Lock).Scan(ctx)
+	if err != nil {
+		return err
+	}
+	if run.Status.Final() || n.Status != NodeRunning || n.Token == nil || *n.Token != *c.node.Token {
+		return errNotOurs
+	}
+	return nil
+}
+
+// errNotOurs says that the run has ended, or another process owns the node.
+var errNotOurs = problem.New(problem.Conflict, "node_lost", "the node is not run here any more")
+
+// childOf is the first run that the last attempt at a node has begun.
+func childOf(ctx context.Context, db bun.IDB, n *nodeRow) (runRow, error) {
+	var row runRow
+	err := db.NewSelect().Model(&row).Where("tenant_id = ?", n.TenantID).Where("parent_node_id = ?", n.ID).
+		Where("parent_attempt = ?", n.Attempt).Where("item_index = 0").Scan(ctx)
+	return row, err
+}
+
+// isParent reports whether a node waits for runs, and not for the time. It is
+// tended then: this is the safety net for a process that died after it ended the
+// last of them.
+func (e *engine) isParent(ctx context.Context, n *nodeRow) (bool, error) {
+	ctx = auth.NewContext(ctx, auth.ServicePrincipal(n.TenantID, "run"))
+	var is bool
+	err := e.s.cfg.DB.NewRaw(`SELECT EXISTS (SELECT 1 FROM ?schema.jet_run AS r
+			WHERE r.tenant_id = ? AND r.parent_node_id = ? AND r.parent_attempt = ? AND NOT r.detached)`, n.TenantID, n.ID, n.Attempt).Scan(ctx, &is)
+	if err != nil || !is {
+		return is, err
+	}
+	e.tender.add(parentOf(n))
+	return true, e.postpone(ctx, *n)
+}
+
+// subOutcome is what the end of a child makes of the node that waits for it. ok =
+// false: it has not ended.
+func (e *engine) subOutcome(ctx context.Context, c *claim) (o outcome, ok bool, err error) {
+	child, err := childOf(ctx, e.s.cfg.DB.DB, &c.node)
+	if err != nil || !child.Status.Final() {
+		return outcome{}, false, err
+	}
+	data, err := readRunData(ctx, e.s.cfg.DB.DB, child.TenantID, child.ID)
+	if err != nil {
+		return outcome{}, false, err
+	}
+	if child.Status != RunSucceeded {
+		return e.failed(c, childProblem(&child, &data)), true, nil
+	}
+	o = outcome{status: NodeSucceeded, port: PortSuccess, output: json.RawMessage("null")}
+	if data.Output == nil {
+		return o, true, nil
+	}
+	release, err := e.payloads.read(ctx, true, []*string{data.Output})
+	if err != nil {
+		return outcome{}, false, err
+	}
+	defer release()
+	if err := fetch(ctx, e.s.cfg.DB.DB, child.TenantID, child.ID, data.Output); err != nil {
+		return outcome{}, false, err
+	}
+	if n := len(*data.Output); n > MaxOutput {
+		return e.failed(c, problem.Newf(problem.TooLarge, "node_output_too_large", "the output of the run has %d bytes, the limit is %d", n, MaxOutput).
+			Fix("let it return less")), true, nil
+	}
+	o.output = json.RawMessage(*data.Output)
+	return o, true, nil
+}
+
+// childProblem is why a child did not succeed.
+func childProblem(child *runRow, data *runDataRow) *problem.Error {
+	var f Failure
+	if data.Error != nil && json.Unmarshal([]byte(*data.Error), &f) == nil {
+		p := problem.New(f.Kind, f.Code, f.Message)
+		p.Remedy, p.Faults = f.Remedy, f.Faults
+		return p
+	}
+	return problem.Newf(problem.Conflict, "child_run_cancelled", "the run %s was cancelled", child.ID)
+}
+
+// checkReference asks about the object of a grant.
+func (s *Service) checkReference(ctx context.Context, grant auth.Grant) error {
+	if grant.Permission != auth.WorkflowExecute {
+		return s.cfg.CheckReference(ctx, grant)
+	}
+	who := auth.FromContext(ctx)
+	if who == nil {
+		return problem.New(problem.Unauthenticated, "", "sign in first")
+	}
+	_, err := readWorkflow(ctx, s.cfg.DB.DB, who.TenantID, grant.ObjectID, nil)
+	return err
+}
