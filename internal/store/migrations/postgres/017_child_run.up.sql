@@ -9,8 +9,6 @@ ALTER TABLE ?schema.jet_run ADD COLUMN detached boolean NOT NULL DEFAULT false;
 CREATE UNIQUE INDEX jet_run_child ON ?schema.jet_run (parent_node_id, parent_attempt, item_index) WHERE parent_node_id IS NOT NULL;
 CREATE INDEX jet_run_parent ON ?schema.jet_run (parent_run_id, id) WHERE parent_run_id IS NOT NULL;
 CREATE INDEX jet_run_child_open ON ?schema.jet_run (parent_run_id, parent_node_id) WHERE parent_run_id IS NOT NULL AND finished_at IS NULL;
-CREATE INDEX jet_run_child_failed ON ?schema.jet_run (parent_node_id, parent_attempt)
-    WHERE parent_node_id IS NOT NULL AND status IN ('failed', 'cancelled', 'timedOut');
 -- Lists of runs leave out the children of others, of which there may be many.
 DROP INDEX ?schema.jet_run_workflow;
 DROP INDEX ?schema.jet_run_status;

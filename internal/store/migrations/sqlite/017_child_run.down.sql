@@ -1,7 +1,6 @@
 DROP INDEX ?schema.jet_run_status;
 DROP INDEX ?schema.jet_run_workflow;
 DROP INDEX ?schema.jet_run_top;
-DROP INDEX ?schema.jet_run_child_failed;
 DROP INDEX ?schema.jet_run_child_open;
 DROP INDEX ?schema.jet_run_parent;
 DROP INDEX ?schema.jet_run_child;
