@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -33,11 +34,17 @@ var responseHeaders = []string{
 	"Last-Modified", "Link", "Location", "Retry-After", "Vary",
 }
 
+// A proxy in front of the host takes these as orders: to send a file of its own,
+// say.
+var proxyHeaders = regexp.MustCompile(`^X-(Accel-.*|Sendfile.*|Lighttpd-.*|Litespeed-.*|Reproxy-.*)$`)
+
+var ownHeader = regexp.MustCompile(`^X-[A-Za-z0-9-]+$`)
+
 // ResponseHeader reports whether a run may set a header of its response: those
-// that describe the body, and any that begins with X-.
+// that describe the body, and any that begins with X- and is no order to a proxy.
 func ResponseHeader(name string) bool {
 	name = http.CanonicalHeaderKey(name)
-	return slices.Contains(responseHeaders, name) || strings.HasPrefix(name, "X-") && len(name) > 2 && !strings.ContainsAny(name, " \t\r\n:")
+	return slices.Contains(responseHeaders, name) || ownHeader.MatchString(name) && !proxyHeaders.MatchString(name)
 }
 
 func (r *Response) check() error {

@@ -124,7 +124,11 @@ func (r *versionRow) version() (Version, error) {
 	if err := json.Unmarshal([]byte(r.Graph), &v.Graph); err != nil {
 		return v, err
 	}
-	return v, json.Unmarshal([]byte(r.Grants), &v.Grants)
+	if err := json.Unmarshal([]byte(r.Grants), &v.Grants); err != nil || v.Grants != nil {
+		return v, err
+	}
+	v.Grants = []auth.Grant{} // a list without entries, to whoever reads JSON
+	return v, nil
 }
 
 func readVersion(ctx context.Context, db bun.IDB, tenantID, workflowID string, number int) (versionRow, error) {

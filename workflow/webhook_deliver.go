@@ -18,9 +18,10 @@ type Receipt struct {
 	Run       Run
 	Duplicate bool // the run was started by the same delivery before
 
-	// Of a webhook that waits, when the run has ended in that time.
-	Ended  bool
-	Output any
+	// Of a webhook that waits, when there was something to tell in that time.
+	Response *Response // what a node of the run has answered
+	Ended    bool      // the run has ended, without an answer but with Output
+	Output   any
 }
 
 // maxDeliveryID is the length of the id that a sender may give a delivery.
@@ -200,7 +201,7 @@ func (s *Service) awaitAnswer(ctx context.Context, receipt Receipt, patience tim
 			}
 			return receipt, nil
 		}
-		if answered.Ended {
+		if answered.Ended || answered.Response != nil {
 			return answered, nil
 		}
 		timer := time.NewTimer(pause)
@@ -220,6 +221,15 @@ func (s *Service) answer(ctx context.Context, tenantID string, receipt Receipt) 
 		return receipt, err
 	}
 	receipt.Run = row.run()
+	// After the row: once the run has ended, nothing is answered any more.
+	response, answered, err := s.Response(ctx, row.ID)
+	if err != nil {
+		return receipt, err
+	}
+	if answered {
+		receipt.Response = &response
+		return receipt, nil
+	}
 	if !row.Status.Final() {
 		return receipt, nil
 	}

@@ -536,6 +536,15 @@ func TestWebhookWaits(t *testing.T) {
 		if !r.Ended || r.Run.Status != workflow.RunSucceeded || encoded(r.Output) != "42" {
 			t.Errorf("%s", encoded(r))
 		}
+		// What a node answers is there before the run has ended.
+		g := slow()
+		g.Nodes = append(g.Nodes, step("answer", "respond", map[string]any{"status": 201, "headers": map[string]any{"X-Order": "A-1"}, "body": "{{ input.body.a }}"}))
+		g.Edges = append(g.Edges, edge("start", "answer"))
+		answering := b.webhook(t, workflow.NewWebhook{WorkflowID: b.publish(t, g), Wait: workflow.MaxWebhookWait})
+		r = answering.mustDeliver(t, answering.delivery(`{"a":{"b":1}}`))
+		if r.Ended || r.Response == nil || r.Response.Status != 201 || string(r.Response.Body) != `{"b":1}` || r.Response.Headers["X-Order"] != "A-1" {
+			t.Errorf("%s", encoded(r))
+		}
 		lasting := b.webhook(t, workflow.NewWebhook{WorkflowID: b.publish(t, slow()), Wait: workflow.Duration(300 * time.Millisecond)})
 		r = lasting.mustDeliver(t, lasting.delivery(`{}`))
 		if r.Ended || r.Run.ID == "" {

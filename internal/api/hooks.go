@@ -22,7 +22,7 @@ func (a *API) hookRoutes() {
 	content := map[string]*huma.MediaType{jsonType: {Schema: acknowledgement}}
 	responses := map[string]*huma.Response{
 		"202":     {Description: "the run is stored", Content: content},
-		"200":     {Description: "of a webhook that waits: the run has ended", Content: content},
+		"200":     {Description: "of a webhook that waits: the run has ended. What a `respond` node answers comes as it says, with its own status", Content: content},
 		"401":     problemResponse("the delivery does not prove where it comes from"),
 		"404":     problemResponse("there is no such webhook, or it is disabled"),
 		"429":     problemResponse("too many deliveries"),
@@ -55,7 +55,30 @@ func (a *API) deliver(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, err)
 		return
 	}
-	a.acknowledge(w, receipt)
+	if receipt.Response != nil {
+		relay(w, receipt.Response)
+		return
+	}
+	acknowledge(w, receipt)
+}
+
+// relay sends what a run has answered. It speaks for the workflow, not for the
+// host: a browser that shows it runs nothing of it.
+func relay(w http.ResponseWriter, answer *workflow.Response) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
+	for name, value := range answer.Headers {
+		if name = http.CanonicalHeaderKey(name); h.Get(name) == "" || name == "Cache-Control" {
+			h.Set(name, value)
+		}
+	}
+	if answer.Status == http.StatusNoContent || answer.Status == http.StatusNotModified {
+		w.WriteHeader(answer.Status)
+		return
+	}
+	h.Set("Content-Length", strconv.Itoa(len(answer.Body)))
+	w.WriteHeader(answer.Status)
+	_, _ = w.Write(answer.Body) // a sender that has gone cannot be told so
 }
 
 // readDelivery reads a body as it was signed: byte by byte, and not unpacked.
@@ -81,7 +104,7 @@ type Acknowledgement struct {
 	Output    any                `json:"output,omitempty" doc:"the same"`
 }
 
-func (a *API) acknowledge(w http.ResponseWriter, receipt workflow.Receipt) {
+func acknowledge(w http.ResponseWriter, receipt workflow.Receipt) {
 	status, reply := http.StatusAccepted, Acknowledgement{RunID: receipt.Run.ID, Duplicate: receipt.Duplicate}
 	if receipt.Ended {
 		status, reply.Status, reply.Output = http.StatusOK, receipt.Run.Status, receipt.Output

@@ -4,11 +4,14 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/internal/testdb"
 	"github.com/jetadmin/jetadmin/workflow"
 )
 
@@ -89,6 +92,43 @@ func useWebhooks(t *testing.T, ada *caller, tenant, workflowID string) {
 		outside.request("POST", basePath+near, "{}").want(404)
 	}
 	ada.with("If-Match", off.Header.Get("ETag")).call("DELETE", at, nil).want(204)
+}
+
+// What a run answers reaches the sender, and nothing in it reaches beyond.
+func TestWebhooksRelayWhatARunAnswers(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		w := setupOn(t, db, basePath)
+		ada := w.as("ada")
+		tenant := ada.tenant("Acme")
+		answering := map[string]any{
+			"nodes": []map[string]any{
+				{"key": "start", "type": "start"},
+				{"key": "answer", "type": "respond", "config": map[string]any{
+					"status": 418, "body": "<script>alert(1)</script>",
+					"headers": map[string]any{"Content-Type": "text/html", "X-Pot": "tea", "X-Content-Type-Options": "none", "Cache-Control": "max-age=60"},
+				}},
+			},
+			"edges": []map[string]any{{"from": "start", "to": "answer"}},
+		}
+		flow := ada.call("POST", tenant+"/workflows", map[string]any{"name": "Tea", "draft": answering}).want(201).text("id")
+		ada.call("POST", tenant+"/workflows/"+flow+"/publish", nil).want(201)
+		hook := ada.call("POST", tenant+"/webhooks", map[string]any{"workflowId": flow, "name": "Tea", "mode": "public", "wait": "20s"}).want(201)
+		rec := httptest.NewRecorder()
+		w.api.ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), "POST", hook.text("path"), nil))
+		got := rec.Result()
+		for name, want := range map[string]string{
+			"Content-Type": "text/html", "X-Pot": "tea", "X-Content-Type-Options": "nosniff", "Cache-Control": "max-age=60",
+			"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+		} {
+			if got.Header.Get(name) != want {
+				t.Errorf("%s is %q, want %q", name, got.Header.Get(name), want)
+			}
+		}
+		if got.StatusCode != 418 || rec.Body.String() != "<script>alert(1)</script>" {
+			t.Errorf("status %d: %s", got.StatusCode, rec.Body)
+		}
+	})
 }
 
 func withoutID(a *answer) string {
