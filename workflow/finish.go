@@ -7,6 +7,8 @@ import (
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/id"
+	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/problem"
 )
 
 // retryStore is how long to pause before the same result is offered to the
@@ -38,6 +40,7 @@ func (e *engine) finish(c *claim, o outcome) (next *claim) {
 	if err != nil {
 		return nil
 	}
+	refused := false
 	var earlier *transition // it went as far as its commit, and then the answer was lost
 	for pause := retryStore; ; pause = min(pause*2, maxRetryStore) {
 		t := &transition{claim: c, fence: fenceToken, steps: steps}
@@ -49,6 +52,9 @@ func (e *engine) finish(c *claim, o outcome) (next *claim) {
 			return e.publish(ctx, earlier)
 		case err == nil:
 			return e.publish(ctx, t)
+		case store.IsSpoiled(err) && !refused: // and it would be for ever
+			refused, steps = true, []step{{c.node.Key, e.failed(c, problem.New(problem.Invalid, "node_result_refused",
+				"the database does not take the node's result").Because(err))}}
 		case t.complete:
 			earlier = t
 		}

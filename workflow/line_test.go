@@ -21,6 +21,9 @@ type line struct {
 	// refuse says that a statement does not arrive.
 	refuse func(query string) bool
 
+	// spoil says that the database does not take what is in a statement.
+	spoil func(query string) bool
+
 	// swallow says that a statement is executed and its answer lost.
 	swallow func(query string) bool
 
@@ -37,6 +40,22 @@ const (
 )
 
 var errLine = errors.New("the line is disturbed")
+
+// spoiled is what PostgreSQL says of a value that it does not take.
+type spoiled struct{}
+
+func (spoiled) Error() string    { return "invalid value" }
+func (spoiled) SQLState() string { return "22000" }
+
+func (l *line) before(query string) error {
+	switch {
+	case l.refuse != nil && l.refuse(query):
+		return errLine
+	case l.spoil != nil && l.spoil(query):
+		return spoiled{}
+	}
+	return nil
+}
 
 // eachLine runs a test on each dialect with a disturbed line; cut is made by the
 // server itself on PostgreSQL.
@@ -118,8 +137,8 @@ type lineConn struct {
 
 func (c *lineConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	c.statements.WriteString(query)
-	if refuse := c.line.refuse; refuse != nil && refuse(query) {
-		return nil, errLine
+	if err := c.line.before(query); err != nil {
+		return nil, err
 	}
 	res, err := c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
 	if swallow := c.line.swallow; err == nil && swallow != nil && swallow(query) {
@@ -130,8 +149,8 @@ func (c *lineConn) ExecContext(ctx context.Context, query string, args []driver.
 
 func (c *lineConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	c.statements.WriteString(query)
-	if refuse := c.line.refuse; refuse != nil && refuse(query) {
-		return nil, errLine
+	if err := c.line.before(query); err != nil {
+		return nil, err
 	}
 	rows, err := c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
 	if swallow := c.line.swallow; err == nil && swallow != nil && swallow(query) {

@@ -288,3 +288,38 @@ func TestAMessageThatTwoServicesGetRunsOnce(t *testing.T) {
 		ran.once(t, 60)
 	})
 }
+
+// A result that the database does not take fails its node, and no other that is
+// stored together with it.
+func TestAResultThatTheDatabaseRefusesFailsItsNodeAlone(t *testing.T) {
+	t.Parallel()
+	eachLine(t, func(t *testing.T, open func(*line) *store.DB) {
+		b := setup(t, open(&line{spoil: has("INSERT", "jet_run_output", "poison")}), withNodes(
+			fn("say", func(_ context.Context, call *workflow.Call) (any, error) {
+				if call.Input["bad"] == true {
+					return "poison", nil
+				}
+				return "fine", nil
+			}),
+		))
+		flow := b.publish(t, chain(step("say", "say", nil)))
+		var ids []string
+		for i := range 40 {
+			r, err := b.Start(b.ctx, workflow.StartParams{WorkflowID: flow, Input: map[string]any{"bad": i == 20}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ids = append(ids, r.ID)
+		}
+		for i, runID := range ids {
+			d := b.wait(t, runID)
+			if i == 20 {
+				if d.Status != workflow.RunFailed || d.Error.Code != "node_result_refused" {
+					t.Errorf("the refused run is %s with %+v", d.Status, d.Error)
+				}
+			} else if d.Status != workflow.RunSucceeded {
+				t.Errorf("run %d is %s with %+v", i, d.Status, d.Error)
+			}
+		}
+	})
+}
