@@ -39,7 +39,8 @@ func TestSamplesAreMadeWhileSomebodyWatches(t *testing.T) {
 		for range 3 {
 			last = first.want("event").Seq
 		}
-		if took := time.Since(began); took < 2*time.Second {
+		// A second apart from each other; once, both processes may think it is their turn.
+		if took := time.Since(began); took < time.Second {
 			t.Errorf("three samples came within %s", took)
 		}
 		// Two processes make about as many as one does.

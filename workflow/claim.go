@@ -12,7 +12,6 @@ import (
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/id"
-	"github.com/jetadmin/jetadmin/internal/store"
 )
 
 // claim is a node that this process owns under its lease, with what is needed to
@@ -116,7 +115,7 @@ func (e *engine) claimAll(batch []*claimRequest) {
 		defer cancel()
 		return e.takeAll(ctx, batch)
 	}
-	halve(batch, all, store.IsSpoiled, func(done []*claimRequest, err error) {
+	halve(batch, all, func(done []*claimRequest, err error) {
 		for _, r := range done {
 			r.done <- err
 		}

@@ -190,6 +190,9 @@ func (b *beginning) replace(ctx context.Context, tx bun.IDB) error {
 		return nil
 	}
 	v.Status, v.FinishedAt, v.OpenNodes, v.WaitingNodes = RunCancelled, &now, 0, 0
+	if err := cancelWaits(ctx, tx, v, now); err != nil {
+		return err
+	}
 	_, err = cancelNodes(ctx, tx, v, now)
 	return err
 }

@@ -53,8 +53,7 @@ func (e *engine) finish(c *claim, o outcome) (next *claim) {
 		case err == nil:
 			return e.publish(ctx, t)
 		case store.IsSpoiled(err) && !refused: // and it would be for ever
-			refused, steps = true, []step{{c.node.Key, e.failed(c, problem.New(problem.Invalid, "node_result_refused",
-				"the database does not take the node's result").Because(err))}}
+			refused, steps = true, []step{{c.node.Key, e.failed(c, resultRefused(err))}}
 		case t.complete:
 			earlier = t
 		}
@@ -63,6 +62,10 @@ func (e *engine) finish(c *claim, o outcome) (next *claim) {
 			return nil
 		}
 	}
+}
+
+func resultRefused(err error) error {
+	return problem.New(problem.Invalid, "node_result_refused", "the database does not take the node's result").Because(err)
 }
 
 // The bounds of computing on before a result is stored.

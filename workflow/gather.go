@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+
+	"github.com/jetadmin/jetadmin/internal/store"
 )
 
 // gather collects what many goroutines want done and does it together: while one
@@ -48,16 +50,16 @@ func (g *gather[T]) next() []T {
 	return batch
 }
 
-// halve runs do on a batch and, when that says that the batch cannot be done
-// because of something in it, on its halves: one bad item fails alone.
-func halve[T any](batch []T, do func([]T) error, spoiled func(error) bool, done func([]T, error)) {
+// halve runs do on a batch and, when it fails for anything but an outage of the
+// database, on its halves: one bad item fails alone.
+func halve[T any](batch []T, do func([]T) error, done func([]T, error)) {
 	err := contained(batch, do)
-	if len(batch) == 1 || !spoiled(err) {
+	if err == nil || len(batch) == 1 || store.IsOutage(err) {
 		done(batch, err)
 		return
 	}
-	halve(batch[:len(batch)/2], do, spoiled, done)
-	halve(batch[len(batch)/2:], do, spoiled, done)
+	halve(batch[:len(batch)/2], do, done)
+	halve(batch[len(batch)/2:], do, done)
 }
 
 // contained turns a panic into an error: somebody waits for the batch.

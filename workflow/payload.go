@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/jetadmin/jetadmin/internal/id"
+	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -90,9 +91,9 @@ func (e *engine) setAside(ctx context.Context, c *claim, steps []step) ([]step, 
 		ref, err := e.storePayload(ctx, &c.run, string(output))
 		e.payloads.writing.Release(int64(len(output)))
 		switch {
-		case problem.Is(err, problem.TooLarge) && i > 0:
+		case (problem.Is(err, problem.TooLarge) || problem.Is(err, problem.Invalid)) && i > 0:
 			return steps[:i], nil
-		case problem.Is(err, problem.TooLarge):
+		case problem.Is(err, problem.TooLarge), problem.Is(err, problem.Invalid):
 			steps[0].outcome = e.failed(c, err)
 			return steps[:1], nil
 		case err != nil:
@@ -108,8 +109,11 @@ func (e *engine) storePayload(ctx context.Context, run *runRow, text string) (re
 	ref := reference{payload: id.New(), bytes: int64(len(text))}
 	for pause := retryStore; ; pause = min(pause*2, maxRetryStore) {
 		err := e.s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error { return insertPieces(ctx, tx, run, ref, text) })
-		if err == nil || problem.Is(err, problem.TooLarge) {
+		switch {
+		case err == nil, problem.Is(err, problem.TooLarge):
 			return ref, err
+		case store.IsSpoiled(err): // the run may be gone
+			return ref, resultRefused(err)
 		}
 		e.s.cfg.Logger.Warn("workflow engine: store a large output", "run", run.ID, "error", err)
 		if !sleep(ctx, pause) {

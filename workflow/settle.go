@@ -8,7 +8,6 @@ import (
 
 	"github.com/uptrace/bun"
 
-	"github.com/jetadmin/jetadmin/internal/store"
 )
 
 // fence is what must still hold of a node's row for a result to count.
@@ -83,7 +82,7 @@ func (e *engine) settleAll(batch []*transition) {
 		defer cancel()
 		return e.storeAll(ctx, batch)
 	}
-	halve(batch, all, store.IsSpoiled, func(done []*transition, err error) {
+	halve(batch, all, func(done []*transition, err error) {
 		for _, t := range done {
 			t.done <- err
 		}

@@ -4,13 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/id"
-	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -133,6 +133,7 @@ func (s *Service) begin(ctx context.Context, db bun.IDB, in StartParams) (*begin
 func (p *plan) input(in StartParams) (map[string]any, error) {
 	var f problem.Faults
 	f.Check(len(in.IdempotencyKey) <= 200, "idempotencyKey", "must have at most 200 characters")
+	f.Check(!strings.Contains(in.IdempotencyKey, "\x00"), "idempotencyKey", "must not hold a NUL character")
 	f.Check(!in.reserved(), "idempotencyKey", "must not begin like those of schedules, webhooks and failures")
 	start := p.nodes[p.start]
 	raw := in.Input
@@ -287,7 +288,7 @@ func (s *Service) startAll(batch []*beginning) {
 		defer cancel()
 		return s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error { return insertRuns(ctx, tx, batch) })
 	}
-	halve(batch, all, store.IsSpoiled, func(done []*beginning, err error) {
+	halve(batch, all, func(done []*beginning, err error) {
 		for _, b := range done {
 			b.done <- err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jetadmin/jetadmin/problem"
@@ -101,6 +102,9 @@ func (w *Wait) check() error {
 	f.Check(len(w.Message) <= maxWaitMessage, "message", fmt.Sprintf("must have at most %d characters", maxWaitMessage))
 	f.Check(len(w.Event) <= maxEventName, "event", fmt.Sprintf("must have at most %d characters", maxEventName))
 	f.Check(len(w.EventKey) <= maxEventName, "key", fmt.Sprintf("must have at most %d characters", maxEventName))
+	for field, text := range map[string]string{"title": w.Title, "message": w.Message, "event": w.Event, "key": w.EventKey} {
+		f.Check(!strings.Contains(text, "\x00"), field, "must not hold a NUL character")
+	}
 	f.Check(w.Timeout >= 0 && w.Timeout <= MaxWait, "timeout", "must be between 0 and 366 days")
 	f.Check(len(w.Assignees.Roles)+len(w.Assignees.Users) <= maxAssignees, "assignees", fmt.Sprintf("must not be more than %d", maxAssignees))
 	if w.Form != nil {

@@ -512,3 +512,16 @@ func TestANodeOfTheHostWaits(t *testing.T) {
 		t.Errorf("%s: %v", d.Status, d.Output)
 	}
 }
+
+// A text that no database column holds fails the node that asks for it, and
+// nothing that is stored together with it.
+func TestAWaitWithANULFailsItsNode(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := setup(t, db)
+		d := b.run(t, b.publish(t, chain(step("wait", "waitEvent", map[string]any{"event": "paid", "key": "{{ input.key }}"}))), map[string]any{"key": "a\x00b"})
+		if d.Status != workflow.RunFailed || d.Error.Code != "wait_invalid" {
+			t.Errorf("the run is %s with %+v", d.Status, d.Error)
+		}
+	})
+}

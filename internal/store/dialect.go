@@ -1,9 +1,13 @@
 package store
 
 import (
+	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"reflect"
 	"strings"
 
@@ -126,10 +130,16 @@ const (
 	pgNoTable       = "42P01"
 	pgSerialization = "40001"
 	pgDeadlock      = "40P01"
+	pgSyntax        = "42601"
 
 	sqliteError      = 1
 	sqliteBusy       = 5
 	sqliteLocked     = 6
+	sqliteNoMemory   = 7
+	sqliteInterrupt  = 9
+	sqliteIO         = 10
+	sqliteFull       = 13
+	sqliteCannotOpen = 14
 	sqliteTooBig     = 18
 	sqliteConstraint = 19
 	sqliteMismatch   = 20
@@ -162,14 +172,41 @@ func IsNoTable(err error) bool {
 }
 
 // IsSpoiled reports whether the database refused a statement because of what is
-// in it, not because of the state that the database or the connection is in.
+// in it, not because of the state that the database or the connection is in. A
+// text with a NUL is among this: it makes a statement that nobody can read.
 func IsSpoiled(err error) bool {
 	if state := sqlState(err); state != "" {
 		class := state[:2]
-		return class == "21" || class == "22" || class == "23" || class == "54"
+		return class == "21" || class == "22" || class == "23" || class == "54" || state == pgSyntax
 	}
-	code := sqliteCode(err) & 0xff
-	return code == sqliteTooBig || code == sqliteConstraint || code == sqliteMismatch
+	switch sqliteCode(err) & 0xff {
+	case sqliteTooBig, sqliteConstraint, sqliteMismatch:
+		return true
+	case sqliteError:
+		return strings.Contains(err.Error(), "syntax error") || strings.Contains(err.Error(), "unrecognized token")
+	}
+	return false
+}
+
+// IsOutage reports whether err says nothing about the statement: the database or
+// the connection to it is away, or busy, or took too long.
+func IsOutage(err error) bool {
+	var network net.Error
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, driver.ErrBadConn) ||
+		errors.Is(err, sql.ErrConnDone) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &network) {
+		return true
+	}
+	if state := sqlState(err); state != "" {
+		switch state[:2] {
+		case "08", "40", "53", "55", "57", "58":
+			return true
+		}
+	}
+	switch sqliteCode(err) & 0xff {
+	case sqliteBusy, sqliteLocked, sqliteNoMemory, sqliteInterrupt, sqliteIO, sqliteFull, sqliteCannotOpen:
+		return true
+	}
+	return false
 }
 
 // isTransient reports whether the same transaction may succeed when tried again.
