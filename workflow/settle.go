@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/uptrace/bun"
-
 )
 
 // fence is what must still hold of a node's row for a result to count.
