@@ -508,7 +508,9 @@ func (w *world) tables() map[string][]string {
 	must(w.t, w.db.NewRaw(list).Scan(w.t.Context(), &names))
 	content := map[string][]string{}
 	for _, name := range names {
-		content[name] = w.rows(name)
+		if name != "jet_duty" { // which process does what by itself, and when again
+			content[name] = w.rows(name)
+		}
 	}
 	if len(content["jet_query"]) == 0 || len(content["jet_audit"]) == 0 {
 		w.t.Fatalf("the tables are not read: %v", names)
