@@ -3,7 +3,6 @@ package workflow
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 
 	"github.com/uptrace/bun"
 
@@ -26,22 +25,18 @@ func (e *engine) startSub(ctx context.Context, c *claim, r *Result) error {
 	if c.node.ID == "" {
 		return problem.New(problem.Internal, "node_not_stored", "the node has no row yet")
 	}
-	run, err := e.beginSub(ctx, c, r.Start)
+	var run runRow
+	err := e.endure(ctx, c, func() (err error) {
+		run, err = e.beginSub(ctx, c, r.Start)
+		return err
+	})
 	if err != nil {
-		return notPrepared(err)
+		return err
 	}
 	if r.waits = !r.Start.Detached; !r.waits {
 		r.Output = map[string]any{"runId": run.ID}
 	}
 	return nil
-}
-
-// notPrepared says of an error that is not the node's that the attempt is none.
-func notPrepared(err error) error {
-	if problem.KindOf(err) == problem.Internal && !store.IsSpoiled(err) {
-		return fmt.Errorf("%w: begin a run: %w", errNotPrepared, err)
-	}
-	return err
 }
 
 func (e *engine) beginSub(ctx context.Context, c *claim, sub *SubRun) (runRow, error) {

@@ -236,7 +236,7 @@ func (e *engine) outputs(ctx context.Context, c *claim) (map[string]any, error) 
 		err := e.s.cfg.DB.NewSelect().Model(&rows).Column("key", "output").Where("tenant_id = ?", c.run.TenantID).
 			Where("run_id = ?", c.run.ID).Where("key IN (?)", bun.List(missing)).Where("output IS NOT NULL").Scan(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("%w: read the outputs of earlier nodes: %w", errNotPrepared, err)
+			return nil, notPrepared("read the outputs of earlier nodes", err)
 		}
 		for _, row := range rows {
 			if row.Output != nil {
@@ -281,7 +281,7 @@ func (e *engine) fetchFor(ctx context.Context, c *claim, texts []*string) error 
 	}
 	if err := fetch(ctx, e.s.cfg.DB.DB, c.run.TenantID, c.run.ID, texts...); err != nil {
 		release()
-		return fmt.Errorf("%w: read the outputs of earlier nodes: %w", errNotPrepared, err)
+		return notPrepared("read the outputs of earlier nodes", err)
 	}
 	c.forget()
 	c.release = release

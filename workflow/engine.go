@@ -18,10 +18,6 @@ var (
 	errStopping       = errors.New("the process is stopping")
 )
 
-// errNotPrepared says that an attempt could not even begin, for want of the
-// database: that is not the node's failure.
-var errNotPrepared = errors.New("the attempt could not be prepared")
-
 // engine runs nodes in this process.
 type engine struct {
 	s        *Service

@@ -131,7 +131,7 @@ func (e *engine) runNode(ctx context.Context, c *claim, call *Call) (result Resu
 	if result.Port == "" {
 		result.Port = PortSuccess
 	}
-	if err := e.assign(ctx, result.Wait); err != nil {
+	if err := e.assign(ctx, c, result.Wait); err != nil {
 		return Result{}, err
 	}
 	if err := result.check(c.def().ports); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"net"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -39,7 +40,7 @@ const (
 	cut             // the server ends the connection before it hears of it
 )
 
-var errLine = errors.New("the line is disturbed")
+var errLine = &net.OpError{Op: "read", Err: errors.New("the line is disturbed")}
 
 // spoiled is what PostgreSQL says of a value that it does not take.
 type spoiled struct{}

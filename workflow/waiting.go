@@ -139,18 +139,18 @@ func (r *Result) check(ports []string) error {
 	return r.Response.check()
 }
 
-// assign looks up whom a node names for its wait. That the database is away is
-// no failure of the node.
-func (e *engine) assign(ctx context.Context, w *Wait) error {
+// assign looks up whom a node names for its wait.
+func (e *engine) assign(ctx context.Context, c *claim, w *Wait) error {
 	if w == nil || w.Assignees.Everybody() {
 		return nil
 	}
-	found, err := e.s.cfg.Assignees(ctx, w.Assignees)
-	if problem.Is(err, problem.Internal) {
-		return fmt.Errorf("%w: look up who may answer: %w", errNotPrepared, err)
-	}
-	w.Assignees = found
-	return err
+	return e.endure(ctx, c, func() error {
+		found, err := e.s.cfg.Assignees(ctx, w.Assignees)
+		if err == nil {
+			w.Assignees = found
+		}
+		return err
+	})
 }
 
 // people looks up whom a node of a graph names.
