@@ -3,7 +3,6 @@ package audit
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -41,44 +40,24 @@ func (l *Log) List(ctx context.Context, f Filter, r page.Request) (page.Page[Eve
 	if err != nil {
 		return page.Page[Event]{}, err
 	}
-	window, err := l.pages.Open(r, f.scope(tenantID))
-	if err != nil {
-		return page.Page[Event]{}, err
-	}
-	rows, err := selectEvents(ctx, l.db.DB, tenantID, f, window)
-	if err != nil {
-		return page.Page[Event]{}, fmt.Errorf("read the audit record: %w", err)
-	}
-	events := make([]Event, len(rows))
-	for i := range rows {
-		events[i] = rows[i].event()
-	}
-	return page.Cut(window, events, func(e Event) []string { return []string{strconv.FormatInt(e.Seq, 10)} }), nil
+	return page.List[eventRow, Event]{
+		By:    "seq",
+		Key:   func(e Event) string { return strconv.FormatInt(e.Seq, 10) },
+		Query: l.db.NewSelect().Where("tenant_id = ?", tenantID).Apply(f.narrow),
+		Scope: []string{"audit", tenantID, f.Action, f.Actor, f.ObjectID, f.ObjectType},
+		View:  page.Plain((*eventRow).event),
+	}.Read(ctx, l.pages, r)
 }
 
-// scope quotes what a caller chose, so that one filter cannot pose as another.
-func (f Filter) scope(tenantID string) string {
-	return fmt.Sprintf("audit|%s|%q|%q|%q|%q", tenantID, f.Action, f.Actor, f.ObjectID, f.ObjectType)
-}
-
-func selectEvents(ctx context.Context, db bun.IDB, tenantID string, f Filter, window page.Window) ([]eventRow, error) {
-	var rows []eventRow
-	q := db.NewSelect().Model(&rows).Where("a.tenant_id = ?", tenantID).OrderExpr("a.seq DESC").Limit(int64(window.Limit) + 1)
+func (f Filter) narrow(q *bun.SelectQuery) *bun.SelectQuery {
 	for _, c := range []struct{ column, value string }{
 		{"action", f.Action}, {"actor", f.Actor}, {"object_id", f.ObjectID}, {"object_type", f.ObjectType},
 	} {
 		if c.value != "" {
-			q = q.Where("a.? = ?", bun.Ident(c.column), storable(c.value))
+			q = q.Where("? = ?", bun.Ident(c.column), storable(c.value))
 		}
 	}
-	if window.After != nil {
-		seq, err := strconv.ParseInt(window.After[0], 10, 64)
-		if err != nil {
-			return nil, fmt.Errorf("read the cursor: %w", err)
-		}
-		q = q.Where("a.seq < ?", seq)
-	}
-	return rows, q.Scan(ctx)
+	return q
 }
 
 func (e *eventRow) event() Event {

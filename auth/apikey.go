@@ -45,23 +45,12 @@ func (s *Service) Keys(ctx context.Context, r page.Request) (page.Page[APIKey], 
 	if err != nil {
 		return page.Page[APIKey]{}, err
 	}
-	w, err := s.pages.Open(r, "apikeys|"+who.TenantID)
-	if err != nil {
-		return page.Page[APIKey]{}, err
-	}
-	rows, err := listKeys(ctx, s.db.DB, who.TenantID, w)
-	if err != nil {
-		return page.Page[APIKey]{}, err
-	}
-	keys := make([]APIKey, 0, len(rows))
-	for _, row := range rows {
-		key, err := row.key()
-		if err != nil {
-			return page.Page[APIKey]{}, err
-		}
-		keys = append(keys, key)
-	}
-	return page.Cut(w, keys, func(k APIKey) []string { return []string{k.ID} }), nil
+	return page.List[keyRow, APIKey]{
+		Key:   func(k APIKey) string { return k.ID },
+		Query: s.db.NewSelect().Where("k.tenant_id = ?", who.TenantID).Where("k.revoked_at IS NULL"),
+		Scope: []string{"apikeys", who.TenantID},
+		View:  (*keyRow).key,
+	}.Read(ctx, s.pages, r)
 }
 
 // CreateKey makes an API key for the caller, and returns its secret: the only

@@ -8,7 +8,6 @@ import (
 
 	"github.com/uptrace/bun"
 
-	"github.com/jetadmin/jetadmin/internal/page"
 	"github.com/jetadmin/jetadmin/internal/store"
 )
 
@@ -64,16 +63,4 @@ func oneKey(ctx context.Context, q *bun.SelectQuery) (*keyRow, error) {
 		return nil, fmt.Errorf("read the api key: %w", err)
 	}
 	return row, nil
-}
-
-func listKeys(ctx context.Context, db bun.IDB, tenantID string, w page.Window) ([]keyRow, error) {
-	var rows []keyRow
-	q := db.NewSelect().Model(&rows).Where("k.tenant_id = ?", tenantID).Where("k.revoked_at IS NULL")
-	if w.After != nil {
-		q = q.Where("k.id < ?", w.After[0])
-	}
-	if err := q.Order("k.id DESC").Limit(int64(w.Limit) + 1).Scan(ctx); err != nil {
-		return nil, fmt.Errorf("list the api keys: %w", err)
-	}
-	return rows, nil
 }

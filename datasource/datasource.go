@@ -55,21 +55,12 @@ func (s *Service) List(ctx context.Context, r page.Request) (page.Page[Datasourc
 	if err != nil {
 		return page.Page[Datasource]{}, err
 	}
-	w, err := s.cfg.Pages.Open(r, "datasources|"+who.TenantID)
-	if err != nil {
-		return page.Page[Datasource]{}, err
-	}
-	rows, err := listDatasources(ctx, s.db.DB, who.TenantID, w)
-	if err != nil {
-		return page.Page[Datasource]{}, err
-	}
-	items := make([]Datasource, len(rows))
-	for i := range rows {
-		if items[i], err = s.view(&rows[i]); err != nil {
-			return page.Page[Datasource]{}, err
-		}
-	}
-	return page.Cut(w, items, func(d Datasource) []string { return []string{d.ID} }), nil
+	return page.List[datasourceRow, Datasource]{
+		Key:   func(d Datasource) string { return d.ID },
+		Query: s.db.NewSelect().Where("tenant_id = ?", who.TenantID),
+		Scope: []string{"datasources", who.TenantID},
+		View:  s.view,
+	}.Read(ctx, s.cfg.Pages, r)
 }
 
 // Get returns one datasource.

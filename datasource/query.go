@@ -70,24 +70,16 @@ func (s *Service) Queries(ctx context.Context, f QueryFilter, r page.Request) (p
 	if err != nil {
 		return page.Page[Query]{}, err
 	}
-	w, err := s.cfg.Pages.Open(r, "queries|"+who.TenantID+"|"+f.DatasourceID)
-	if err != nil {
-		return page.Page[Query]{}, err
+	q := s.db.NewSelect().Where("tenant_id = ?", who.TenantID)
+	if f.DatasourceID != "" {
+		q = q.Where("datasource_id = ?", f.DatasourceID)
 	}
-	if f.DatasourceID != "" && !id.Valid(f.DatasourceID) {
-		return page.Cut(w, []Query{}, Query.key), nil
-	}
-	rows, err := listQueries(ctx, s.db.DB, who.TenantID, f.DatasourceID, w)
-	if err != nil {
-		return page.Page[Query]{}, err
-	}
-	items := make([]Query, len(rows))
-	for i := range rows {
-		if items[i], err = rows[i].view(); err != nil {
-			return page.Page[Query]{}, err
-		}
-	}
-	return page.Cut(w, items, Query.key), nil
+	return page.List[queryRow, Query]{
+		Key:   func(q Query) string { return q.ID },
+		Query: q,
+		Scope: []string{"queries", who.TenantID, f.DatasourceID},
+		View:  (*queryRow).view,
+	}.Read(ctx, s.cfg.Pages, r)
 }
 
 // Query returns one saved query.
@@ -271,8 +263,6 @@ func (r *queryRow) view() (Query, error) {
 	}
 	return q, json.Unmarshal([]byte(r.Params), &q.Params)
 }
-
-func (q Query) key() []string { return []string{q.ID} }
 
 func (r *queryRow) entry(action string, detail map[string]any) audit.Entry {
 	return audit.Entry{TenantID: r.TenantID, Action: action, ObjectType: "query", ObjectID: r.ID, Detail: detail}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/uptrace/bun"
 
-	"github.com/jetadmin/jetadmin/internal/page"
 	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/problem"
 )
@@ -90,27 +89,6 @@ func found(err error, noun string) error {
 		return problem.Missing(noun)
 	}
 	return err
-}
-
-func listDatasources(ctx context.Context, db bun.IDB, tenantID string, w page.Window) ([]datasourceRow, error) {
-	var rows []datasourceRow
-	q := db.NewSelect().Model(&rows).Where("d.tenant_id = ?", tenantID).Order("d.id DESC").Limit(int64(w.Limit) + 1)
-	if w.After != nil {
-		q = q.Where("d.id < ?", w.After[0])
-	}
-	return rows, q.Scan(ctx)
-}
-
-func listQueries(ctx context.Context, db bun.IDB, tenantID, datasourceID string, w page.Window) ([]queryRow, error) {
-	var rows []queryRow
-	q := db.NewSelect().Model(&rows).Where("q.tenant_id = ?", tenantID).Order("q.id DESC").Limit(int64(w.Limit) + 1)
-	if datasourceID != "" {
-		q = q.Where("q.datasource_id = ?", datasourceID)
-	}
-	if w.After != nil {
-		q = q.Where("q.id < ?", w.After[0])
-	}
-	return rows, q.Scan(ctx)
 }
 
 func countQueries(ctx context.Context, db bun.IDB, tenantID, datasourceID string, writing bool) (int64, error) {

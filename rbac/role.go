@@ -32,25 +32,13 @@ func (s *Service) Roles(ctx context.Context, r page.Request) (page.Page[Role], e
 	if err != nil {
 		return page.Page[Role]{}, err
 	}
-	window, err := s.pages.Open(r, "roles|"+who.TenantID)
-	if err != nil {
-		return page.Page[Role]{}, err
-	}
-	var rows []roleRow
-	q := s.db.NewSelect().Model(&rows).Where("r.tenant_id = ?", who.TenantID).OrderExpr("r.id").Limit(int64(window.Limit) + 1)
-	if window.After != nil {
-		q = q.Where("r.id > ?", window.After[0])
-	}
-	if err := q.Scan(ctx); err != nil {
-		return page.Page[Role]{}, fmt.Errorf("list the roles: %w", err)
-	}
-	roles := make([]Role, len(rows))
-	for i := range rows {
-		if roles[i], err = rows[i].role(); err != nil {
-			return page.Page[Role]{}, err
-		}
-	}
-	return page.Cut(window, roles, func(r Role) []string { return []string{r.ID} }), nil
+	return page.List[roleRow, Role]{
+		Key:         func(r Role) string { return r.ID },
+		OldestFirst: true,
+		Query:       s.db.NewSelect().Where("tenant_id = ?", who.TenantID),
+		Scope:       []string{"roles", who.TenantID},
+		View:        (*roleRow).role,
+	}.Read(ctx, s.pages, r)
 }
 
 // Role returns one role of the caller's tenant.

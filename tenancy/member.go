@@ -45,20 +45,17 @@ func (s *Service) Members(ctx context.Context, r page.Request) (page.Page[Member
 	if err != nil {
 		return page.Page[Member]{}, err
 	}
-	window, err := s.pages.Open(r, "members|"+who.TenantID)
+	members, err := page.List[accountRow, Member]{
+		By:    "m.user_id",
+		Key:   func(m Member) string { return m.UserID },
+		Query: membersOf(s.db.NewSelect(), who.TenantID),
+		Scope: []string{"members", who.TenantID},
+		View:  page.Plain((*accountRow).member),
+	}.Read(ctx, s.pages, r)
 	if err != nil {
 		return page.Page[Member]{}, err
 	}
-	members, err := selectMembers(ctx, s.db.DB, who.TenantID, func(q *bun.SelectQuery) *bun.SelectQuery {
-		if window.After != nil {
-			q = q.Where("m.user_id < ?", window.After[0])
-		}
-		return q.OrderExpr("m.user_id DESC").Limit(int64(window.Limit) + 1)
-	})
-	if err != nil {
-		return page.Page[Member]{}, err
-	}
-	return page.Cut(window, members, func(m Member) []string { return []string{m.UserID} }), nil
+	return members, addRoles(ctx, s.db.DB, who.TenantID, members.Items)
 }
 
 // Member returns one member of the caller's tenant.
@@ -96,48 +93,43 @@ type accountRow struct {
 	Name  string `bun:"name"`
 }
 
+func membersOf(q *bun.SelectQuery, tenantID string) *bun.SelectQuery {
+	return q.ColumnExpr("m.user_id, m.created_at, m.version, u.email, u.name").
+		Join("JOIN ?schema.jet_user AS u ON u.id = m.user_id").
+		Where("m.tenant_id = ?", tenantID)
+}
+
 func selectMember(ctx context.Context, db bun.IDB, tenantID, userID string) (Member, error) {
-	members, err := selectMembers(ctx, db, tenantID, func(q *bun.SelectQuery) *bun.SelectQuery {
-		return q.Where("m.user_id = ?", userID)
-	})
-	if store.IsMissing(err) || err == nil && len(members) == 0 {
+	var row accountRow
+	err := membersOf(db.NewSelect().Model(&row), tenantID).Where("m.user_id = ?", userID).Scan(ctx)
+	if store.IsMissing(err) {
 		return Member{}, problem.Missing("member")
 	}
 	if err != nil {
-		return Member{}, err
+		return Member{}, fmt.Errorf("read the member: %w", err)
 	}
-	return members[0], nil
+	members := []Member{row.member()}
+	err = addRoles(ctx, db, tenantID, members)
+	return members[0], err
 }
 
-func selectMembers(ctx context.Context, db bun.IDB, tenantID string, pick func(*bun.SelectQuery) *bun.SelectQuery) ([]Member, error) {
-	var rows []accountRow
-	q := db.NewSelect().Model(&rows).
-		ColumnExpr("m.user_id, m.created_at, m.version, u.email, u.name").
-		Join("JOIN ?schema.jet_user AS u ON u.id = m.user_id").
-		Where("m.tenant_id = ?", tenantID)
-	if err := pick(q).Scan(ctx); err != nil {
-		return nil, fmt.Errorf("read the members: %w", err)
+func (r *accountRow) member() Member {
+	return Member{
+		UserID: r.UserID, Email: r.Email, Name: r.Name, Roles: []MemberRole{},
+		CreatedAt: r.CreatedAt.UTC(), Version: r.Version,
 	}
-	members := make([]Member, len(rows))
-	places := make(map[string]int, len(rows))
-	for i, row := range rows {
-		members[i] = Member{
-			UserID: row.UserID, Email: row.Email, Name: row.Name, Roles: []MemberRole{},
-			CreatedAt: row.CreatedAt.UTC(), Version: row.Version,
-		}
-		places[row.UserID] = i
-	}
-	return members, addRoles(ctx, db, tenantID, members, places)
 }
 
-// addRoles fills in the roles of members, found by the places of their users.
-func addRoles(ctx context.Context, db bun.IDB, tenantID string, members []Member, places map[string]int) error {
+// addRoles fills in the roles of members.
+func addRoles(ctx context.Context, db bun.IDB, tenantID string, members []Member) error {
 	if len(members) == 0 {
 		return nil
 	}
 	users := make([]string, len(members))
+	places := make(map[string]int, len(members))
 	for i := range members {
 		users[i] = members[i].UserID
+		places[users[i]] = i
 	}
 	var rows []struct{ UserID, ID, Name string }
 	err := db.NewRaw(`SELECT mr.user_id, r.id, r.name FROM ?schema.jet_member_role AS mr

@@ -9,7 +9,6 @@ import (
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/internal/page"
-	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -80,33 +79,23 @@ func (s *Service) Logs(ctx context.Context, runID string, f LogFilter, r page.Re
 		faults.Add("after", "is not the id of a line")
 		return none, faults.Err("log_filter_invalid", "the filter is not valid")
 	}
-	w, err := s.cfg.Pages.Open(r, "log|"+who.TenantID+"|"+runID+"|"+f.Node+"|"+f.After)
-	if err != nil {
-		return none, err
-	}
 	if _, err := readRun(ctx, s.cfg.DB.DB, who.TenantID, runID, nil); err != nil {
 		return none, err
 	}
-	var rows []logRow
-	q := s.cfg.DB.NewSelect().Model(&rows).Where("tenant_id = ?", who.TenantID).Where("run_id = ?", runID)
+	q := s.cfg.DB.NewSelect().Where("tenant_id = ?", who.TenantID).Where("run_id = ?", runID)
 	if f.Node != "" {
 		q = q.Where("key = ?", f.Node)
 	}
-	if after := f.After; after != "" || w.After != nil {
-		if w.After != nil {
-			after = w.After[0]
-		}
-		q = q.Where("id > ?", after)
+	if f.After != "" {
+		q = q.Where("id > ?", f.After)
 	}
-	err = q.OrderExpr("id").Limit(int64(w.Limit) + 1).Scan(ctx)
-	if err != nil && !store.IsMissing(err) {
-		return none, err
-	}
-	lines := make([]LogLine, len(rows))
-	for i := range rows {
-		lines[i] = rows[i].line()
-	}
-	return page.Cut(w, lines, func(l LogLine) []string { return []string{l.ID} }), nil
+	return page.List[logRow, LogLine]{
+		Key:         func(l LogLine) string { return l.ID },
+		OldestFirst: true,
+		Query:       q,
+		Scope:       []string{"log", who.TenantID, runID, f.Node, f.After},
+		View:        page.Plain((*logRow).line),
+	}.Read(ctx, s.cfg.Pages, r)
 }
 
 func (r *logRow) line() LogLine {

@@ -147,12 +147,15 @@ func (s *Service) Runs(ctx context.Context, f RunFilter, r page.Request) (page.P
 	if err != nil {
 		return page.Page[Run]{}, err
 	}
-	w, err := s.cfg.Pages.Open(r, "runs|"+who.TenantID+"|"+f.WorkflowID+"|"+string(f.Status)+"|"+strconv.FormatBool(f.Test)+"|"+f.Parent+"|"+f.Node)
-	if err != nil {
-		return page.Page[Run]{}, err
-	}
-	var rows []runRow
-	q := s.cfg.DB.NewSelect().Model(&rows).Where("tenant_id = ?", who.TenantID)
+	return page.List[runRow, Run]{
+		Key:   func(r Run) string { return r.ID },
+		Query: s.cfg.DB.NewSelect().Where("tenant_id = ?", who.TenantID).Apply(f.narrow),
+		Scope: []string{"runs", who.TenantID, f.WorkflowID, string(f.Status), strconv.FormatBool(f.Test), f.Parent, f.Node},
+		View:  page.Plain((*runRow).run),
+	}.Read(ctx, s.cfg.Pages, r)
+}
+
+func (f RunFilter) narrow(q *bun.SelectQuery) *bun.SelectQuery {
 	switch {
 	case f.WorkflowID == "":
 	case f.Test:
@@ -171,18 +174,7 @@ func (s *Service) Runs(ctx context.Context, f RunFilter, r page.Request) (page.P
 	default:
 		q = q.Where("parent_run_id = ?", f.Parent).Where("parent_key = ?", f.Node)
 	}
-	if w.After != nil {
-		q = q.Where("id < ?", w.After[0])
-	}
-	err = q.OrderExpr("id DESC").Limit(int64(w.Limit) + 1).Scan(ctx)
-	if err != nil && !store.IsMissing(err) { // a workflow id that is none has no runs
-		return page.Page[Run]{}, err
-	}
-	list := make([]Run, len(rows))
-	for i := range rows {
-		list[i] = rows[i].run()
-	}
-	return page.Cut(w, list, func(r Run) []string { return []string{r.ID} }), nil
+	return q
 }
 
 // Run reads a run with its graph and nodes.

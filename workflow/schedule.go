@@ -176,23 +176,12 @@ func (s *Service) Schedules(ctx context.Context, workflowID string, r page.Reque
 	if err != nil {
 		return page.Page[Schedule]{}, err
 	}
-	w, err := s.cfg.Pages.Open(r, "schedules|"+who.TenantID+"|"+workflowID)
-	if err != nil {
-		return page.Page[Schedule]{}, err
-	}
-	var rows []scheduleRow
-	q := s.cfg.DB.NewSelect().Model(&rows).Where("tenant_id = ?", who.TenantID).Apply(triggersOf(workflowID, w.After))
-	err = q.OrderExpr("id DESC").Limit(int64(w.Limit) + 1).Scan(ctx)
-	if err != nil && !store.IsMissing(err) { // a workflow id that is none has no schedules
-		return page.Page[Schedule]{}, err
-	}
-	list := make([]Schedule, len(rows))
-	for i := range rows {
-		if list[i], err = rows[i].schedule(); err != nil {
-			return page.Page[Schedule]{}, err
-		}
-	}
-	return page.Cut(w, list, func(s Schedule) []string { return []string{s.ID} }), nil
+	return page.List[scheduleRow, Schedule]{
+		Key:   func(s Schedule) string { return s.ID },
+		Query: s.cfg.DB.NewSelect().Where("tenant_id = ?", who.TenantID).Apply(ofWorkflow(workflowID)),
+		Scope: []string{"schedules", who.TenantID, workflowID},
+		View:  (*scheduleRow).schedule,
+	}.Read(ctx, s.cfg.Pages, r)
 }
 
 // UpdateSchedule changes a schedule. A new expression or zone, and enabling it

@@ -80,16 +80,13 @@ func inputOf(text string) (map[string]any, error) {
 	return input, decode(text, &input)
 }
 
-// triggersOf narrows a list of triggers.
-func triggersOf(workflowID string, after []string) func(*bun.SelectQuery) *bun.SelectQuery {
+// ofWorkflow narrows a list of triggers, unless the id is "".
+func ofWorkflow(workflowID string) func(*bun.SelectQuery) *bun.SelectQuery {
 	return func(q *bun.SelectQuery) *bun.SelectQuery {
-		if workflowID != "" {
-			q = q.Where("workflow_id = ?", workflowID)
+		if workflowID == "" {
+			return q
 		}
-		if after != nil {
-			q = q.Where("id < ?", after[0])
-		}
-		return q
+		return q.Where("workflow_id = ?", workflowID)
 	}
 }
 

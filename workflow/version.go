@@ -98,25 +98,13 @@ func (s *Service) Versions(ctx context.Context, workflowID string, r page.Reques
 	if _, err := readWorkflow(ctx, s.cfg.DB.DB, who.TenantID, workflowID, nil); err != nil {
 		return page.Page[Version]{}, err
 	}
-	w, err := s.cfg.Pages.Open(r, "versions|"+who.TenantID+"|"+workflowID)
-	if err != nil {
-		return page.Page[Version]{}, err
-	}
-	var rows []versionRow
-	q := s.cfg.DB.NewSelect().Model(&rows).Where("tenant_id = ?", who.TenantID).Where("workflow_id = ?", workflowID)
-	if w.After != nil {
-		q = q.Where("number < ?", w.After[0])
-	}
-	if err := q.OrderExpr("number DESC").Limit(int64(w.Limit) + 1).Scan(ctx); err != nil {
-		return page.Page[Version]{}, err
-	}
-	list := make([]Version, len(rows))
-	for i := range rows {
-		if list[i], err = rows[i].version(); err != nil {
-			return page.Page[Version]{}, err
-		}
-	}
-	return page.Cut(w, list, func(v Version) []string { return []string{strconv.Itoa(v.Number)} }), nil
+	return page.List[versionRow, Version]{
+		By:    "number",
+		Key:   func(v Version) string { return strconv.Itoa(v.Number) },
+		Query: s.cfg.DB.NewSelect().Where("tenant_id = ?", who.TenantID).Where("workflow_id = ?", workflowID),
+		Scope: []string{"versions", who.TenantID, workflowID},
+		View:  (*versionRow).version,
+	}.Read(ctx, s.cfg.Pages, r)
 }
 
 func (r *versionRow) version() (Version, error) {

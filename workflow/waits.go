@@ -10,7 +10,6 @@ import (
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/internal/page"
-	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -68,12 +67,7 @@ func (s *Service) Waits(ctx context.Context, f WaitFilter, r page.Request) (page
 		}
 		whose = "all"
 	}
-	w, err := s.cfg.Pages.Open(r, "waits|"+who.TenantID+"|"+whose+"|"+f.RunID+"|"+f.Type)
-	if err != nil {
-		return page.Page[Waiting]{}, err
-	}
-	var rows []waitRow
-	q := s.cfg.DB.NewSelect().Model(&rows).Where("w.tenant_id = ?", who.TenantID).Where("w.closed_at IS NULL").
+	q := s.cfg.DB.NewSelect().Where("w.tenant_id = ?", who.TenantID).Where("w.closed_at IS NULL").
 		Where("w.deadline > ?", s.cfg.Clock.Now())
 	if f.Mine {
 		q = q.Where("w.barred = '' OR w.barred <> ?", who.UserID).Where(`EXISTS (SELECT 1 FROM ?schema.jet_wait_assignee AS a
@@ -85,20 +79,12 @@ func (s *Service) Waits(ctx context.Context, f WaitFilter, r page.Request) (page
 	if f.Type != "" {
 		q = q.Where("w.type = ?", f.Type)
 	}
-	if w.After != nil {
-		q = q.Where("w.id < ?", w.After[0])
-	}
-	err = q.OrderExpr("w.id DESC").Limit(int64(w.Limit) + 1).Scan(ctx)
-	if err != nil && !store.IsMissing(err) { // a run id that is none has no waits
-		return page.Page[Waiting]{}, err
-	}
-	list := make([]Waiting, len(rows))
-	for i := range rows {
-		if list[i], err = rows[i].waiting(); err != nil {
-			return page.Page[Waiting]{}, err
-		}
-	}
-	return page.Cut(w, list, func(w Waiting) []string { return []string{w.ID} }), nil
+	return page.List[waitRow, Waiting]{
+		Key:   func(w Waiting) string { return w.ID },
+		Query: q,
+		Scope: []string{"waits", who.TenantID, whose, f.RunID, f.Type},
+		View:  (*waitRow).waiting,
+	}.Read(ctx, s.cfg.Pages, r)
 }
 
 // Waiting reads a wait, open or not. It is there for whoever is asked to answer

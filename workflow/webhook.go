@@ -184,23 +184,12 @@ func (s *Service) Webhooks(ctx context.Context, workflowID string, r page.Reques
 	if err != nil {
 		return page.Page[Webhook]{}, err
 	}
-	w, err := s.cfg.Pages.Open(r, "webhooks|"+who.TenantID+"|"+workflowID)
-	if err != nil {
-		return page.Page[Webhook]{}, err
-	}
-	var rows []webhookRow
-	q := s.cfg.DB.NewSelect().Model(&rows).Where("tenant_id = ?", who.TenantID).Apply(triggersOf(workflowID, w.After))
-	err = q.OrderExpr("id DESC").Limit(int64(w.Limit) + 1).Scan(ctx)
-	if err != nil && !store.IsMissing(err) { // a workflow id that is none has no webhooks
-		return page.Page[Webhook]{}, err
-	}
-	list := make([]Webhook, len(rows))
-	for i := range rows {
-		if list[i], err = rows[i].webhook(); err != nil {
-			return page.Page[Webhook]{}, err
-		}
-	}
-	return page.Cut(w, list, func(h Webhook) []string { return []string{h.ID} }), nil
+	return page.List[webhookRow, Webhook]{
+		Key:   func(h Webhook) string { return h.ID },
+		Query: s.cfg.DB.NewSelect().Where("tenant_id = ?", who.TenantID).Apply(ofWorkflow(workflowID)),
+		Scope: []string{"webhooks", who.TenantID, workflowID},
+		View:  (*webhookRow).webhook,
+	}.Read(ctx, s.cfg.Pages, r)
 }
 
 // UpdateWebhook changes a webhook. It needs what [Service.CreateWebhook] needs,

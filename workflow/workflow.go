@@ -100,25 +100,12 @@ func (s *Service) List(ctx context.Context, r page.Request) (page.Page[Workflow]
 	if err != nil {
 		return page.Page[Workflow]{}, err
 	}
-	w, err := s.cfg.Pages.Open(r, "workflows|"+who.TenantID)
-	if err != nil {
-		return page.Page[Workflow]{}, err
-	}
-	var rows []workflowRow
-	q := s.cfg.DB.NewSelect().Model(&rows).Where("tenant_id = ?", who.TenantID).Where("deleted_at IS NULL")
-	if w.After != nil {
-		q = q.Where("id < ?", w.After[0])
-	}
-	if err := q.OrderExpr("id DESC").Limit(int64(w.Limit) + 1).Scan(ctx); err != nil {
-		return page.Page[Workflow]{}, err
-	}
-	list := make([]Workflow, len(rows))
-	for i := range rows {
-		if list[i], err = rows[i].workflow(); err != nil {
-			return page.Page[Workflow]{}, err
-		}
-	}
-	return page.Cut(w, list, func(w Workflow) []string { return []string{w.ID} }), nil
+	return page.List[workflowRow, Workflow]{
+		Key:   func(w Workflow) string { return w.ID },
+		Query: s.cfg.DB.NewSelect().Where("tenant_id = ?", who.TenantID).Where("deleted_at IS NULL"),
+		Scope: []string{"workflows", who.TenantID},
+		View:  (*workflowRow).workflow,
+	}.Read(ctx, s.cfg.Pages, r)
 }
 
 // Update changes a workflow. Runs and published versions stay as they are.

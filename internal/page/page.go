@@ -6,7 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/json"
+	"fmt"
 
 	"github.com/jetadmin/jetadmin/problem"
 )
@@ -35,74 +35,65 @@ type Signer struct{ key []byte }
 // NewSigner takes a secret key, see secret.Keyring.Derive.
 func NewSigner(key []byte) *Signer { return &Signer{key: key} }
 
-// Window is a checked request for one list.
-type Window struct {
-	Limit int
-	After []string // the sort key of the last item seen; nil = from the start
+// window is a checked request for one list.
+type window struct {
+	limit int
+	after string // the sort key of the last item seen; "" = from the start
 
 	signer *Signer
 	scope  string
 }
 
-// Open checks a request. The scope names the list, the tenant, the filters and
-// the order; a cursor of another scope is Invalid, like a limit out of range.
-func (s *Signer) Open(r Request, scope string) (Window, error) {
+// open checks a request. Its scope is quoted, so that no filter that somebody
+// chose reads like another list.
+func (s *Signer) open(r Request, scope ...string) (window, error) {
 	var faults problem.Faults
-	w := Window{Limit: r.Limit, signer: s, scope: scope}
-	if w.Limit == 0 {
-		w.Limit = DefaultLimit
+	w := window{limit: r.Limit, signer: s, scope: fmt.Sprintf("%q", scope)}
+	if w.limit == 0 {
+		w.limit = DefaultLimit
 	}
-	if w.Limit < 1 || w.Limit > MaxLimit {
+	if w.limit < 1 || w.limit > MaxLimit {
 		faults.Addf("limit", "must be between 1 and %d", MaxLimit)
 	}
 	if r.Cursor != "" {
-		after, ok := s.read(r.Cursor, scope)
-		if !ok {
+		if w.after = s.read(r.Cursor, w.scope); w.after == "" {
 			faults.Add("cursor", "is not a cursor of this list")
 		}
-		w.After = after
 	}
 	return w, faults.Err("page_invalid", "the page request is not valid")
 }
 
-// Cut makes the page of a window out of up to Limit+1 items read in order: the
-// extra one only tells that there is more. key gives the sort key of an item.
-func Cut[T any](w Window, items []T, key func(T) []string) Page[T] {
-	if items == nil {
-		items = []T{}
-	}
-	if len(items) <= w.Limit {
+// cut makes the page of a window out of up to limit+1 items read in order: the
+// extra one only tells that there is more.
+func cut[T any](w window, items []T, key func(T) string) Page[T] {
+	if len(items) <= w.limit {
 		return Page[T]{Items: items}
 	}
-	items = items[:w.Limit]
-	return Page[T]{Items: items, NextCursor: w.signer.write(key(items[w.Limit-1]), w.scope)}
+	items = items[:w.limit]
+	return Page[T]{Items: items, NextCursor: w.signer.write(key(items[w.limit-1]), w.scope)}
 }
 
-func (s *Signer) write(after []string, scope string) string {
-	body, err := json.Marshal(after)
-	if err != nil {
-		panic(err) // strings always marshal
-	}
-	return base64.RawURLEncoding.EncodeToString(append(s.sign(body, scope), body...))
+func (s *Signer) write(after, scope string) string {
+	return base64.RawURLEncoding.EncodeToString(append(s.sign(after, scope), after...))
 }
 
-func (s *Signer) read(cursor, scope string) ([]string, bool) {
+// read is the sort key in a cursor, "" when we have not made it for the scope.
+func (s *Signer) read(cursor, scope string) string {
 	raw, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err != nil || len(raw) < sha256.Size || base64.RawURLEncoding.EncodeToString(raw) != cursor { // one cursor, one text
-		return nil, false
+		return ""
 	}
-	sum, body := raw[:sha256.Size], raw[sha256.Size:]
-	if !hmac.Equal(sum, s.sign(body, scope)) {
-		return nil, false
+	sum, after := raw[:sha256.Size], string(raw[sha256.Size:])
+	if !hmac.Equal(sum, s.sign(after, scope)) {
+		return ""
 	}
-	var after []string
-	return after, json.Unmarshal(body, &after) == nil && len(after) > 0
+	return after
 }
 
-func (s *Signer) sign(body []byte, scope string) []byte {
+func (s *Signer) sign(after, scope string) []byte {
 	mac := hmac.New(sha256.New, s.key)
 	mac.Write([]byte(scope))
 	mac.Write([]byte{0})
-	mac.Write(body)
+	mac.Write([]byte(after))
 	return mac.Sum(nil)
 }
