@@ -315,12 +315,7 @@ func (o *outputRow) attempt() (Attempt, error) {
 }
 
 func readRun(ctx context.Context, db bun.IDB, tenantID, runID string, lock locking) (runRow, error) {
-	var row runRow
-	err := db.NewSelect().Model(&row).Where("tenant_id = ?", tenantID).Where("id = ?", runID).Apply(lock).Scan(ctx)
-	if store.IsMissing(err) {
-		return row, problem.Missing("run")
-	}
-	return row, err
+	return find[runRow](ctx, db, tenantID, runID, "run", lock)
 }
 
 // TenantOf is the tenant of a run, for whoever has to find out where a run

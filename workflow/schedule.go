@@ -11,8 +11,6 @@ import (
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/internal/page"
-	"github.com/jetadmin/jetadmin/internal/store"
-	"github.com/jetadmin/jetadmin/problem"
 )
 
 // Schedule starts runs of a workflow's published version at the times that a
@@ -144,10 +142,7 @@ func (s *Service) CreateSchedule(ctx context.Context, in NewSchedule) (Schedule,
 				return err
 			}
 		}
-		if _, err := tx.NewInsert().Model(&row).Exec(ctx); err != nil {
-			return nameTaken(err, "schedule")
-		}
-		return s.auditSchedule(ctx, tx, "schedule.create", &row)
+		return s.insertTrigger(ctx, tx, "schedule", &row)
 	})
 	if err != nil {
 		return Schedule{}, err
@@ -198,7 +193,7 @@ func (s *Service) UpdateSchedule(ctx context.Context, scheduleID string, in Sche
 		return Schedule{}, err
 	}
 	if in.Version != 0 && in.Version != before.Version {
-		return Schedule{}, staleTrigger("schedule")
+		return Schedule{}, stale("schedule")
 	}
 	changed := before
 	changed.apply(in)
@@ -212,12 +207,12 @@ func (s *Service) UpdateSchedule(ctx context.Context, scheduleID string, in Sche
 			return err
 		}
 		if row.Version != before.Version {
-			return staleTrigger("schedule")
+			return stale("schedule")
 		}
 		if err := s.changeSchedule(ctx, tx, &row, in); err != nil {
 			return err
 		}
-		return s.auditSchedule(ctx, tx, "schedule.update", &row)
+		return s.cfg.Audit(ctx, tx, row.entry("schedule.update"))
 	})
 	if err != nil {
 		return Schedule{}, err
@@ -248,33 +243,16 @@ func (s *Service) changeSchedule(ctx context.Context, tx bun.IDB, row *scheduleR
 
 // DeleteSchedule removes a schedule. Its runs stay.
 func (s *Service) DeleteSchedule(ctx context.Context, scheduleID string) error {
-	who, err := s.cfg.Authorize(ctx, auth.ScheduleDelete, scheduleID)
-	if err != nil {
-		return err
-	}
-	err = s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
-		row, err := readSchedule(ctx, tx, who.TenantID, scheduleID, s.cfg.DB.Dialect.Lock)
-		if err != nil {
-			return err
-		}
-		if _, err := tx.NewDelete().Model(&row).Where("tenant_id = ?", who.TenantID).Where("id = ?", row.ID).Exec(ctx); err != nil {
-			return err
-		}
-		return s.auditSchedule(ctx, tx, "schedule.delete", &row)
-	})
-	if err == nil {
-		s.changed(ctx, who, "schedule.deleted", scheduleID)
-	}
-	return err
+	return deleteTrigger(ctx, s, "schedule", scheduleID, readSchedule)
 }
 
-func (s *Service) auditSchedule(ctx context.Context, tx bun.IDB, action string, row *scheduleRow) error {
-	return s.cfg.Audit(ctx, tx, audit.Entry{
-		TenantID: row.TenantID, Action: action, ObjectType: "schedule", ObjectID: row.ID,
+func (r scheduleRow) entry(action string) audit.Entry {
+	return audit.Entry{
+		TenantID: r.TenantID, Action: action, ObjectType: "schedule", ObjectID: r.ID,
 		Detail: map[string]any{
-			"name": row.Name, "workflowId": row.WorkflowID, "expression": row.Expression, "zone": row.Zone, "enabled": row.NextAt != nil,
+			"name": r.Name, "workflowId": r.WorkflowID, "expression": r.Expression, "zone": r.Zone, "enabled": r.NextAt != nil,
 		},
-	})
+	}
 }
 
 func (in NewSchedule) row(who *auth.Principal, now time.Time) scheduleRow {
@@ -326,10 +304,5 @@ func utc(t *time.Time) *time.Time {
 }
 
 func readSchedule(ctx context.Context, db bun.IDB, tenantID, scheduleID string, lock locking) (scheduleRow, error) {
-	var row scheduleRow
-	err := db.NewSelect().Model(&row).Where("tenant_id = ?", tenantID).Where("id = ?", scheduleID).Apply(lock).Scan(ctx)
-	if store.IsMissing(err) {
-		return row, problem.Missing("schedule")
-	}
-	return row, err
+	return find[scheduleRow](ctx, db, tenantID, scheduleID, "schedule", lock)
 }

@@ -8,13 +8,50 @@ import (
 
 	"github.com/uptrace/bun"
 
+	"github.com/jetadmin/jetadmin/audit"
 	"github.com/jetadmin/jetadmin/auth"
-	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
 // What schedules and webhooks have in common: both start runs that nobody asked
 // for in person.
+
+// trigger is the row of a schedule or a webhook.
+type trigger interface {
+	entry(action string) audit.Entry
+}
+
+// insertTrigger stores a new trigger and records that it was made.
+func (s *Service) insertTrigger(ctx context.Context, tx bun.IDB, noun string, row trigger) error {
+	if _, err := tx.NewInsert().Model(row).Exec(ctx); err != nil {
+		return nameTaken(err, noun)
+	}
+	return s.cfg.Audit(ctx, tx, row.entry(noun+".create"))
+}
+
+// deleteTrigger removes the trigger that read finds; noun is what it is.
+func deleteTrigger[R trigger](ctx context.Context, s *Service, noun, triggerID string,
+	read func(ctx context.Context, db bun.IDB, tenantID, triggerID string, lock locking) (R, error),
+) error {
+	who, err := s.cfg.Authorize(ctx, auth.Permission(noun+".delete"), triggerID)
+	if err != nil {
+		return err
+	}
+	err = s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		row, err := read(ctx, tx, who.TenantID, triggerID, s.cfg.DB.Dialect.Lock)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.NewDelete().Model(&row).Where("tenant_id = ?", who.TenantID).Where("id = ?", triggerID).Exec(ctx); err != nil {
+			return err
+		}
+		return s.cfg.Audit(ctx, tx, row.entry(noun+".delete"))
+	})
+	if err == nil {
+		s.changed(ctx, who, noun+".deleted", triggerID)
+	}
+	return err
+}
 
 // reservedKeys begin the idempotency keys that triggers give their runs. Whoever
 // could choose such a key could keep a trigger from starting its run.
@@ -120,16 +157,4 @@ func failureOf(err error) *Failure {
 func encodable(input map[string]any) (string, bool) {
 	b, err := json.Marshal(input)
 	return string(b), err == nil && len(b) <= maxTriggerInput
-}
-
-func nameTaken(err error, noun string) error {
-	if store.IsUnique(err) {
-		return problem.Newf(problem.Conflict, "name_taken", "a %s of this name is already there", noun).Because(err)
-	}
-	return err
-}
-
-func staleTrigger(noun string) error {
-	return problem.Newf(problem.Stale, "version_stale", "the %s was changed since it was read", noun).
-		Fix("read it again and repeat the change")
 }

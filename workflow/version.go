@@ -37,7 +37,7 @@ func (s *Service) Publish(ctx context.Context, workflowID string, version int) (
 		return Version{}, err
 	}
 	if version != 0 && version != draft.Version {
-		return Version{}, stale()
+		return Version{}, stale("workflow")
 	}
 	var g Graph
 	if err := json.Unmarshal([]byte(draft.Draft), &g); err != nil {
@@ -57,7 +57,7 @@ func (s *Service) Publish(ctx context.Context, workflowID string, version int) (
 			return err
 		}
 		if w.Version != draft.Version {
-			return stale()
+			return stale("workflow")
 		}
 		w.PublishedVersion, w.UpdatedAt, w.Version = w.PublishedVersion+1, row.PublishedAt, w.Version+1
 		row.Number = w.PublishedVersion

@@ -12,7 +12,6 @@ import (
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/internal/store"
-	"github.com/jetadmin/jetadmin/problem"
 )
 
 // waitState is where a wait stands in the database.
@@ -229,12 +228,8 @@ func cancelWaits(ctx context.Context, tx bun.IDB, run *runRow, now time.Time) er
 }
 
 func readWait(ctx context.Context, db bun.IDB, tenantID, waitID string) (*waitRow, error) {
-	row := new(waitRow)
-	err := db.NewSelect().Model(row).Where("tenant_id = ?", tenantID).Where("id = ?", waitID).Scan(ctx)
-	if store.IsMissing(err) {
-		return nil, problem.Missing("wait")
-	}
-	return row, err
+	row, err := find[waitRow](ctx, db, tenantID, waitID, "wait", nil)
+	return &row, err
 }
 
 // waitOf is what a node waits for; nil for one that only sleeps.

@@ -149,13 +149,10 @@ func (s *Service) CreateWebhook(ctx context.Context, in NewWebhook) (hook Webhoo
 		}
 	}
 	err = s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
-		if _, err := tx.NewInsert().Model(&row).Exec(ctx); err != nil {
-			return nameTaken(err, "webhook")
-		}
-		if err := s.auditWebhook(ctx, tx, "webhook.create", &row); err != nil || row.Mode != WebhookPublic {
+		if err := s.insertTrigger(ctx, tx, "webhook", &row); err != nil || row.Mode != WebhookPublic {
 			return err
 		}
-		return s.auditWebhook(ctx, tx, "webhook.makePublic", &row)
+		return s.cfg.Audit(ctx, tx, row.entry("webhook.makePublic"))
 	})
 	if err != nil {
 		return Webhook{}, "", err
@@ -221,24 +218,7 @@ func (s *Service) UpdateWebhook(ctx context.Context, webhookID string, in Webhoo
 
 // DeleteWebhook removes a webhook. Its runs stay.
 func (s *Service) DeleteWebhook(ctx context.Context, webhookID string) error {
-	who, err := s.cfg.Authorize(ctx, auth.WebhookDelete, webhookID)
-	if err != nil {
-		return err
-	}
-	err = s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
-		row, err := readWebhook(ctx, tx, who.TenantID, webhookID, s.cfg.DB.Dialect.Lock)
-		if err != nil {
-			return err
-		}
-		if _, err := tx.NewDelete().Model(&row).Where("tenant_id = ?", who.TenantID).Where("id = ?", row.ID).Exec(ctx); err != nil {
-			return err
-		}
-		return s.auditWebhook(ctx, tx, "webhook.delete", &row)
-	})
-	if err == nil {
-		s.changed(ctx, who, "webhook.deleted", webhookID)
-	}
-	return err
+	return deleteTrigger(ctx, s, "webhook", webhookID, readWebhook)
 }
 
 // saveWebhook stores a row that was read and changed, unless somebody else has
@@ -246,7 +226,7 @@ func (s *Service) DeleteWebhook(ctx context.Context, webhookID string) error {
 func (s *Service) saveWebhook(ctx context.Context, row *webhookRow, seen int, action string) error {
 	read := row.Version
 	if seen != 0 && seen != read {
-		return staleTrigger("webhook")
+		return stale("webhook")
 	}
 	return s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
 		row.UpdatedAt, row.Version = s.cfg.Clock.Now(), read+1
@@ -256,17 +236,17 @@ func (s *Service) saveWebhook(ctx context.Context, row *webhookRow, seen int, ac
 			return nameTaken(err, "webhook")
 		}
 		if n == 0 {
-			return staleTrigger("webhook")
+			return stale("webhook")
 		}
-		return s.auditWebhook(ctx, tx, action, row)
+		return s.cfg.Audit(ctx, tx, row.entry(action))
 	})
 }
 
-func (s *Service) auditWebhook(ctx context.Context, tx bun.IDB, action string, row *webhookRow) error {
-	return s.cfg.Audit(ctx, tx, audit.Entry{
-		TenantID: row.TenantID, Action: action, ObjectType: "webhook", ObjectID: row.ID,
-		Detail: map[string]any{"name": row.Name, "workflowId": row.WorkflowID, "mode": row.Mode, "enabled": row.Enabled},
-	})
+func (r webhookRow) entry(action string) audit.Entry {
+	return audit.Entry{
+		TenantID: r.TenantID, Action: action, ObjectType: "webhook", ObjectID: r.ID,
+		Detail: map[string]any{"name": r.Name, "workflowId": r.WorkflowID, "mode": r.Mode, "enabled": r.Enabled},
+	}
 }
 
 func (s *Service) checkWebhook(ctx context.Context, who *auth.Principal, row *webhookRow, set webhookSettings) error {
@@ -365,10 +345,5 @@ func (r *webhookRow) webhook() (Webhook, error) {
 }
 
 func readWebhook(ctx context.Context, db bun.IDB, tenantID, webhookID string, lock locking) (webhookRow, error) {
-	var row webhookRow
-	err := db.NewSelect().Model(&row).Where("tenant_id = ?", tenantID).Where("id = ?", webhookID).Apply(lock).Scan(ctx)
-	if store.IsMissing(err) {
-		return row, problem.Missing("webhook")
-	}
-	return row, err
+	return find[webhookRow](ctx, db, tenantID, webhookID, "webhook", lock)
 }

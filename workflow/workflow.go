@@ -12,7 +12,6 @@ import (
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/internal/page"
-	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -70,7 +69,7 @@ func (s *Service) Create(ctx context.Context, in NewWorkflow) (Workflow, error) 
 	}
 	err = s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
 		if _, err := tx.NewInsert().Model(&row).Exec(ctx); err != nil {
-			return taken(err)
+			return nameTaken(err, "workflow")
 		}
 		return s.audit(ctx, tx, who, "workflow.create", row.ID, map[string]any{"name": row.Name})
 	})
@@ -126,7 +125,7 @@ func (s *Service) Update(ctx context.Context, workflowID string, in Update) (Wor
 			return err
 		}
 		if in.Version != 0 && in.Version != row.Version {
-			return stale()
+			return stale("workflow")
 		}
 		if err := row.apply(in); err != nil {
 			return err
@@ -205,22 +204,15 @@ func (r *workflowRow) workflow() (Workflow, error) {
 	return w, json.Unmarshal([]byte(r.Draft), &w.Draft)
 }
 
-// locking is how a read takes its row for the rest of the transaction; nil reads freely.
-type locking func(*bun.SelectQuery) *bun.SelectQuery
-
 func readWorkflow(ctx context.Context, db bun.IDB, tenantID, workflowID string, lock locking) (workflowRow, error) {
-	var row workflowRow
-	err := db.NewSelect().Model(&row).Where("tenant_id = ?", tenantID).Where("id = ?", workflowID).
-		Where("deleted_at IS NULL").Apply(lock).Scan(ctx)
-	if store.IsMissing(err) {
-		return row, problem.Missing("workflow")
-	}
-	return row, err
+	return find[workflowRow](ctx, db, tenantID, workflowID, "workflow", func(q *bun.SelectQuery) *bun.SelectQuery {
+		return q.Where("deleted_at IS NULL").Apply(lock)
+	})
 }
 
 func saveWorkflow(ctx context.Context, tx bun.IDB, row *workflowRow) error {
 	_, err := tx.NewUpdate().Model(row).Where("tenant_id = ?", row.TenantID).Where("id = ?", row.ID).Exec(ctx)
-	return taken(err)
+	return nameTaken(err, "workflow")
 }
 
 func (s *Service) audit(ctx context.Context, tx bun.IDB, who *auth.Principal, action, objectID string, detail map[string]any) error {
@@ -253,18 +245,6 @@ func together(first, second error) error {
 	f.Merge("", first)
 	f.Merge("", second)
 	return f.Err("workflow_invalid", "the workflow is not valid")
-}
-
-func taken(err error) error {
-	if store.IsUnique(err) {
-		return problem.New(problem.Conflict, "name_taken", "a workflow of this name is already there").Because(err)
-	}
-	return err
-}
-
-func stale() error {
-	return problem.New(problem.Stale, "version_stale", "the workflow was changed since it was read").
-		Fix("read it again and repeat the change")
 }
 
 // encode writes JSON for a column. Its values come from JSON or are our own
