@@ -65,7 +65,7 @@ func (s *Service) CreateKey(ctx context.Context, in NewKey) (key APIKey, secret 
 	if err != nil {
 		return APIKey{}, "", err
 	}
-	if _, err := person(ctx); err != nil {
+	if _, err := Person(ctx); err != nil {
 		return APIKey{}, "", err
 	}
 	if in, err = s.checkKey(in); err != nil {

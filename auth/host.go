@@ -14,6 +14,7 @@ import (
 	"github.com/jetadmin/jetadmin/audit"
 	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/internal/text"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -60,7 +61,7 @@ var (
 	errLocalIssuer  = errors.New("the issuer " + LocalIssuer + " is ours")
 	errNotAPerson   = errors.New("the principal is not a user")
 	errClaimsRights = errors.New("the principal brings roles, scopes, grants, a key or a session: only the library gives those")
-	errBadIdentity  = errors.New("the issuer or subject is too long or not storable text")
+	errBadIdentity  = errors.New("the issuer or subject is too long or not one line of text")
 	errOtherAccount = errors.New("the user id belongs to another issuer and subject")
 )
 
@@ -95,7 +96,7 @@ func checkIdentity(said *Principal) error {
 		return errLocalIssuer
 	case said.UserID == "" && (said.Issuer == "" || said.Subject == ""):
 		return errNoIdentity
-	case len(said.Issuer) > maxIdentity || len(said.Subject) > maxIdentity || !storable(said.Issuer+said.Subject):
+	case len(said.Issuer) > maxIdentity || len(said.Subject) > maxIdentity || !text.OneLine(said.Issuer+said.Subject):
 		return errBadIdentity
 	}
 	return nil

@@ -21,7 +21,7 @@ type PasswordChange struct {
 // included), RateLimited, Conflict for an account that lives in another system
 // or was changed meanwhile.
 func (s *Service) ChangePassword(ctx context.Context, in PasswordChange) error {
-	who, err := person(ctx)
+	who, err := Person(ctx)
 	if err != nil {
 		return err
 	}

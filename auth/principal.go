@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/jetadmin/jetadmin/internal/tenantid"
+	"github.com/jetadmin/jetadmin/problem"
 )
 
 // Kind tells what sort of caller a [Principal] is.
@@ -115,4 +116,17 @@ func NewContext(ctx context.Context, p *Principal) context.Context {
 func FromContext(ctx context.Context) *Principal {
 	p, _ := ctx.Value(contextKey{}).(*Principal)
 	return p
+}
+
+// Person is the principal of a call that only a signed-in person can make, not a
+// key or a part of the program. Errors: Unauthenticated, Forbidden.
+func Person(ctx context.Context) (*Principal, error) {
+	who := FromContext(ctx)
+	if who == nil {
+		return nil, problem.New(problem.Unauthenticated, "sign_in_required", "this needs a signed-in caller")
+	}
+	if who.Kind != KindUser || who.UserID == "" {
+		return nil, problem.New(problem.Forbidden, "person_required", "only a signed-in person can do this")
+	}
+	return who, nil
 }

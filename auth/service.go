@@ -11,7 +11,6 @@ import (
 	"github.com/jetadmin/jetadmin/internal/clock"
 	"github.com/jetadmin/jetadmin/internal/page"
 	"github.com/jetadmin/jetadmin/internal/store"
-	"github.com/jetadmin/jetadmin/problem"
 )
 
 // The defaults of [Config].
@@ -171,16 +170,4 @@ func (s *Service) tell(ctx context.Context, name string, hook func(context.Conte
 		}
 	}()
 	hook(ctx, user)
-}
-
-// person is the principal of a call that only a signed-in person can make.
-func person(ctx context.Context) (*Principal, error) {
-	who := FromContext(ctx)
-	if who == nil {
-		return nil, problem.New(problem.Unauthenticated, "unauthenticated", "sign in first")
-	}
-	if who.Kind != KindUser || who.UserID == "" {
-		return nil, problem.New(problem.Forbidden, "person_required", "only a signed-in person can do this")
-	}
-	return who, nil
 }

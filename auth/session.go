@@ -32,7 +32,7 @@ type Session struct {
 
 // Sessions lists the caller's own live sessions, newest first.
 func (s *Service) Sessions(ctx context.Context) ([]Session, error) {
-	who, err := person(ctx)
+	who, err := Person(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (s *Service) Sessions(ctx context.Context) ([]Session, error) {
 
 // RevokeSession ends one of the caller's own sessions. Errors: NotFound.
 func (s *Service) RevokeSession(ctx context.Context, sessionID string) error {
-	who, err := person(ctx)
+	who, err := Person(ctx)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (s *Service) RevokeSession(ctx context.Context, sessionID string) error {
 // Logout ends the session of the call. Errors: Conflict when the caller is not
 // here by a session but by a host's own sign-in.
 func (s *Service) Logout(ctx context.Context) error {
-	who, err := person(ctx)
+	who, err := Person(ctx)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/jetadmin/jetadmin/internal/text"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -25,7 +26,7 @@ const (
 // Kelvin sign into plain letters, and so two mailboxes into one account.
 func normaliseEmail(s string) (string, bool) {
 	s = strings.TrimSpace(s)
-	if len(s) > maxEmail || !storable(s) {
+	if len(s) > maxEmail || !text.OneLine(s) {
 		return "", false
 	}
 	s = strings.Map(func(r rune) rune {
@@ -54,17 +55,11 @@ func checkName(f *problem.Faults, path, name string) string {
 	if n > maxName {
 		f.Addf(path, "must have at most %d characters", maxName)
 	}
-	f.Check(storable(name), path, "must not contain control characters")
+	f.Check(text.OneLine(name), path, "must not contain control characters")
 	return name
 }
 
-// storable reports whether s is text that both databases keep and no terminal
-// acts upon.
-func storable(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
-}
-
-// tidy makes a text that is only for display storable.
+// tidy makes one line of a text that is only for display.
 func tidy(s string, maxRunes int) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {

@@ -55,7 +55,7 @@ func (s *Service) Me(ctx context.Context) (User, error) {
 // UpdateMe changes the caller's own local account. Errors: Invalid, Stale,
 // Forbidden for a key, Conflict for an account that lives in another system.
 func (s *Service) UpdateMe(ctx context.Context, in MeUpdate) (User, error) {
-	who, err := person(ctx)
+	who, err := Person(ctx)
 	if err != nil {
 		return User{}, err
 	}

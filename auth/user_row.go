@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -85,11 +84,7 @@ func userByIdentity(ctx context.Context, db bun.IDB, issuer, subject string) (us
 // lockUser reads an account for a change: whoever else would change it, or
 // begin a session of it, waits for the end of the transaction.
 func lockUser(ctx context.Context, tx bun.IDB, d store.Dialect, userID string) (userRow, error) {
-	q := tx.NewSelect().Where("u.id = ?", userID)
-	if lock := d.ForUpdate(); lock != "" {
-		q = q.For(strings.TrimPrefix(lock, "FOR "))
-	}
-	return oneUser(ctx, q)
+	return oneUser(ctx, tx.NewSelect().Where("u.id = ?", userID).Apply(d.Lock))
 }
 
 func oneUser(ctx context.Context, q *bun.SelectQuery) (userRow, error) {

@@ -7,9 +7,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
+	"github.com/jetadmin/jetadmin/internal/text"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -78,7 +77,7 @@ func (f Field) value(v any) (any, string) {
 		return nil, "is required"
 	case len(s) > maxSetting:
 		return nil, fmt.Sprintf("must not be longer than %d bytes", maxSetting)
-	case !plain(s):
+	case !text.OneLine(s):
 		return nil, "must not contain control characters"
 	case len(f.Enum) > 0 && !slices.Contains(f.Enum, s):
 		return nil, "must be one of " + strings.Join(f.Enum, ", ")
@@ -108,7 +107,7 @@ func mapValue(v any) (any, string) {
 		return nil, fmt.Sprintf("must not hold more than %d entries", maxMapSettings)
 	}
 	for k, s := range out {
-		if k == "" || len(k)+len(s) > maxSetting || !plain(k) || !plain(s) {
+		if k == "" || len(k)+len(s) > maxSetting || !text.OneLine(k) || !text.OneLine(s) {
 			return nil, "must hold short names and values without control characters"
 		}
 	}
@@ -134,13 +133,9 @@ func wholeNumber(v any) (int64, bool) {
 	return 0, false
 }
 
-func plain(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
-}
-
 // printable keeps a rejected name from filling an error.
 func printable(name string) string {
-	if len(name) > 40 || !plain(name) {
+	if len(name) > 40 || !text.OneLine(name) {
 		return "?"
 	}
 	return name

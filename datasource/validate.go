@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/jetadmin/jetadmin/internal/secret"
+	"github.com/jetadmin/jetadmin/internal/text"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -64,7 +65,7 @@ func checkSettings(connector Connector, settings Settings, faults *problem.Fault
 
 func checkNames(name, description string, faults *problem.Faults) {
 	n := utf8.RuneCountInString(name)
-	faults.Check(n > 0 && n <= maxName && plain(name), "name", "must have 1 to 100 characters")
+	faults.Check(n > 0 && n <= maxName && text.OneLine(name), "name", "must have 1 to 100 characters")
 	faults.Check(len(description) <= maxDescription && utf8.ValidString(description), "description", "must not be longer than 2000 bytes")
 }
 

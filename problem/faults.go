@@ -1,6 +1,24 @@
 package problem
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
+
+// MaxPath is where the path of a fault is cut off, in bytes. It repeats names
+// that somebody chose: a long one in front of many items would be copied for each.
+const MaxPath = 256
+
+// Below is the path of a part of what is at path: a ".member" or an "[item]".
+func Below(path, part string) string {
+	switch {
+	case strings.HasSuffix(path, "…"):
+		return path
+	case len(path)+len(part) > MaxPath:
+		return strings.ToValidUTF8((path + part)[:MaxPath], "") + "…"
+	}
+	return path + part
+}
 
 // Faults collects everything that is wrong with an input, so that a caller
 // learns of all of it at once. The zero value is ready; it is not safe for

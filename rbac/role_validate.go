@@ -3,9 +3,9 @@ package rbac
 import (
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
+	"github.com/jetadmin/jetadmin/internal/text"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -23,9 +23,9 @@ func (s *Service) validate(role Role) error {
 	var f problem.Faults
 	f.Check(role.Name != "" && role.Name == strings.TrimSpace(role.Name), "name", "must not be empty, begin or end with a space")
 	f.Check(utf8.RuneCountInString(role.Name) <= maxName, "name", fmt.Sprintf("must have at most %d characters", maxName))
-	f.Check(printable(role.Name), "name", "must be readable text on one line")
+	f.Check(text.OneLine(role.Name), "name", "must be readable text on one line")
 	f.Check(utf8.RuneCountInString(role.Description) <= maxDescription, "description", fmt.Sprintf("must have at most %d characters", maxDescription))
-	f.Check(printable(strings.ReplaceAll(role.Description, "\n", "")), "description", "must be readable text")
+	f.Check(text.OneLine(strings.ReplaceAll(role.Description, "\n", "")), "description", "must be readable text")
 	for i, p := range role.Permissions {
 		if len(f.List()) > len(s.catalogue.list) {
 			break // the caller has understood
@@ -35,8 +35,4 @@ func (s *Service) validate(role Role) error {
 		}
 	}
 	return f.Err("role_invalid", "the role is not valid")
-}
-
-func printable(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }

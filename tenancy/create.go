@@ -24,7 +24,7 @@ type NewTenant struct {
 // Errors: Unauthenticated; Forbidden for an API key or service; Invalid; what
 // Hooks.BeforeCreate returns.
 func (s *Service) Create(ctx context.Context, in NewTenant) (Tenant, error) {
-	who, err := signedIn(ctx)
+	who, err := auth.Person(ctx)
 	if err != nil {
 		return Tenant{}, err
 	}
@@ -38,18 +38,6 @@ func (s *Service) Create(ctx context.Context, in NewTenant) (Tenant, error) {
 // returns.
 func (s *Service) CreateFor(ctx context.Context, userID string, in NewTenant) (Tenant, error) {
 	return s.create(ctx, userID, in)
-}
-
-// signedIn returns the person who calls.
-func signedIn(ctx context.Context) (*auth.Principal, error) {
-	who := auth.FromContext(ctx)
-	switch {
-	case who == nil:
-		return nil, problem.New(problem.Unauthenticated, "sign_in_required", "this needs a signed-in caller")
-	case who.Kind != auth.KindUser || who.UserID == "":
-		return nil, problem.New(problem.Forbidden, "user_required", "only a user can do this")
-	}
-	return who, nil
 }
 
 func (s *Service) create(ctx context.Context, userID string, in NewTenant) (Tenant, error) {

@@ -27,7 +27,7 @@ func (s *Service) Mine(ctx context.Context) ([]Membership, error) {
 	if who != nil && who.Kind == auth.KindAPIKey && who.TenantID != "" {
 		return s.memberships(ctx, who.UserID, who.TenantID)
 	}
-	who, err := signedIn(ctx)
+	who, err := auth.Person(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/uptrace/bun"
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/internal/text"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -106,7 +106,7 @@ func validateName(name string) error {
 	var f problem.Faults
 	f.Check(name != "" && name == strings.TrimSpace(name), "name", "must not be empty, begin or end with a space")
 	f.Check(utf8.RuneCountInString(name) <= most, "name", fmt.Sprintf("must have at most %d characters", most))
-	f.Check(utf8.ValidString(name) && !strings.ContainsFunc(name, unicode.IsControl), "name", "must be readable text on one line")
+	f.Check(text.OneLine(name), "name", "must be readable text on one line")
 	return f.Err("tenant_invalid", "the tenant is not valid")
 }
 

@@ -167,27 +167,13 @@ func (c *checker) expressions(path, name string, n *planNode, v any) {
 		n.expressions[v] = e
 	case map[string]any:
 		for k, child := range v {
-			c.expressions(below(path, "."+k), strings.TrimPrefix(below(name, "."+k), "."), n, child)
+			c.expressions(problem.Below(path, "."+k), strings.TrimPrefix(problem.Below(name, "."+k), "."), n, child)
 		}
 	case []any:
 		for i, child := range v {
-			c.expressions(below(path, fmt.Sprintf("[%d]", i)), name, n, child)
+			c.expressions(problem.Below(path, fmt.Sprintf("[%d]", i)), name, n, child)
 		}
 	}
-}
-
-// maxPath is where the path of a fault is cut off. A long name would otherwise
-// be copied for everything below it.
-const maxPath = 256
-
-func below(path, part string) string {
-	switch {
-	case strings.HasSuffix(path, "…"):
-		return path
-	case len(path)+len(part) > maxPath:
-		return path + "…"
-	}
-	return path + part
 }
 
 // schema checks the names and the constant values. What a template gives is

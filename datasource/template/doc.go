@@ -18,9 +18,8 @@ const MaxLength = 256 << 10
 
 const (
 	maxNameLength = 64
-	maxInside     = 256  // bytes between the braces of a placeholder
-	maxFaults     = 100  // of one text: whoever has so many reads no more of them
-	maxPath       = 1000 // bytes of the path of a fault
+	maxInside     = 256 // bytes between the braces of a placeholder
+	maxFaults     = 100 // of one text: whoever has so many reads no more of them
 )
 
 // Values gives the value of a parameter; the names are those that

@@ -38,27 +38,18 @@ func (j *JSON) parse(v any, path string, faults *problem.Faults) any {
 	case []any:
 		out := make([]any, len(v))
 		for i := range v {
-			out[i] = j.parse(v[i], below(path, strconv.Itoa(i)), faults)
+			out[i] = j.parse(v[i], problem.Below(path, "."+strconv.Itoa(i)), faults)
 		}
 		return out
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for _, key := range slices.Sorted(maps.Keys(v)) {
 			faults.Check(!strings.Contains(key, "{{"), path, "a key cannot hold a placeholder")
-			out[key] = j.parse(v[key], below(path, key), faults)
+			out[key] = j.parse(v[key], problem.Below(path, "."+key), faults)
 		}
 		return out
 	}
 	return v
-}
-
-// below is the path of a member or item. One that is long already stays as it
-// is: a long name would be copied for each item behind it.
-func below(path, name string) string {
-	if len(path)+len(name) > maxPath {
-		return path
-	}
-	return path + "." + name
 }
 
 // Placeholders lists the parameters in the order of their first use.

@@ -49,8 +49,6 @@ func faults(errs []error) []problem.Fault {
 	return list
 }
 
-const maxFaultPath = 200 // a path repeats names that the caller chose
-
 func fault(location, message string) problem.Fault {
 	for _, place := range []string{"body", "query", "path", "header"} {
 		if rest, ok := strings.CutPrefix(location, place); ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
@@ -66,13 +64,5 @@ func fault(location, message string) problem.Fault {
 	if strings.HasPrefix(message, "expected string to be ") || strings.HasPrefix(message, "expected duration") || strings.HasPrefix(message, "invalid value") {
 		message, _, _ = strings.Cut(message, ": ")
 	}
-	return problem.Fault{Path: shorten(location), Message: message}
-}
-
-// shorten cuts off a path that is longer than a fault tells.
-func shorten(path string) string {
-	if len(path) <= maxFaultPath {
-		return path
-	}
-	return strings.ToValidUTF8(path[:maxFaultPath], "") + "…"
+	return problem.Fault{Path: problem.Below("", location), Message: message}
 }

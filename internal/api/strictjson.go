@@ -52,17 +52,8 @@ type parser struct {
 
 func (p parser) fault(path, message string) {
 	if len(p.faults.List()) < maxFaults {
-		p.faults.Add(shorten(strings.TrimPrefix(path, ".")), message)
+		p.faults.Add(problem.Below("", strings.TrimPrefix(path, ".")), message)
 	}
-}
-
-// below is the path of a member or item. What is longer than a fault tells is
-// left as it is: a long name in front of many items would be copied for each.
-func below(path, part string) string {
-	if len(path) > maxFaultPath {
-		return path
-	}
-	return path + part
 }
 
 func (p parser) value(path string, depth int) (any, error) {
@@ -99,7 +90,7 @@ func (p parser) object(path string, depth int) (any, error) {
 		if !ok {
 			return nil, errSyntax
 		}
-		at := shorten(below(path, "."+key))
+		at := problem.Below(path, "."+key)
 		p.text(at, key)
 		if _, twice := members[key]; twice {
 			p.fault(at, "is there more than once")
@@ -114,7 +105,7 @@ func (p parser) object(path string, depth int) (any, error) {
 func (p parser) array(path string, depth int) (any, error) {
 	items := []any{}
 	for p.More() {
-		item, err := p.value(below(path, "["+strconv.Itoa(len(items))+"]"), depth)
+		item, err := p.value(problem.Below(path, "["+strconv.Itoa(len(items))+"]"), depth)
 		if err != nil {
 			return nil, err
 		}

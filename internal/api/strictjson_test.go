@@ -32,7 +32,7 @@ func TestLongNamesCostNoMoreThanTheyAreLong(t *testing.T) {
 				t.Errorf("%d faults", n)
 			}
 			for _, fault := range f.List() {
-				if len(fault.Path) > maxFaultPath+len("…") {
+				if len(fault.Path) > problem.MaxPath+len("…") {
 					t.Fatalf("a path of %d bytes", len(fault.Path))
 				}
 			}

@@ -3,7 +3,6 @@ package expr
 import (
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/jetadmin/jetadmin/problem"
 )
@@ -96,27 +95,13 @@ func (v *Value) note(refs []Ref) {
 	}
 }
 
-// maxPath is where a path is cut off: a long name in front of many items would
-// be copied for each of them.
-const maxPath = 1000
-
-func element(path string, i int) string { return longer(path, "["+strconv.Itoa(i)+"]") }
+func element(path string, i int) string { return problem.Below(path, "["+strconv.Itoa(i)+"]") }
 
 func below(path, name string) string {
-	if path == "" {
-		return longer("", name)
+	if path != "" {
+		name = "." + name
 	}
-	return longer(path, "."+name)
-}
-
-func longer(path, part string) string {
-	if len(path) > maxPath {
-		return path
-	}
-	if len(path)+len(part) > maxPath {
-		return strings.ToValidUTF8((path + part)[:maxPath], "") + "…"
-	}
-	return path + part
+	return problem.Below(path, name)
 }
 
 // Refs is what the value reads, each once.

@@ -109,12 +109,6 @@ func (r *Keyring) Open(sealed, context string) ([]byte, error) {
 	return plain, nil
 }
 
-// Current reports whether sealed was made with the first key; otherwise it is
-// due to be sealed again.
-func (r *Keyring) Current(sealed string) bool {
-	return strings.HasPrefix(sealed, version+"."+r.first+".")
-}
-
 // Derive makes a key for another purpose (signing cursors, say) from the first
 // key, so that one secret is never used for two things (HKDF, RFC 5869).
 func (r *Keyring) Derive(purpose string) []byte {
