@@ -50,7 +50,8 @@ func (e *engine) admitAll(ctx context.Context) error {
 	}
 	var due []struct{ TenantID, WorkflowID, Key string }
 	err := e.s.cfg.DB.NewRaw(`SELECT tenant_id, workflow_id, key FROM ?schema.jet_run_slot /* across tenants: runs that are held */
-		WHERE look_at <= (SELECT ?) ORDER BY look_at LIMIT ?`, bun.Safe(e.s.cfg.DB.Dialect.Now()), aftermathBatch).Scan(ctx, &due)
+		WHERE look_at <= (SELECT ?) ORDER BY look_at LIMIT ? ?`,
+		bun.Safe(e.s.cfg.DB.Dialect.Now()), aftermathBatch, bun.Safe(e.s.cfg.DB.Dialect.SkipLocked())).Scan(ctx, &due)
 	if err != nil {
 		return err
 	}
@@ -69,7 +70,8 @@ func (e *engine) admitAll(ctx context.Context) error {
 
 // admit lets the runs that are held longest begin, as many as there is room for.
 func (e *engine) admit(ctx context.Context, s runSlot) error {
-	ctx = auth.NewContext(ctx, auth.ServicePrincipal(s.tenantID, "run"))
+	ctx, cancel := context.WithTimeout(auth.NewContext(ctx, auth.ServicePrincipal(s.tenantID, "run")), lookTimeout)
+	defer cancel()
 	var ready []*nodeRow
 	err := e.s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
 		ready = nil

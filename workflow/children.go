@@ -68,7 +68,7 @@ func (e *engine) beginSub(ctx context.Context, c *claim, sub *SubRun) (runRow, e
 		return b.found, nil
 	}
 	e.s.events.run(ctx, &b.run, nil)
-	e.dispatch(b.hints())
+	e.begun(ctx, b)
 	return b.run, nil
 }
 

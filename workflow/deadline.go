@@ -21,12 +21,15 @@ const (
 
 // expire ends the runs whose time is over. look_at is when a run is looked at
 // next: at its deadline, or when a node of it may have waited for too long. The
-// database's clock is read in a subquery, once, so that the index is searched.
+// database's clock is read in a subquery, once, so that the index is searched. A
+// run that somebody else holds is passed over, so that the others go on.
 func (e *engine) expire(ctx context.Context) error {
 	for {
 		var due []runRow
+		d := e.s.cfg.DB.Dialect
 		err := e.s.cfg.DB.NewRaw(`SELECT id, tenant_id FROM ?schema.jet_run /* across tenants: deadlines of runs */
-			WHERE look_at <= (SELECT ?) AND finished_at IS NULL ORDER BY look_at LIMIT ?`, bun.Safe(e.s.cfg.DB.Dialect.Now()), expireBatch).Scan(ctx, &due)
+			WHERE look_at <= (SELECT ?) AND finished_at IS NULL ORDER BY look_at LIMIT ? ?`,
+			bun.Safe(d.Now()), expireBatch, bun.Safe(d.SkipLocked())).Scan(ctx, &due)
 		if err != nil {
 			return err
 		}
@@ -47,6 +50,8 @@ func (e *engine) expire(ctx context.Context) error {
 
 // expireRun ends a run whose time is over, or notes when to look again.
 func (e *engine) expireRun(ctx context.Context, tenantID, runID string) error {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
 	var run runRow
 	var nodes []nodeRow
 	var over *Failure

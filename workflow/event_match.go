@@ -131,8 +131,21 @@ func (e *engine) deliver(ctx context.Context, w *waitRow) error {
 		return err
 	}
 	o := success(Result{Output: output, Port: PortSuccess})
-	_, err = e.closeWait(ctx, &closing{wait: w, from: []waitState{waitMet}, to: waitAnswered, by: row.SentBy}, o, fenceEvent)
-	return err
+	done, err := e.closeWait(ctx, &closing{wait: w, from: []waitState{waitMet}, to: waitAnswered, by: row.SentBy}, o, fenceEvent)
+	if err != nil || done {
+		return err
+	}
+	return e.abandonWait(ctx, w)
+}
+
+// abandonWait closes a wait that was met and whose run has ended nevertheless: it
+// would be delivered for ever.
+func (e *engine) abandonWait(ctx context.Context, w *waitRow) error {
+	run, err := readRun(ctx, e.s.cfg.DB.DB, w.TenantID, w.RunID, nil)
+	if err != nil || !run.Status.Final() {
+		return err
+	}
+	return cancelWaits(ctx, e.s.cfg.DB.DB, &run, e.s.cfg.Clock.Now())
 }
 
 // sweepWaits does what a process that died left undone, and forgets events whose

@@ -44,7 +44,7 @@ func (e *engine) finish(c *claim, o outcome) (next *claim) {
 	var earlier *transition // it went as far as its commit, and then the answer was lost
 	for pause := retryStore; ; pause = min(pause*2, maxRetryStore) {
 		t := &transition{claim: c, fence: fenceToken, steps: steps}
-		err := e.submit(ctx, t)
+		err := e.submit(ctx, t, maxRunTimeout)
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return nil // the transaction may still be under way, and t is its own

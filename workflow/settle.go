@@ -21,6 +21,15 @@ const (
 	fenceParent fence = "parent" // it is waiting for the runs that the claim has begun
 )
 
+// patience is how long the end of a wait, on its own, waits for a run that
+// somebody else holds.
+func (f fence) patience() time.Duration {
+	if f == fenceAnswer {
+		return answerPatience
+	}
+	return heldPatience
+}
+
 // transition is what the end of an attempt makes of a run: the node's status, its
 // output, the decisions on edges, and what they mean for the run.
 type transition struct {
@@ -36,6 +45,7 @@ type transition struct {
 	before, after runRow // the run as it was, and as it has become
 	failure       *Failure
 	lost          bool // somebody else owns the node, or the run has ended: nothing was changed
+	held          bool // somebody else holds the run: nothing was changed, it is to be offered again
 	stored        bool // what makes it lost is that the same outcome is there already
 	complete      bool // every statement has run, only the commit is missing
 	changed       []rowChange
@@ -60,16 +70,25 @@ const settleBatch = 256
 // batchTimeout bounds a transaction; the lease of its nodes is over by then.
 const batchTimeout = 30 * time.Second
 
-// submit stores a transition together with those of others. It gives up waiting,
-// not the transaction, when ctx ends.
-func (e *engine) submit(ctx context.Context, t *transition) error {
-	t.done = make(chan error, 1)
-	e.settlements.add(t)
-	select {
-	case err := <-t.done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
+// submit stores a transition together with those of others, and offers it again
+// for as long as patience lasts while somebody else holds the run (errRunHeld). It
+// gives up waiting, not the transaction, when ctx ends.
+func (e *engine) submit(ctx context.Context, t *transition, patience time.Duration) error {
+	since := time.Now()
+	for pause := heldPause; ; pause = min(pause*2, maxHeldPause) {
+		t.done = make(chan error, 1)
+		e.settlements.add(t)
+		select {
+		case err := <-t.done:
+			if err != nil || !t.held {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if time.Since(since) >= patience || !sleep(ctx, pause) {
+			return errRunHeld
+		}
 	}
 }
 
@@ -79,7 +98,7 @@ func (e *engine) settleAll(batch []*transition) {
 	all := func(batch []*transition) error {
 		ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 		defer cancel()
-		return e.storeAll(ctx, batch)
+		return e.storePatiently(ctx, batch, heldPatience)
 	}
 	halve(batch, all, func(done []*transition, err error) {
 		for _, t := range done {
@@ -88,10 +107,13 @@ func (e *engine) settleAll(batch []*transition) {
 	})
 }
 
-// storeAll is the one transaction in which results become true.
-func (e *engine) storeAll(ctx context.Context, batch []*transition) error {
+// storeAll is the one transaction in which results become true. It waits for runs
+// that somebody else holds, or without patience leaves them out.
+func (e *engine) storeAll(ctx context.Context, batch []*transition, patience time.Duration) error {
 	return e.s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
-		s := &settlement{engine: e, tx: tx, now: e.s.cfg.Clock.Now(), batch: batch, runs: make(map[string]*progress)}
+		s := &settlement{
+			engine: e, tx: tx, now: e.s.cfg.Clock.Now(), batch: batch, patience: patience, runs: make(map[string]*progress), held: make(map[string]bool),
+		}
 		return s.store(ctx)
 	})
 }
@@ -102,7 +124,10 @@ type settlement struct {
 	tx    bun.IDB
 	now   time.Time
 	batch []*transition
-	runs  map[string]*progress
+
+	patience time.Duration // for runs that somebody else holds; 0 = they are left out
+	runs     map[string]*progress
+	held     map[string]bool // the runs that were left out
 }
 
 func (s *settlement) store(ctx context.Context) error {
@@ -123,29 +148,16 @@ func (s *settlement) store(ctx context.Context) error {
 	return nil
 }
 
-// lockRuns reads the runs. Their rows are locked first, in the order of their
-// ids, by everything that changes several rows of a run, so that no two such
-// transactions can wait for each other.
+// lockRuns reads the runs, and begins what the batch makes of them.
 func (s *settlement) lockRuns(ctx context.Context) error {
-	ids := make([]string, 0, len(s.batch))
-	for _, t := range s.batch {
-		ids = append(ids, t.claim.node.RunID)
-	}
-	slices.Sort(ids)
-	var rows []runRow
-	err := s.tx.NewSelect().Model(&rows).Column("id", "tenant_id", "status", "open_nodes", "waiting_nodes", "started_at").
-		Where("id IN (?) /* across tenants: results of one process */", bun.List(slices.Compact(ids))).
-		OrderExpr("id").Apply(s.s.cfg.DB.Dialect.Lock).Scan(ctx)
+	found, err := s.holdRuns(ctx, runsOf(s.batch))
 	if err != nil {
 		return err
 	}
-	found := make(map[string]*runRow, len(rows))
-	for i := range rows {
-		found[rows[i].ID] = &rows[i]
-	}
 	for _, t := range s.batch {
 		now := found[t.claim.node.RunID]
-		if t.lost = now == nil || now.TenantID != t.claim.node.TenantID || now.Status.Final(); t.lost {
+		t.held = now != nil && s.held[now.ID]
+		if t.lost = t.held || now == nil || now.TenantID != t.claim.node.TenantID || now.Status.Final(); t.lost {
 			continue
 		}
 		if s.runs[now.ID] == nil {

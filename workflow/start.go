@@ -59,8 +59,9 @@ func (s *Service) Start(ctx context.Context, in StartParams) (_ Run, err error) 
 // read on another connection of the pool, and when all of them are in
 // transactions that wait for that, none goes on.
 //
-// Errors: those of Start, and Invalid for a transaction that is nil, ended or of
-// another database.
+// Errors: those of Start, Invalid for a transaction that is nil, ended or of
+// another database, and Conflict for a workflow that makes room by cancelling its
+// oldest run: that one would be held, and go on, until the host commits.
 func (s *Service) StartTx(ctx context.Context, tx *sql.Tx, in StartParams) (_ Run, err error) {
 	if tx == nil {
 		return Run{}, errNoTx()
@@ -69,6 +70,9 @@ func (s *Service) StartTx(ctx context.Context, tx *sql.Tx, in StartParams) (_ Ru
 	db := s.cfg.DB.Joined(tx)
 	b, err := s.begin(ctx, db, in)
 	if err != nil {
+		return Run{}, err
+	}
+	if err := b.refuseReplacing(); err != nil {
 		return Run{}, err
 	}
 	// Whether and when the host commits is not known here, so nothing is

@@ -35,6 +35,17 @@ func errNoTx() error {
 		Fix("hand in the transaction, or use Start")
 }
 
+// refuseReplacing keeps a run that may have to take the place of another out of a
+// host's transaction. Whoever works on that other one would neither be told nor be
+// able to store a result before the commit, which nobody here hears of.
+func (b *beginning) refuseReplacing() error {
+	if b.run.SlotKey == nil || b.plan.graph.settings().Concurrency.Policy != ConcurrencyCancelOldest {
+		return nil
+	}
+	return problem.New(problem.Conflict, "cancel_oldest_in_tx", "a workflow that cancels its oldest run cannot be started inside a transaction").
+		Fix("use Start after the commit, or the policy queue")
+}
+
 // ofHostTx tells faults of the host's transaction from those of the start.
 func ofHostTx(err error) error {
 	switch {

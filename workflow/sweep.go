@@ -219,12 +219,12 @@ func (e *engine) settle(ctx context.Context, n nodeRow, o outcome, f fence, wait
 	}
 	t := &transition{claim: c, fence: f, closing: waits, steps: []step{{n.Key, o}}}
 	if waits == nil {
-		err = e.submit(ctx, t)
+		err = e.submit(ctx, t, loopPatience)
 	} else {
 		// On its own: the record of an answer may have to wait for others of its
 		// tenant, and the results of this process must not.
 		whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), batchTimeout)
-		err = e.storeAll(whole, []*transition{t})
+		err = e.storeAll(whole, []*transition{t}, f.patience())
 		cancel()
 	}
 	if err != nil {

@@ -134,7 +134,7 @@ func (e *engine) tendOne(ctx context.Context, p parent) error {
 		return err
 	}
 	t := &transition{claim: c, fence: fenceParent, steps: steps}
-	if err := e.submit(ctx, t); err != nil {
+	if err := e.submit(ctx, t, loopPatience); err != nil {
 		return err
 	}
 	e.publish(ctx, t)

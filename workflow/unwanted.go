@@ -45,13 +45,14 @@ func (e *engine) unwanted(ctx context.Context, runID string) ([]runRow, error) {
 		WHERE r.parent_run_id IS NOT NULL AND r.finished_at IS NULL AND NOT r.detached `+condition+`
 			AND (n.status IN ('succeeded', 'failed', 'skipped', 'cancelled') OR n.attempt > r.parent_attempt
 				OR n.attempt = r.parent_attempt AND n.status = 'ready')
-		LIMIT ?`, append(args, unwantedBatch)...).Scan(ctx, &rows)
+		LIMIT ? ?`, append(args, unwantedBatch, bun.Safe(e.s.cfg.DB.Dialect.SkipLockedOf("r")))...).Scan(ctx, &rows)
 	return rows, err
 }
 
 // cancelChild cancels a run whose parent has gone.
 func (e *engine) cancelChild(ctx context.Context, r *runRow) error {
-	ctx = auth.NewContext(ctx, auth.ServicePrincipal(r.TenantID, "run"))
+	ctx, cancel := context.WithTimeout(auth.NewContext(ctx, auth.ServicePrincipal(r.TenantID, "run")), lookTimeout)
+	defer cancel()
 	why := &Failure{Kind: problem.Conflict, Code: "parent_ended", Message: "the node that began the run has ended before it"}
 	var run runRow
 	var nodes []nodeRow

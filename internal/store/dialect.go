@@ -114,12 +114,30 @@ func (d Dialect) Lock(q *bun.SelectQuery) *bun.SelectQuery {
 	return q.For("UPDATE")
 }
 
+// LockFree is [Dialect.Lock] that passes over rows somebody else holds. It does
+// not take those for held whose keys alone others make sure of, as they do when
+// they insert what refers to them.
+func (d Dialect) LockFree(q *bun.SelectQuery) *bun.SelectQuery {
+	if d == SQLite {
+		return q
+	}
+	return q.For("NO KEY UPDATE SKIP LOCKED")
+}
+
 // SkipLocked is [Dialect.ForUpdate] that passes over rows somebody else holds.
 func (d Dialect) SkipLocked() string {
 	if d == SQLite {
 		return ""
 	}
 	return "FOR UPDATE SKIP LOCKED"
+}
+
+// SkipLockedOf is [Dialect.SkipLocked] for one table of a join, by its alias.
+func (d Dialect) SkipLockedOf(alias string) string {
+	if d == SQLite {
+		return ""
+	}
+	return "FOR UPDATE OF " + alias + " SKIP LOCKED"
 }
 
 // The SQLSTATE and SQLite result codes that callers tell apart.
