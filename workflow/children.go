@@ -55,6 +55,9 @@ func (e *engine) beginSub(ctx context.Context, c *claim, sub *SubRun) (runRow, e
 	b.run.descend(c)
 	b.run.Detached = sub.Detached
 	b.mark(c.run.Test)
+	if err := b.standUnder(ctx, db.DB, c.run); err != nil {
+		return child, err
+	}
 	err = db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
 		if err := e.holdParent(ctx, tx, c); err != nil {
 			return err

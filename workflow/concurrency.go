@@ -16,7 +16,10 @@ import (
 )
 
 // Concurrency bounds how many runs of a workflow are under way at a time, in all
-// processes together, whichever versions they execute. Test runs are not counted.
+// processes together, whichever versions they execute. Test runs, and the runs that
+// their nodes begin, are not counted. Nor is a run that another one of the limit
+// waits for, directly or through runs in between: it runs in that one's place. No
+// run cancels one that it descends from; it waits for its place instead.
 type Concurrency struct {
 	Max    int               `json:"max" minimum:"1" maximum:"10000" doc:"runs at a time; the newest start tells it"`
 	Key    string            `json:"key,omitempty" doc:"expression of input and tenant, as in input.customerId: each of its values has a limit of its own; default one for the workflow"`
@@ -75,7 +78,7 @@ const maxSlotKey = 200
 // limit makes a run that is about to be stored compete for room, if its graph
 // says so.
 func (b *beginning) limit() error {
-	if b.plan.graph.settings().Concurrency == nil || b.run.Status.Final() {
+	if b.plan.graph.settings().Concurrency == nil || b.run.Status.Final() || b.run.Test {
 		return nil
 	}
 	key := ""
@@ -147,18 +150,18 @@ func (b *beginning) compete(ctx context.Context, tx bun.IDB) error {
 		return err
 	}
 	room, queue := len(admitted) < limit.Max, limit.Policy == "" || limit.Policy == ConcurrencyQueue
+	oldest := b.oldestBeside(admitted)
 	switch {
 	case room && !(queue && len(held) > 0):
 		return nil
-	case queue:
-		b.hold()
-		return lookAtSlot(ctx, tx, s, b.run.CreatedAt.Add(slotPatience))
 	case limit.Policy == ConcurrencyReject:
 		return problem.New(problem.RateLimited, "concurrency_limit", "as many runs are under way as the workflow allows").
 			Fix("try again when one has ended")
+	case queue || oldest < 0:
+		b.hold()
+		return lookAtSlot(ctx, tx, s, b.run.CreatedAt.Add(slotPatience))
 	}
-	b.victims = admitted[:1]
-	return b.replace(ctx, tx)
+	return b.replace(ctx, tx, admitted[oldest])
 }
 
 // enterSlot locks the row of a slot.
@@ -175,25 +178,29 @@ func inSlot(ctx context.Context, tx bun.IDB, s runSlot, held bool, limit int) (r
 	return rows, err
 }
 
+// victim is a run that was cancelled to make room, with the nodes that were
+// cancelled with it.
+type victim struct {
+	run   runRow
+	nodes []nodeRow
+}
+
 // replace cancels the run whose place is taken. One that ended meanwhile has left
 // it by itself.
-func (b *beginning) replace(ctx context.Context, tx bun.IDB) error {
-	v, now := &b.victims[0], b.run.CreatedAt
+func (b *beginning) replace(ctx context.Context, tx bun.IDB, v runRow) error {
+	now := b.run.CreatedAt
 	n, err := store.Changed(tx.NewUpdate().Model((*runRow)(nil)).Set("status = ?", RunCancelled).Set("finished_at = ?", now).
 		Set("open_nodes = 0").Set("waiting_nodes = 0").
 		Where("id = ?", v.ID).Where("tenant_id = ?", v.TenantID).Where("finished_at IS NULL").Exec(ctx))
-	if err != nil {
+	if err != nil || n == 0 {
 		return err
-	}
-	if n == 0 {
-		b.victims = nil
-		return nil
 	}
 	v.Status, v.FinishedAt, v.OpenNodes, v.WaitingNodes = RunCancelled, &now, 0, 0
-	if err := cancelWaits(ctx, tx, v, now); err != nil {
+	if err := cancelWaits(ctx, tx, &v, now); err != nil {
 		return err
 	}
-	_, err = cancelNodes(ctx, tx, v, now)
+	nodes, err := cancelNodes(ctx, tx, &v, now)
+	b.victims = []victim{{v, nodes}}
 	return err
 }
 

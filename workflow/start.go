@@ -95,7 +95,8 @@ type beginning struct {
 
 	takeovers []takeover // outputs that come from another run
 	held      []*nodeRow // would be ready, but the run has to wait for its turn
-	victims   []runRow   // runs whose place it takes
+	victims   []victim   // runs whose place it takes
+	above     []string   // ids of runs that it descends from and that hold places it asks for
 
 	plan     *plan
 	input    map[string]any

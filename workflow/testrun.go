@@ -154,10 +154,11 @@ func (s *Service) testAgain(ctx context.Context, r *rerun, version RerunVersion)
 	return s.checkDraft(ctx, r.was.graph)
 }
 
-// mark makes a run that is about to be stored a test run.
+// mark makes a run that is about to be stored a test run: it has no failure
+// handler, and takes nobody's place.
 func (b *beginning) mark(test bool) {
 	if test {
-		b.run.Test, b.run.OnFailure = true, nil
+		b.run.Test, b.run.OnFailure, b.run.SlotKey = true, nil, nil
 	}
 }
 

@@ -141,7 +141,7 @@ func (e *engine) begun(ctx context.Context, b *beginning) {
 		return
 	}
 	for i := range b.victims {
-		e.terminated(ctx, &b.victims[i], nil, nil)
+		e.terminated(ctx, &b.victims[i].run, b.victims[i].nodes, nil)
 	}
 	e.s.announce(ctx, &b.run)
 	e.dispatch(b.hints())
