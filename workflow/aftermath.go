@@ -76,51 +76,75 @@ func (e *engine) payDebts(ctx context.Context) {
 // many failures has none.
 const maxFailureDepth = 3
 
-// handlerPatience is for how long a handler that cannot be started is tried
-// again.
-const handlerPatience = time.Hour
+// How often the start of a handler is tried, and how long after the first failure
+// it is tried again: each time twice as long, so the last one comes after an hour.
+const (
+	handlerTries    = 10
+	handlerPause    = 5 * time.Second
+	maxHandlerPause = 15 * time.Minute
+)
 
-// startHandlers starts the onFailure workflows of runs that have failed.
+// startHandlers starts the onFailure workflows of runs that have failed. Every
+// tenant has its turn, however many another one waits for.
 func (e *engine) startHandlers(ctx context.Context) error {
+	d := e.s.cfg.DB.Dialect
 	for {
 		var failed []runRow
-		err := e.s.cfg.DB.NewRaw(`SELECT * FROM ?schema.jet_run /* across tenants: failures whose handler is still to be started */
-			WHERE on_failure IS NOT NULL AND (status = 'failed' OR status = 'timedOut') ORDER BY finished_at LIMIT ?`, aftermathBatch).Scan(ctx, &failed)
+		err := e.s.cfg.DB.NewRaw(`SELECT * FROM ?schema.jet_run /* across tenants: failures whose handler is still to be started */ WHERE id IN (
+				SELECT id FROM (SELECT id, finished_at, row_number() OVER (PARTITION BY tenant_id ORDER BY finished_at) AS turn FROM ?schema.jet_run
+					WHERE on_failure IS NOT NULL AND (status = 'failed' OR status = 'timedOut') AND (handler_at IS NULL OR handler_at <= (SELECT ?))) AS owed
+				ORDER BY turn, finished_at LIMIT ?) ?`,
+			bun.Safe(d.Now()), aftermathBatch, bun.Safe(d.SkipLocked())).Scan(ctx, &failed)
 		if err != nil {
 			return err
 		}
-		started := 0
 		for i := range failed {
-			if err := e.startHandler(ctx, &failed[i]); err != nil {
-				e.s.cfg.Logger.Warn("workflow engine: start a failure handler", "run", failed[i].ID, "workflow", *failed[i].OnFailure, "error", err)
-				continue
+			if err := e.serveHandler(ctx, &failed[i]); err != nil {
+				return err
 			}
-			started++
 		}
-		if len(failed) < aftermathBatch || started == 0 {
+		if len(failed) < aftermathBatch {
 			return nil
 		}
 	}
+}
+
+// serveHandler starts the handler of a failed run, puts it off, or gives it up.
+func (e *engine) serveHandler(ctx context.Context, failed *runRow) error {
+	who := auth.ServicePrincipal(failed.TenantID, "run", auth.Grant{Permission: auth.WorkflowExecute, ObjectID: *failed.OnFailure})
+	who.UserID = failed.OnBehalfOf
+	ctx = auth.NewContext(ctx, who)
+	var err error
+	if !e.guard("failure handler "+*failed.OnFailure, func() { err = e.startHandler(ctx, failed) }) {
+		err = problem.New(problem.Internal, "handler_crashed", "the start of the handler crashed")
+	}
+	db := e.s.cfg.DB
+	switch {
+	case err == nil:
+		return nil
+	case hopeless(err) || failed.HandlerTries+1 >= handlerTries:
+		e.s.cfg.Logger.Error("workflow engine: a failure has no handler", "run", failed.ID, "workflow", *failed.OnFailure, "error", err)
+		return e.forgetHandler(ctx, db.DB, failed)
+	}
+	e.s.cfg.Logger.Warn("workflow engine: start a failure handler", "run", failed.ID, "workflow", *failed.OnFailure, "error", err)
+	pause := min(handlerPause<<failed.HandlerTries, maxHandlerPause)
+	_, err = db.NewRaw(`UPDATE ?schema.jet_run SET handler_tries = handler_tries + 1, handler_at = `+db.Dialect.After()+` WHERE tenant_id = ? AND id = ?`,
+		pause.Milliseconds(), failed.TenantID, failed.ID).Exec(ctx)
+	return err
 }
 
 // startHandler starts the handler of a failed run once: together with the start,
 // the debt is struck off, and the idempotency key stands between two processes
 // that do so at the same time.
 func (e *engine) startHandler(ctx context.Context, failed *runRow) error {
-	handler := *failed.OnFailure
-	who := auth.ServicePrincipal(failed.TenantID, "run", auth.Grant{Permission: auth.WorkflowExecute, ObjectID: handler})
-	who.UserID = failed.OnBehalfOf
-	ctx = auth.NewContext(ctx, who)
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
 	input, err := e.failureReport(ctx, failed)
 	if err != nil {
 		return err
 	}
-	b, err := e.s.begin(ctx, e.s.cfg.DB.DB, StartParams{WorkflowID: handler, Input: input, IdempotencyKey: "failure/" + failed.ID, trigger: TriggerFailure})
+	b, err := e.s.begin(ctx, e.s.cfg.DB.DB, StartParams{WorkflowID: *failed.OnFailure, Input: input, IdempotencyKey: "failure/" + failed.ID, trigger: TriggerFailure})
 	if err != nil {
-		if hopeless(err) || time.Since(*failed.FinishedAt) > handlerPatience {
-			e.s.cfg.Logger.Error("workflow engine: a failure has no handler", "run", failed.ID, "workflow", handler, "error", err)
-			return e.forgetHandler(ctx, e.s.cfg.DB.DB, failed)
-		}
 		return err
 	}
 	b.run.FailureDepth = failed.FailureDepth + 1

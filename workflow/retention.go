@@ -59,6 +59,7 @@ func (e *engine) forgetRuns(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var failed error // a tenant whose runs cannot be deleted keeps no other's
 	for _, t := range tenants {
 		keep := e.s.cfg.Retention
 		if t.RetentionDays != nil {
@@ -69,10 +70,14 @@ func (e *engine) forgetRuns(ctx context.Context) error {
 		}
 		inTenant := auth.NewContext(ctx, auth.ServicePrincipal(t.ID, "retention"))
 		if err := e.forgetRunsOf(inTenant, t.ID, e.s.cfg.Clock.Now().Add(-keep)); err != nil {
-			return err
+			e.s.cfg.Logger.Error("workflow engine: delete old runs", "tenant", t.ID, "error", err)
+			failed = err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 	}
-	return nil
+	return failed
 }
 
 func (e *engine) forgetRunsOf(ctx context.Context, tenantID string, before time.Time) error {

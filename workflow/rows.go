@@ -88,6 +88,8 @@ type runRow struct {
 	DeadlineAt      *time.Time // when the run times out
 	LookAt          *time.Time // when to see whether its time, or that of a node, is over
 	OnFailure       *string    // the workflow that is still to be started should this run fail
+	HandlerTries    int        `bun:",scanonly"` // how often its start has failed
+	HandlerAt       *time.Time `bun:",scanonly"` // when it is tried again
 	RerunOf         *string
 	SlotKey         *string // what it competes for under its workflow's concurrency limit; nil = nothing
 	Held            bool    // it waits for room there, and nothing of it is ready

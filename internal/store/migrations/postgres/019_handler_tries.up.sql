@@ -1,0 +1,3 @@
+-- How often the failure handler of a run could not be started, and when that is tried again.
+ALTER TABLE ?schema.jet_run ADD COLUMN handler_tries integer NOT NULL DEFAULT 0;
+ALTER TABLE ?schema.jet_run ADD COLUMN handler_at timestamptz;
