@@ -132,7 +132,7 @@ func (e *engine) judge(ctx context.Context, row *waitRow, a Answered) (outcome, 
 		}
 	}
 	result = Result{Output: result.Output, Port: cmp.Or(result.Port, PortSuccess)}
-	if err := result.check(n.ports); err != nil {
+	if err := result.Check(n.ports); err != nil {
 		return outcome{}, err
 	}
 	result.Output, err = encodeOutput(result.Output)

@@ -134,7 +134,7 @@ func (e *engine) runNode(ctx context.Context, c *claim, call *Call) (result Resu
 	if err := e.assign(ctx, c, result.Wait); err != nil {
 		return Result{}, err
 	}
-	if err := result.check(c.def().ports); err != nil {
+	if err := result.Check(c.def().ports); err != nil {
 		return Result{}, err
 	}
 	if result.Start != nil {

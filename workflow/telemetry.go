@@ -161,14 +161,14 @@ func nothing() {}
 // the row, so that whichever process goes on with the run goes on with its trace.
 // The function that it returns is for when the run is stored.
 //
-// A run that a node starts belongs to that node's trace. Any other has a trace of
-// its own, with a link to the caller's.
+// A run that a node or another system starts belongs to its trace, see [continued].
+// Any other has a trace of its own, with a link to the caller's.
 func (t *telemetry) begin(ctx context.Context, r *runRow) (stored func()) {
 	if t == nil || t.tracer == nil {
 		return nothing
 	}
 	options := []trace.SpanStartOption{trace.WithAttributes(r.attributes()...), trace.WithSpanKind(trace.SpanKindProducer)}
-	if caller := trace.SpanContextFromContext(ctx); caller.IsValid() && !inAttempt(ctx) {
+	if caller := trace.SpanContextFromContext(ctx); caller.IsValid() && !isContinued(ctx) {
 		options = append(options, trace.WithNewRoot(), trace.WithLinks(trace.Link{SpanContext: caller}))
 	}
 	_, span := t.tracer.Start(ctx, spanStart, options...)
@@ -228,9 +228,14 @@ func (t *telemetry) ended(r *runRow) {
 	span.End(trace.WithTimestamp(*r.FinishedAt))
 }
 
-type attemptKey struct{}
+type continuedKey struct{}
 
-func inAttempt(ctx context.Context) bool { return ctx.Value(attemptKey{}) != nil }
+// continued lets the runs that are started in a context go on in its trace.
+func continued(ctx context.Context) context.Context {
+	return context.WithValue(ctx, continuedKey{}, true)
+}
+
+func isContinued(ctx context.Context) bool { return ctx.Value(continuedKey{}) != nil }
 
 // attempt tells of an attempt at a node, until the function that it returns is
 // called with what it came to. Whatever is called in the context belongs to the
@@ -242,7 +247,7 @@ func (t *telemetry) attempt(ctx context.Context, c *claim) (context.Context, fun
 	began, typ := time.Now(), c.def().def.Type
 	var span trace.Span
 	if t.tracer != nil {
-		ctx = context.WithValue(ctx, attemptKey{}, true)
+		ctx = continued(ctx)
 		if inTrace, ok := c.run.inTrace(ctx); ok {
 			ctx, span = t.tracer.Start(inTrace, spanNode, trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
 				keyTenant.String(c.run.TenantID), keyWorkflow.String(c.run.WorkflowID), keyRun.String(c.run.ID),

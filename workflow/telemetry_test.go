@@ -112,6 +112,35 @@ func TestTraceSurvivesItsProcess(t *testing.T) {
 	})
 }
 
+// A delivery's run goes on in the sender's trace: by way of the host's span for
+// the request, if it has one. Nobody writes into a trace without proof.
+func TestTraceOfADelivery(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		recorded := &spans{}
+		b := setup(t, db, withKeys(t), traced(recorded, &measurements{}))
+		sent := traceparent.Parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+		start := func(ctx context.Context, mode workflow.WebhookMode) *span {
+			s := b.webhook(t, workflow.NewWebhook{WorkflowID: b.publish(t, chain()), Mode: mode})
+			receipt, err := b.Deliver(ctx, s.key(), s.delivery(`{}`, traceparent.Header, traceparent.Format(sent)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return recorded.of("workflow.start", receipt.Run.ID)[0]
+		}
+		if got := start(t.Context(), workflow.WebhookHMAC); !got.parent.Equal(sent) || !got.context.IsSampled() {
+			t.Errorf("the run began in %v, want %v", got.parent, sent)
+		}
+		ctx, request := (&tracer{all: recorded}).Start(t.Context(), "request of the host")
+		if got := start(ctx, workflow.WebhookHMAC); !got.parent.Equal(request.SpanContext()) {
+			t.Errorf("the run began in %v, want that of the host's span", got.parent)
+		}
+		if got := start(t.Context(), workflow.WebhookPublic); got.parent.IsValid() || got.context.TraceID() == sent.TraceID() {
+			t.Errorf("a stranger began a run in %v", got.parent)
+		}
+	})
+}
+
 func TestMetricsOfRuns(t *testing.T) {
 	t.Parallel()
 	testdb.Each(t, func(t *testing.T, db *store.DB) {

@@ -1,7 +1,9 @@
 package workflow
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -108,7 +110,9 @@ func (w *Wait) check() error {
 	f.Check(w.Timeout >= 0 && w.Timeout <= MaxWait, "timeout", "must be between 0 and 366 days")
 	f.Check(len(w.Assignees.Roles)+len(w.Assignees.Users) <= maxAssignees, "assignees", fmt.Sprintf("must not be more than %d", maxAssignees))
 	if w.Form != nil {
-		f.Check(len(encode(w.Form)) <= maxWaitForm, "form", fmt.Sprintf("must not be larger than %d bytes as JSON", maxWaitForm))
+		form, err := json.Marshal(w.Form)
+		f.Check(err == nil, "form", "must be what JSON can hold")
+		f.Check(len(form) <= maxWaitForm, "form", fmt.Sprintf("must not be larger than %d bytes as JSON", maxWaitForm))
 	}
 	return f.Err("wait_invalid", "the node asks for a wait that is not possible")
 }
@@ -123,9 +127,11 @@ func (w *Wait) outcome(output []byte) outcome {
 	return o
 }
 
-// check says why the engine cannot go on with a result.
-func (r *Result) check(ports []string) error {
-	port := r.Port
+// Check says why the engine cannot go on with the result of a node that has the
+// ports: it takes another one, or it asks for a wait or gives a response that is
+// not possible.
+func (r *Result) Check(ports []string) error {
+	port := cmp.Or(r.Port, PortSuccess)
 	if r.Wait != nil {
 		port = PortExpired
 		if err := r.Wait.check(); err != nil {

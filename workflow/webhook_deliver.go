@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"github.com/uptrace/bun"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/internal/traceparent"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -75,7 +77,7 @@ func (s *Service) Deliver(ctx context.Context, key string, d Delivery) (Receipt,
 	if err != nil {
 		return Receipt{}, err
 	}
-	ctx = auth.NewContext(ctx, row.principal())
+	ctx = row.inTrace(auth.NewContext(ctx, row.principal()), d)
 	receipt, err := s.startDelivered(ctx, &row, start, deliveryRow{
 		TenantID: row.TenantID, WebhookID: row.ID, Digest: digest, ExpiresAt: now.Add(2*time.Duration(settings.ReplayWindow) + time.Minute),
 	})
@@ -103,6 +105,19 @@ func (s *Service) webhookOf(ctx context.Context, key string) (webhookRow, error)
 // that it takes.
 func (r *webhookRow) principal() *auth.Principal {
 	return auth.ServicePrincipal(r.TenantID, "webhook:"+r.ID, auth.Grant{Permission: auth.WorkflowExecute, ObjectID: r.WorkflowID})
+}
+
+// inTrace lets the run go on in the sender's trace, by way of the span that the
+// host has begun for the request, if it has. Who knows no secret could write into
+// any trace: what comes by a public webhook begins its own.
+func (r *webhookRow) inTrace(ctx context.Context, d Delivery) context.Context {
+	if r.Mode == WebhookPublic {
+		return ctx
+	}
+	if !trace.SpanContextFromContext(ctx).IsValid() {
+		ctx = trace.ContextWithRemoteSpanContext(ctx, traceparent.Parse(d.Header.Get(traceparent.Header)))
+	}
+	return continued(ctx)
 }
 
 func (r *webhookRow) startParams(d Delivery, set webhookSettings) (StartParams, error) {

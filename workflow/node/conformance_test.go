@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/jetadmin/jetadmin/problem"
+	"github.com/jetadmin/jetadmin/workflow"
 	"github.com/jetadmin/jetadmin/workflow/node"
 	"github.com/jetadmin/jetadmin/workflow/nodetest"
 )
@@ -38,9 +40,6 @@ func TestBuiltinsConform(t *testing.T) {
 		typ := n.Spec().Type
 		t.Run(typ, func(t *testing.T) {
 			t.Parallel()
-			if len(cases[typ].Calls) == 0 {
-				t.Skip("there are no cases")
-			}
 			nodetest.Run(t, n, cases[typ])
 		})
 	}
@@ -54,6 +53,10 @@ func conformance(other *service) map[string]nodetest.Cases {
 		}
 		return m
 	}
+	ask := func(kv ...any) map[string]any { return config(append([]any{"title", "Well?"}, kv...)...) }
+	fields := map[string]any{"type": "object", "required": []any{"limit"}, "properties": map[string]any{"limit": map[string]any{"type": "integer"}}}
+	countries := []any{map[string]any{"equals": "DE", "port": "near"}, map[string]any{"equals": 7, "port": "lucky"}}
+	hook := func(path string) any { return []any{map[string]any{"type": "webhook", "url": other.URL + path}} }
 	branches := []any{map[string]any{"port": "many", "when": "steps.rows > 5"}, map[string]any{"port": "few", "when": "steps.rows > input.few"}}
 	return map[string]nodetest.Cases{
 		"start": {Calls: map[string]nodetest.Call{
@@ -89,6 +92,58 @@ func conformance(other *service) map[string]nodetest.Cases {
 			"none":      {Config: config("branches", branches), Steps: map[string]any{"rows": 0}, Input: map[string]any{"few": 1}, Port: "default"},
 			"missing":   {Config: config("branches", branches), Kind: problem.Invalid},
 			"no answer": {Config: config("branches", []any{map[string]any{"port": "a", "when": "1"}}), Kind: problem.Invalid},
+		}},
+		"switch": {Calls: map[string]nodetest.Call{
+			"text":   {Config: config("value", "DE", "cases", countries), Port: "near"},
+			"number": {Config: config("value", 7.0, "cases", countries), Port: "lucky"},
+			"none":   {Config: config("value", map[string]any{}, "cases", countries), Port: "default"},
+		}},
+		"approval": {Calls: map[string]nodetest.Call{
+			"ask": {Config: ask("message", "9 000 €", "roles", []any{"operator"}, "deadline", "3d"), Waits: true, Answers: map[string]nodetest.Answer{
+				"yes":     {Answer: workflow.Answer{Approved: new(true), Comment: "fine"}, Port: "approved"},
+				"no":      {Answer: workflow.Answer{Approved: new(false)}, Port: "rejected"},
+				"nothing": {Kind: problem.Invalid},
+				"values":  {Answer: workflow.Answer{Approved: new(true), Values: map[string]any{}}, Kind: problem.Invalid},
+			}},
+			"nobody":   {Config: ask("users", []any{""}), Kind: problem.Invalid},
+			"too late": {Config: ask("deadline", "400d"), Kind: problem.Invalid},
+		}},
+		"form": {Calls: map[string]nodetest.Call{
+			"ask": {Config: ask("fields", fields), Waits: true, Answers: map[string]nodetest.Answer{
+				"filled in": {Answer: workflow.Answer{Values: map[string]any{"limit": 5}}},
+				"empty":     {Kind: problem.Invalid},
+				"unknown":   {Answer: workflow.Answer{Values: map[string]any{"limit": 5, "x": 1}}, Kind: problem.Invalid},
+				"decision":  {Answer: workflow.Answer{Approved: new(true), Values: map[string]any{"limit": 5}}, Kind: problem.Invalid},
+			}},
+			"no schema": {Config: ask("fields", map[string]any{"type": 5}), Kind: problem.Invalid},
+		}},
+		"waitEvent": {Calls: map[string]nodetest.Call{
+			"any":      {Config: config("event", "paid"), Waits: true},
+			"keyed":    {Config: config("event", "paid", "key", "1", "timeout", "10m"), Waits: true},
+			"nameless": {Config: config("event", ""), Kind: problem.Invalid},
+			"too long": {Config: config("event", "paid", "timeout", "400d"), Kind: problem.Invalid},
+		}},
+		"respond": {Calls: map[string]nodetest.Call{
+			"nothing": {Config: config()},
+			"json":    {Config: config("status", 201, "headers", map[string]any{"X-Order": "1"}, "body", map[string]any{"id": 1})},
+			"text":    {Config: config("body", "thanks")},
+			"wrong":   {Config: config("status", "many"), Kind: problem.Invalid},
+		}},
+		"notify": {
+			Calls: map[string]nodetest.Call{
+				"sent":        {Config: config("message", "sold out", "data", map[string]any{"sku": 1}, "channels", hook("/ok"))},
+				"logged":      {Config: config("message", "sold out", "channels", []any{map[string]any{"type": "log", "level": "warn"}})},
+				"refused":     {Config: config("message", "sold out", "channels", hook("/no?key=hunter2")), Kind: problem.Conflict},
+				"unreachable": {Config: config("message", "sold out", "channels", []any{map[string]any{"type": "webhook", "url": "http://127.0.0.1:1"}}), Kind: problem.Upstream},
+			},
+			Slow:    &nodetest.Call{Config: config("message", "sold out", "channels", hook("/slow"))},
+			Sent:    other.keys,
+			Secrets: []string{"hunter2", "127.0.0.1"},
+		},
+		"subWorkflow": {Calls: map[string]nodetest.Call{
+			"awaited":  {Config: config("workflowId", "w", "input", map[string]any{"a": 1})},
+			"detached": {Config: config("workflowId", "w", "wait", false)},
+			"wrong":    {Config: config("workflowId", "w", "wait", "no"), Kind: problem.Invalid},
 		}},
 		"delay": {Calls: map[string]nodetest.Call{
 			"duration": {Config: config("duration", "90s")},
@@ -128,6 +183,7 @@ func newService(t *testing.T) *service {
 		s.mu.Lock()
 		s.seen = append(s.seen, r.Header.Get("Idempotency-Key"))
 		s.mu.Unlock()
+		_, _ = io.Copy(io.Discard, r.Body) // only then a server sees that the client is gone
 		switch r.URL.Path {
 		case "/no":
 			w.WriteHeader(http.StatusConflict)

@@ -77,9 +77,9 @@ func newRequest(ctx context.Context, call *workflow.Call) (*http.Request, error)
 	if err := call.Bind(&c); err != nil {
 		return nil, err
 	}
-	u, err := url.Parse(c.URL)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return nil, problem.New(problem.Invalid, "http_url_invalid", "the url is not an absolute http or https URL")
+	u, err := webAddress(c.URL)
+	if err != nil {
+		return nil, err
 	}
 	q := u.Query()
 	for k, v := range c.Query {
@@ -111,17 +111,31 @@ func newRequest(ctx context.Context, call *workflow.Call) (*http.Request, error)
 	if contentType != "" {
 		r.Header.Set("Content-Type", contentType)
 	}
-	r.Header.Set("Idempotency-Key", call.IdempotencyKey)
-	if header := traceparent.Format(trace.SpanContextFromContext(ctx)); header != "" {
+	return r, label(r, call.IdempotencyKey, c.Headers)
+}
+
+// label sets what every request carries, the same for every attempt, and then the
+// headers of the configuration.
+func label(r *http.Request, idempotencyKey string, headers map[string]string) error {
+	r.Header.Set("Idempotency-Key", idempotencyKey)
+	if header := traceparent.Format(trace.SpanContextFromContext(r.Context())); header != "" {
 		r.Header.Set(traceparent.Header, header)
 	}
-	for k, v := range c.Headers {
+	for k, v := range headers {
 		if strings.ContainsAny(k+v, "\r\n\x00") {
-			return nil, problem.New(problem.Invalid, "http_header_invalid", "a header holds a line break")
+			return problem.New(problem.Invalid, "http_header_invalid", "a header holds a line break")
 		}
 		r.Header.Set(k, v)
 	}
-	return r, nil
+	return nil
+}
+
+func webAddress(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, problem.New(problem.Invalid, "http_url_invalid", "the url is not an absolute http or https URL")
+	}
+	return u, nil
 }
 
 // unreachable keeps the address and the text of the failure in the log; the

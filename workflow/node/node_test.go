@@ -16,10 +16,12 @@ import (
 )
 
 // builtins are all built-in nodes, with a world that does nothing.
-func builtins(t *testing.T) []workflow.Node {
+func builtins(t *testing.T) []workflow.Node { return builtinsBy(t, http.DefaultClient) }
+
+func builtinsBy(t *testing.T, client *http.Client) []workflow.Node {
 	t.Helper()
 	nodes, err := node.Builtins(node.Config{
-		Client:  http.DefaultClient,
+		Client:  client,
 		Scripts: newSandbox(t),
 		RunQuery: func(_ context.Context, queryID string, params map[string]any) (any, error) {
 			return map[string]any{"ran": queryID, "with": params}, nil
@@ -34,7 +36,12 @@ func builtins(t *testing.T) []workflow.Node {
 // builtin is a built-in node by its type.
 func builtin(t *testing.T, typ string) workflow.Node {
 	t.Helper()
-	for _, n := range builtins(t) {
+	return named(t, builtins(t), typ)
+}
+
+func named(t *testing.T, nodes []workflow.Node, typ string) workflow.Node {
+	t.Helper()
+	for _, n := range nodes {
 		if n.Spec().Type == typ {
 			return n
 		}

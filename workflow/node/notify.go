@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -66,7 +65,7 @@ func (notify) Check(config map[string]any) error {
 			f.Check(address != "", path+".url", "is required")
 			if address != "" && !strings.Contains(address, "{{") {
 				_, err := webAddress(address)
-				f.Merge(path+".url", err)
+				f.Check(err == nil, path+".url", "must be an absolute http or https URL")
 			}
 		case channelLog:
 			level, given := c["level"].(string)
@@ -121,16 +120,12 @@ func (n notify) post(ctx context.Context, call *workflow.Call, c notifyChannel, 
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(body))
 	if err != nil {
-		return badAddress()
+		return err
 	}
 	r.Header.Set("Content-Type", "application/json")
-	for k, v := range c.Headers {
-		if strings.ContainsAny(k+v, "\r\n\x00") {
-			return problem.New(problem.Invalid, "http_header_invalid", "a header holds a line break")
-		}
-		r.Header.Set(k, v)
+	if err := label(r, fmt.Sprintf("%s/%d", call.IdempotencyKey, index), c.Headers); err != nil {
+		return err
 	}
-	r.Header.Set("Idempotency-Key", fmt.Sprintf("%s/%d", call.IdempotencyKey, index))
 	reply, err := n.client.Do(r)
 	if err != nil {
 		return unreachable(err)
@@ -143,16 +138,4 @@ func (n notify) post(ctx context.Context, call *workflow.Call, c notifyChannel, 
 		return refused(reply)
 	}
 	return nil
-}
-
-func webAddress(text string) (*url.URL, error) {
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, badAddress()
-	}
-	return u, nil
-}
-
-func badAddress() error {
-	return problem.New(problem.Invalid, "http_url_invalid", "is not an absolute http or https URL")
 }

@@ -62,15 +62,15 @@ func deep(v any) any {
 	return v
 }
 
-// plain is a configuration as the schema library sees it.
-func plain(t testing.TB, config map[string]any) map[string]any {
-	b, err := json.Marshal(config)
+// plain is an object as it comes back from JSON.
+func plain(t testing.TB, what string, object map[string]any) map[string]any {
+	b, err := json.Marshal(object)
 	m := map[string]any{}
-	if err == nil && config != nil {
+	if err == nil && object != nil {
 		err = json.Unmarshal(b, &m)
 	}
 	if err != nil {
-		t.Fatalf("the configuration of a call is not JSON: %v", err)
+		t.Fatalf("%s is not JSON: %v", what, err)
 	}
 	return m
 }

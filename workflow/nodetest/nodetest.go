@@ -11,7 +11,7 @@
 // It holds the node to what the engine relies on: what it says about itself is
 // sound, it comes back soon after its context has ended, its output is JSON, its
 // errors can be shown, it leaves its call alone, passes on the idempotency key,
-// and may be called concurrently. Run it with -race.
+// may be called concurrently, and makes an outcome of each answer that it waits for. Run it with -race.
 package nodetest
 
 import (
@@ -34,7 +34,8 @@ type Cases struct {
 	Slow *Call
 
 	// Sent lists the idempotency keys that have reached whoever the node works
-	// with, in any order. nil = the node passes none on; one that causes effects
+	// with, in any order: that of the call or, of a node with several effects, keys
+	// that go on behind it with a slash. nil = the node passes none on; one that causes effects
 	// outside should.
 	Sent func() []string
 
@@ -50,6 +51,19 @@ type Call struct {
 
 	Port string       // that the node takes; "" = success
 	Kind problem.Kind // of the error that is expected; "" = none
+
+	// Waits says that the node waits for people or for an event, instead of taking
+	// a port. Answers are what people may send then; an event needs none.
+	Waits   bool
+	Answers map[string]Answer
+}
+
+// Answer is what somebody answers to a node that waits, and what must come of it.
+type Answer struct {
+	workflow.Answer
+
+	Port string       // that the node takes; "" = success
+	Kind problem.Kind // of the error that is expected, usually Invalid; "" = none
 }
 
 // The bounds of the suite. The engine gives a node up that has not come back five

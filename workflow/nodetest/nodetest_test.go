@@ -68,6 +68,7 @@ type sample struct {
 	ports  func(map[string]any) []string
 	check  func(map[string]any) error
 	grants func(map[string]any) []auth.Grant
+	answer func(workflow.Wait, workflow.Answered) (workflow.Result, error)
 }
 
 func (s *sample) Spec() workflow.NodeSpec { return s.spec }
@@ -80,10 +81,15 @@ func (s *sample) Ports(config map[string]any) []string { return s.ports(config) 
 
 func (s *sample) Check(config map[string]any) error { return s.check(config) }
 
+func (s *sample) Answer(w workflow.Wait, a workflow.Answered) (workflow.Result, error) {
+	return s.answer(w, a)
+}
+
 func (s *sample) Grants(config map[string]any) []auth.Grant { return s.grants(config) }
 
 type sampleConfig struct {
 	Name string   `json:"name"`
+	Ask  bool     `json:"ask,omitempty"`
 	Wait bool     `json:"wait,omitempty"`
 	List []string `json:"list,omitempty"`
 }
@@ -98,7 +104,7 @@ func sound(t *testing.T) (*sample, *Cases) {
 	var mu sync.Mutex
 	var sent []string
 	n := &sample{
-		spec: workflow.NodeSpec{Type: "sample", Title: "Sample", Config: schema, Ports: []string{"success", "other"}, Expressions: []string{"name"}},
+		spec: workflow.NodeSpec{Type: "sample", Title: "Sample", Config: schema, Ports: []string{"success", "other", "expired"}, Expressions: []string{"name"}},
 		run: func(ctx context.Context, call *workflow.Call) (workflow.Result, error) {
 			var c sampleConfig
 			if err := call.Bind(&c); err != nil {
@@ -107,6 +113,9 @@ func sound(t *testing.T) (*sample, *Cases) {
 			if c.Wait {
 				<-ctx.Done()
 				return workflow.Result{}, ctx.Err()
+			}
+			if c.Ask {
+				return workflow.Result{Wait: &workflow.Wait{Title: "Well?", Form: map[string]any{"limit": 5}}}, nil
 			}
 			v, err := call.Eval(c.Name)
 			if err != nil {
@@ -117,14 +126,24 @@ func sound(t *testing.T) (*sample, *Cases) {
 			sent = append(sent, call.IdempotencyKey)
 			return workflow.Result{Output: v, Port: "other"}, nil
 		},
-		ports:  func(map[string]any) []string { return []string{"success", "other"} },
+		ports:  func(map[string]any) []string { return []string{"success", "other", "expired"} },
 		check:  func(map[string]any) error { return nil },
 		grants: func(map[string]any) []auth.Grant { return nil },
+		answer: func(w workflow.Wait, a workflow.Answered) (workflow.Result, error) {
+			if w.Form["limit"] != 5.0 || a.Approved == nil {
+				return workflow.Result{}, problem.New(problem.Invalid, "", "decide")
+			}
+			return workflow.Result{Port: "other", Output: a.By}, nil
+		},
 	}
 	return n, &Cases{
 		Calls: map[string]Call{
 			"good": {Config: map[string]any{"name": "steps.a + input.b", "list": []any{"x"}}, Steps: map[string]any{"a": 1}, Input: map[string]any{"b": 2}, Port: "other"},
 			"bad":  {Config: map[string]any{"name": "steps.missing"}, Kind: problem.Invalid},
+			"ask": {Config: map[string]any{"name": "", "ask": true}, Waits: true, Answers: map[string]Answer{
+				"decided": {Answer: workflow.Answer{Approved: new(true)}, Port: "other"},
+				"nothing": {Kind: problem.Invalid},
+			}},
 		},
 		Slow: &Call{Config: map[string]any{"name": "", "wait": true}},
 		Sent: func() []string {
@@ -165,6 +184,25 @@ func TestABrokenNodeFails(t *testing.T) {
 					return r, err
 				}
 				return run(ctx, call)
+			}
+		}
+	}
+	// answers replaces what comes of every answer.
+	answers := func(r workflow.Result, err error) breaks {
+		return func(_ *testing.T, n *sample, _ *Cases) {
+			n.answer = func(workflow.Wait, workflow.Answered) (workflow.Result, error) { return r, err }
+		}
+	}
+	// asks replaces what the node waits for.
+	asks := func(w *workflow.Wait) breaks {
+		return func(_ *testing.T, n *sample, _ *Cases) {
+			run := n.run
+			n.run = func(ctx context.Context, call *workflow.Call) (workflow.Result, error) {
+				r, err := run(ctx, call)
+				if r.Wait != nil {
+					r.Wait = w
+				}
+				return r, err
 			}
 		}
 	}
@@ -232,6 +270,25 @@ func TestABrokenNodeFails(t *testing.T) {
 				call.Input["x"] = 1
 			}
 		})},
+		"waits for nothing": {"calls", asks(nil)},
+		"waits too long":    {"calls", asks(&workflow.Wait{Timeout: 2 * workflow.MaxWait})},
+		"form not JSON":     {"calls", asks(&workflow.Wait{Form: map[string]any{"limit": math.Inf(1)}})},
+		"waits where it should not": {"calls", func(_ *testing.T, _ *sample, c *Cases) {
+			ask := c.Calls["ask"]
+			ask.Waits = false
+			c.Calls["ask"] = ask
+		}},
+		"no port expired": {"calls", func(_ *testing.T, n *sample, _ *Cases) {
+			n.ports = func(map[string]any) []string { return []string{"success", "other"} }
+		}},
+		"impossible response":  {"calls", returns(workflow.Result{Port: "other", Response: &workflow.Response{Status: 99}}, nil)},
+		"answer to a port":     {"calls", answers(workflow.Result{Port: "nowhere"}, nil)},
+		"answer not JSON":      {"calls", answers(workflow.Result{Port: "other", Output: math.NaN()}, nil)},
+		"answer never invalid": {"calls", answers(workflow.Result{Port: "other"}, nil)},
+		"answer waits again":   {"calls", answers(workflow.Result{Wait: &workflow.Wait{}}, nil)},
+		"answer panics": {"calls", func(_ *testing.T, n *sample, _ *Cases) {
+			n.answer = func(workflow.Wait, workflow.Answered) (workflow.Result, error) { panic("ouch") }
+		}},
 		"own key": {"repetition", func(_ *testing.T, _ *sample, c *Cases) {
 			sent, n := c.Sent, 0
 			c.Sent = func() []string { n++; return append(sent(), make([]string, n)...) }

@@ -67,7 +67,7 @@ func (s *suite) fits(t testing.TB, name string, c Call) {
 	if schema := s.node.Spec().Config; schema != nil {
 		resolved, err := schema.Resolve(nil)
 		if err == nil {
-			err = resolved.Validate(plain(t, c.Config))
+			err = resolved.Validate(plain(t, name+": the configuration", c.Config))
 		}
 		if err != nil {
 			t.Errorf("%s: the configuration does not fit the schema: %v", name, err)
