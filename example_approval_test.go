@@ -36,15 +36,10 @@ func Example_approval() {
 	run, err := app.Workflows().Start(ctx, workflow.StartParams{WorkflowID: id, Input: map[string]any{"order": "A-17"}})
 	check(err)
 
-	var mine jetadmin.Page[workflow.Waiting]
-	for len(mine.Items) == 0 {
-		<-time.After(10 * time.Millisecond)
-		mine, err = app.Workflows().Waits(ctx, workflow.WaitFilter{Mine: true}, jetadmin.PageRequest{})
-		check(err)
-	}
-	fmt.Println(mine.Items[0].Title)
-	yes := true
-	_, err = app.Workflows().Answer(ctx, mine.Items[0].ID, workflow.Answer{Approved: &yes, Comment: "within the budget"})
+	question, err := asked(ctx, app)
+	check(err)
+	fmt.Println(question.Title)
+	_, err = app.Workflows().Answer(ctx, question.ID, workflow.Answer{Approved: new(true), Comment: "within the budget"})
 	check(err)
 
 	waiting, cancel := context.WithTimeout(ctx, 10*time.Second)

@@ -3,6 +3,7 @@ package jetadmin_test
 import (
 	"context"
 	"crypto/rand"
+	"time"
 
 	"github.com/jetadmin/jetadmin"
 	"github.com/jetadmin/jetadmin/auth"
@@ -36,6 +37,21 @@ func publish(ctx context.Context, app *jetadmin.App, name string, graph workflow
 	}
 	_, err = app.Workflows().Publish(ctx, w.ID, w.Version)
 	return w.ID, err
+}
+
+// asked waits until a run asks whoever is in the context.
+func asked(ctx context.Context, app *jetadmin.App) (workflow.Waiting, error) {
+	for {
+		mine, err := app.Workflows().Waits(ctx, workflow.WaitFilter{Mine: true}, jetadmin.PageRequest{Limit: 1})
+		if err != nil || len(mine.Items) > 0 {
+			return append(mine.Items, workflow.Waiting{})[0], err
+		}
+		select {
+		case <-time.After(10 * time.Millisecond): // or watch the topic of the tenant
+		case <-ctx.Done():
+			return workflow.Waiting{}, ctx.Err()
+		}
+	}
 }
 
 // check ends an example that went wrong, after its deferred calls.

@@ -151,16 +151,12 @@ func (e *engine) startHandler(ctx context.Context, failed *runRow) error {
 	if b.run.FailureDepth >= maxFailureDepth {
 		b.run.OnFailure = nil
 	}
-	err = e.s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+	return e.beginWith(ctx, b, func(ctx context.Context, tx bun.IDB) error {
 		if err := insertRuns(ctx, tx, []*beginning{b}); err != nil {
 			return err
 		}
 		return e.forgetHandler(ctx, tx, failed)
 	})
-	if err == nil {
-		e.begun(ctx, b)
-	}
-	return err
 }
 
 // hopeless reports whether a start that failed will fail again: the workflow is

@@ -58,6 +58,7 @@ func (e *engine) beginSub(ctx context.Context, c *claim, sub *SubRun) (runRow, e
 	if err := b.standUnder(ctx, db.DB, c.run); err != nil {
 		return child, err
 	}
+	defer e.s.telemetry.begin(ctx, &b.run)()
 	err = db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
 		if err := e.holdParent(ctx, tx, c); err != nil {
 			return err

@@ -206,9 +206,5 @@ func (b *beginning) replace(ctx context.Context, tx bun.IDB, v runRow) error {
 
 // beginLimited is begin for a run that competes for room.
 func (e *engine) beginLimited(ctx context.Context, b *beginning) error {
-	err := e.s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error { return insertRuns(ctx, tx, []*beginning{b}) })
-	if err == nil {
-		e.begun(ctx, b)
-	}
-	return err
+	return e.beginWith(ctx, b, func(ctx context.Context, tx bun.IDB) error { return insertRuns(ctx, tx, []*beginning{b}) })
 }

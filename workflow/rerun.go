@@ -118,7 +118,7 @@ func (s *Service) rerun(ctx context.Context, in rerunParams) (_ Run, existing bo
 	if err != nil {
 		return Run{}, false, err
 	}
-	err = s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+	err = s.engine.beginWith(ctx, b, func(ctx context.Context, tx bun.IDB) error {
 		if err := insertRuns(ctx, tx, []*beginning{b}); err != nil || b.existing {
 			return err
 		}
@@ -133,7 +133,6 @@ func (s *Service) rerun(ctx context.Context, in rerunParams) (_ Run, existing bo
 	if err != nil {
 		return Run{}, false, err
 	}
-	s.engine.begun(ctx, b)
 	return b.result(), b.existing, nil
 }
 

@@ -214,6 +214,7 @@ func (e *engine) firePlanned(ctx context.Context, row *scheduleRow, p planned) e
 			return err
 		}
 	}
+	defer e.s.telemetry.begin(ctx, &b.run)()
 	var runID string
 	skipped := false
 	err = e.s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {

@@ -141,6 +141,44 @@ func TestTraceOfADelivery(t *testing.T) {
 	})
 }
 
+// Every way to start a run gives it a trace, and counts it.
+func TestEveryRunIsTraced(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		recorded, m := &spans{}, &measurements{}
+		b := setup(t, db, withKeys(t), traced(recorded, m))
+		child := b.publish(t, chain())
+		broken := chain(step("sub", "subWorkflow", map[string]any{"workflowId": child}), step("no", "transform", map[string]any{"value": "{{ input.missing }}"}))
+		broken.Settings = &workflow.Settings{OnFailure: child}
+		limited := chain()
+		limited.Settings = &workflow.Settings{Concurrency: &workflow.Concurrency{Max: 1}}
+
+		failed := b.run(t, b.publish(t, broken), nil)
+		alone := b.run(t, b.publish(t, limited), nil)
+		tested, err := b.Test(b.ctx, workflow.TestParams{Graph: chain()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := b.Retry(b.ctx, failed.ID, workflow.VersionSame)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, run := range map[string]workflow.Run{
+			"plain": failed.Run, "with a limit": alone.Run, "test": tested, "retry": again, "child": b.children(t, failed.ID, "sub")[0],
+		} {
+			if starts := recorded.of("workflow.start", run.ID); len(starts) != 1 {
+				t.Errorf("%s: %d spans tell of the start", name, len(starts))
+			}
+		}
+		for trigger, want := range map[workflow.Trigger]float64{workflow.TriggerGo: 4, workflow.TriggerRun: 1, workflow.TriggerFailure: 2} {
+			eventually(t, func() bool {
+				n, _ := m.sum("jetadmin.workflow.runs.started jetadmin.run.trigger=" + string(trigger))
+				return n == want
+			})
+		}
+	})
+}
+
 func TestMetricsOfRuns(t *testing.T) {
 	t.Parallel()
 	testdb.Each(t, func(t *testing.T, db *store.DB) {

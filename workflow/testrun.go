@@ -70,6 +70,7 @@ func (s *Service) Test(ctx context.Context, in TestParams) (Run, error) {
 		if in.WorkflowID != "" {
 			b.run.DraftOf = &in.WorkflowID
 		}
+		defer s.telemetry.begin(ctx, &b.run)()
 		if err := insertRuns(ctx, tx, []*beginning{b}); err != nil {
 			return err
 		}

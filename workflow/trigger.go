@@ -134,6 +134,17 @@ func (s *Service) databaseNow(ctx context.Context, db bun.IDB) (time.Time, error
 	return time.UnixMilli(millis).UTC(), err
 }
 
+// beginWith begins a run that store stores, with whatever belongs to it, in one
+// transaction.
+func (e *engine) beginWith(ctx context.Context, b *beginning, store func(ctx context.Context, tx bun.IDB) error) error {
+	defer e.s.telemetry.begin(ctx, &b.run)()
+	if err := e.s.cfg.DB.InTx(ctx, store); err != nil {
+		return err
+	}
+	e.begun(ctx, b)
+	return nil
+}
+
 // begun does what follows the commit of a run that was stored in a transaction of
 // its own.
 func (e *engine) begun(ctx context.Context, b *beginning) {
@@ -144,6 +155,7 @@ func (e *engine) begun(ctx context.Context, b *beginning) {
 		e.terminated(ctx, &b.victims[i].run, b.victims[i].nodes, nil)
 	}
 	e.s.announce(ctx, &b.run)
+	e.s.telemetry.started(&b.run)
 	e.dispatch(b.hints())
 }
 

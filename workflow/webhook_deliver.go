@@ -157,15 +157,15 @@ func (s *Service) startDelivered(ctx context.Context, row *webhookRow, in StartP
 		err = s.engine.begin(ctx, b)
 		return Receipt{Run: b.result(), Duplicate: b.existing}, err
 	}
-	var before *runRow
-	err = s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
-		before, seen.RunID = nil, b.run.ID
+	err = s.engine.beginWith(ctx, b, func(ctx context.Context, tx bun.IDB) error {
+		seen.RunID = b.run.ID
 		n, err := store.Changed(tx.NewInsert().Model(&seen).On("CONFLICT DO NOTHING").Exec(ctx))
 		if err != nil {
 			return err
 		}
 		if n == 0 {
-			before, err = runSeen(ctx, tx, seen)
+			b.existing = true
+			b.found, err = runSeen(ctx, tx, seen)
 			return err
 		}
 		if err := insertRuns(ctx, tx, []*beginning{b}); err != nil || !b.existing {
@@ -175,25 +175,20 @@ func (s *Service) startDelivered(ctx context.Context, row *webhookRow, in StartP
 			Where("webhook_id = ?", seen.WebhookID).Where("digest = ?", seen.Digest).Exec(ctx)
 		return err
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return Receipt{}, err
-	case before != nil:
-		return Receipt{Run: before.run(), Duplicate: true}, nil
 	}
-	s.engine.begun(ctx, b)
 	return Receipt{Run: b.result(), Duplicate: b.existing}, nil
 }
 
 // runSeen is the run that a signature has started before.
-func runSeen(ctx context.Context, tx bun.IDB, seen deliveryRow) (*runRow, error) {
+func runSeen(ctx context.Context, tx bun.IDB, seen deliveryRow) (runRow, error) {
 	err := tx.NewSelect().Model(&seen).Where("tenant_id = ?", seen.TenantID).Where("webhook_id = ?", seen.WebhookID).
 		Where("digest = ?", seen.Digest).Scan(ctx)
 	if err != nil {
-		return nil, err
+		return runRow{}, err
 	}
-	run, err := readRun(ctx, tx, seen.TenantID, seen.RunID, nil)
-	return &run, err
+	return readRun(ctx, tx, seen.TenantID, seen.RunID, nil)
 }
 
 // answerLook is the longest pause between looks at a run that somebody waits for.
