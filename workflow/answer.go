@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/uptrace/bun"
 
@@ -173,11 +174,34 @@ func (e *engine) closeWait(ctx context.Context, c *closing, o outcome, f fence) 
 }
 
 // expireWait ends the node of a wait that nothing ended in time.
-func (e *engine) expireWait(ctx context.Context, row *waitRow) error {
+func (e *engine) expireWait(ctx context.Context, row *waitRow, n *nodeRow) error {
 	if row.State == waitMet { // in time, and its process died
 		return e.deliver(ctx, row)
 	}
-	o := outcome{status: NodeSucceeded, port: PortExpired, output: []byte(row.ExpiredOutput)}
-	_, err := e.closeWait(ctx, &closing{wait: row, from: []waitState{waitNew, waitOpen}, to: waitExpired}, o, fenceTimer)
+	o, err := e.expiry(ctx, row, n)
+	if err != nil {
+		return err
+	}
+	_, err = e.closeWait(ctx, &closing{wait: row, from: []waitState{waitNew, waitOpen}, to: waitExpired}, o, fenceTimer)
 	return err
+}
+
+// expiry is what a wait comes to that nothing ended in time: what its node said
+// or, when the time of the node in all is over with it, the failure of that.
+func (e *engine) expiry(ctx context.Context, row *waitRow, n *nodeRow) (outcome, error) {
+	run, err := readRun(ctx, e.s.cfg.DB.DB, row.TenantID, row.RunID, nil)
+	if err != nil {
+		return outcome{}, err
+	}
+	p, err := e.s.planOf(ctx, e.s.cfg.DB.DB, run.TenantID, run.WorkflowID, run.WorkflowVersion)
+	if err != nil {
+		return outcome{}, err
+	}
+	policy := p.nodes[row.Key].policy
+	if total := time.Duration(policy.TotalTimeout); total > 0 && n.ReadyAt != nil && !row.Deadline.Before(n.ReadyAt.Add(total)) {
+		f := failureOf(policy.overrun())
+		f.Node = row.Key
+		return outcome{status: NodeFailed, failure: f}, nil
+	}
+	return outcome{status: NodeSucceeded, port: PortExpired, output: []byte(row.ExpiredOutput)}, nil
 }

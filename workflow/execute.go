@@ -64,11 +64,21 @@ func (e *engine) execute(slot *slot, c *claim) (came outcome) {
 	if err != nil {
 		return e.failed(c, err)
 	}
-	out := success(result)
-	if out.parent {
-		out.delay = min(out.delay, max(c.left(e.s.cfg.Clock.Now()), time.Millisecond))
+	return e.inTime(c, success(result))
+}
+
+// inTime keeps what a node waits for within the time that it may take in all. One
+// that can only sleep longer fails at once; what others wait for may come before.
+func (e *engine) inTime(c *claim, o outcome) outcome {
+	left := c.left(e.s.cfg.Clock.Now())
+	switch {
+	case o.status != NodeWaiting || o.delay <= left:
+	case o.parent || o.wait != nil:
+		o.delay = max(left, time.Millisecond)
+	default:
+		return e.failed(c, c.def().policy.overrun())
 	}
-	return out
+	return o
 }
 
 // attempt calls the node, in a goroutine of its own so that one which ignores

@@ -173,21 +173,28 @@ func fetch(ctx context.Context, db bun.IDB, tenantID, runID string, texts ...*st
 		}
 	}
 	for _, payload := range ids { // one at a time: they are large
-		var pieces []string
-		err := db.NewSelect().Model((*pieceRow)(nil)).Column("data").Where("tenant_id = ?", tenantID).
-			Where("run_id = ?", runID).Where("payload = ?", payload).OrderExpr("piece").Scan(ctx, &pieces)
+		whole, err := readPayload(ctx, db, tenantID, runID, payload)
 		if err != nil {
 			return err
 		}
-		if len(pieces) == 0 {
-			return errors.New("an output of the run is not there")
-		}
-		whole := strings.Join(pieces, "")
 		for _, text := range places[payload] {
 			*text = whole
 		}
 	}
 	return nil
+}
+
+func readPayload(ctx context.Context, db bun.IDB, tenantID, runID, payload string) (string, error) {
+	if keys, ok := (reference{payload: payload}).ends(); ok {
+		return fetchEnds(ctx, db, tenantID, runID, keys)
+	}
+	var pieces []string
+	err := db.NewSelect().Model((*pieceRow)(nil)).Column("data").Where("tenant_id = ?", tenantID).
+		Where("run_id = ?", runID).Where("payload = ?", payload).OrderExpr("piece").Scan(ctx, &pieces)
+	if err == nil && len(pieces) == 0 {
+		err = errors.New("an output of the run is not there")
+	}
+	return strings.Join(pieces, ""), err
 }
 
 // copyPayloads takes over the large outputs that the outputs of a run refer to,

@@ -86,3 +86,51 @@ func TestTheOutputsOfARunAreBounded(t *testing.T) {
 		}
 	})
 }
+
+// fan is start and n end nodes side by side, each behind a node of a type.
+func fan(n int, typ string) workflow.Graph {
+	g := workflow.Graph{Nodes: []workflow.GraphNode{step("start", "start", nil)}}
+	for i := range n {
+		made, end := "made"+itoa(i), "end"+itoa(i)
+		g.Nodes = append(g.Nodes, step(made, typ, nil), step(end, "end", map[string]any{"output": "{{ steps." + made + " }}"}))
+		g.Edges = append(g.Edges, edge("start", made), edge(made, end))
+	}
+	return g
+}
+
+// Several end nodes with much to say make one output, and no row of it is wide.
+func TestTheOutputsOfSeveralEndsAreOne(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		sized := func(name string, size int) workflow.Node {
+			return fn(name, func(context.Context, *workflow.Call) (any, error) { return strings.Repeat("größe ", size/8), nil })
+		}
+		b := setup(t, db, withNodes(sized("some", 100), sized("much", 20_000), sized("large", 2<<20), sized("huge", 6<<20)))
+		for typ, n := range map[string]int{"some": 3, "much": 60, "large": 3} {
+			flow := b.publish(t, fan(n, typ))
+			d := b.run(t, flow, nil)
+			outputs, _ := d.Output.(map[string]any)
+			if d.Status != workflow.RunSucceeded || len(outputs) != n {
+				t.Fatalf("%s: %s with %d outputs: %+v", typ, d.Status, len(outputs), d.Error)
+			}
+			for key, output := range outputs {
+				detail, err := b.RunNode(b.ctx, d.ID, key)
+				if err != nil || detail.Attempts[0].Output != output {
+					t.Errorf("%s: the output of %s is another: %v", typ, key, err)
+				}
+			}
+			var width int
+			err := db.NewRaw("SELECT length(output) FROM ?schema.jet_run_data WHERE tenant_id = ? AND run_id = ?", b.tenant, d.ID).Scan(b.ctx, &width)
+			if err != nil || width > 32<<10 {
+				t.Errorf("%s: the row has %d characters: %v", typ, width, err)
+			}
+			parent := b.run(t, b.publish(t, chain(step("call", "subWorkflow", map[string]any{"workflowId": flow}))), nil)
+			if got, _ := parent.Output.(map[string]any); parent.Status != workflow.RunSucceeded || len(got) != n {
+				t.Errorf("%s as a sub-workflow: %s with %d outputs: %+v", typ, parent.Status, len(got), parent.Error)
+			}
+		}
+		if d := b.run(t, b.publish(t, fan(3, "huge")), nil); d.Status != workflow.RunFailed || d.Error.Code != "run_output_too_large" || d.Error.Remedy == "" {
+			t.Errorf("beyond the limit: %s %+v", d.Status, d.Error)
+		}
+	})
+}

@@ -2,7 +2,6 @@ package workflow
 
 import (
 	"cmp"
-	"encoding/json"
 	"time"
 
 	"github.com/jetadmin/jetadmin/internal/id"
@@ -27,6 +26,7 @@ type progress struct {
 	outputs []outputRow
 
 	failure  *Failure // why the run failed
+	output   *string  // of the run, once it has succeeded
 	leftOpen bool     // the run has ended, and nodes of it are open in the database
 }
 
@@ -192,37 +192,4 @@ func (n *nodeRow) enter(s nodeState, now time.Time) {
 	case NodeSkipped:
 		n.FinishedAt = &now
 	}
-}
-
-// output is the run's output as far as the ends that were just applied tell it:
-// that of the only end node of the graph. ok = false: it has to be read.
-func (p *progress) output(ends []string) (text *string, ok bool) {
-	if len(ends) == 0 {
-		return nil, true
-	}
-	if len(ends) > 1 {
-		return nil, false
-	}
-	for i := range p.outputs {
-		if o := &p.outputs[i]; o.Key == ends[0] && o.Status == NodeSucceeded {
-			return o.Output, true
-		}
-	}
-	return nil, false
-}
-
-// mergeOutputs makes one output of those of several end nodes, by their keys.
-func mergeOutputs(rows []outputRow) *string {
-	switch len(rows) {
-	case 0:
-		return nil
-	case 1:
-		return rows[0].Output
-	}
-	all := make(map[string]json.RawMessage, len(rows))
-	for _, r := range rows {
-		all[r.Key] = json.RawMessage(*r.Output)
-	}
-	merged := encode(all)
-	return &merged
 }

@@ -77,21 +77,25 @@ type responseRow struct {
 // runs have one already.
 func (s *settlement) saveResponses(ctx context.Context) error {
 	for _, t := range s.batch {
-		r := t.steps[0].outcome.response
-		if t.lost || r == nil {
-			continue
-		}
-		row := responseRow{
-			RunID: t.claim.node.RunID, TenantID: t.claim.node.TenantID, Status: r.Status, Headers: encode(r.Headers), Body: r.Body, CreatedAt: s.now,
-		}
-		if row.Body == nil {
-			row.Body = []byte{}
-		}
-		if _, err := s.tx.NewInsert().Model(&row).On("CONFLICT DO NOTHING").Exec(ctx); err != nil {
-			return err
+		for _, st := range t.steps[:t.applied] {
+			if err := s.saveResponse(ctx, &t.claim.node, st.outcome.response); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+func (s *settlement) saveResponse(ctx context.Context, n *nodeRow, r *Response) error {
+	if r == nil {
+		return nil
+	}
+	row := responseRow{RunID: n.RunID, TenantID: n.TenantID, Status: r.Status, Headers: encode(r.Headers), Body: r.Body, CreatedAt: s.now}
+	if row.Body == nil {
+		row.Body = []byte{}
+	}
+	_, err := s.tx.NewInsert().Model(&row).On("CONFLICT DO NOTHING").Exec(ctx)
+	return err
 }
 
 // Response is what a run has answered so far; false = nothing yet. It needs

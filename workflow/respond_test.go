@@ -1,6 +1,7 @@
 package workflow_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/jetadmin/jetadmin/auth"
@@ -41,6 +42,27 @@ func TestTheFirstResponseCounts(t *testing.T) {
 		}
 		if _, _, err := b.Response(as(b.tenant, auth.RunList), wait.RunID); problem.KindOf(err) != problem.Forbidden {
 			t.Errorf("without run.read: %v", err)
+		}
+	})
+}
+
+// A node that only computes answers too, also when it is stored together with the
+// one before it.
+func TestANodeThatComputesResponds(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		answer := workflow.NodeFunc(workflow.NodeSpec{Type: "answer", Pure: true}, func(context.Context, *workflow.Call, struct{}) (any, error) {
+			return workflow.Result{Response: &workflow.Response{Status: 202, Body: []byte("computed")}}, nil
+		})
+		b := setup(t, db, withNodes(answer, fn("work", func(context.Context, *workflow.Call) (any, error) { return nil, nil })))
+		for name, g := range map[string]workflow.Graph{
+			"alone":  chain(step("answer", "answer", nil)),
+			"behind": chain(step("work", "work", nil), step("pass", "transform", map[string]any{"value": 1}), step("answer", "answer", nil)),
+		} {
+			d := b.run(t, b.publish(t, g), nil)
+			if r, ok, err := b.Response(b.ctx, d.ID); err != nil || !ok || r.Status != 202 || string(r.Body) != "computed" {
+				t.Errorf("%s: %s and %+v, %v, %v", name, d.Status, r, ok, err)
+			}
 		}
 	})
 }

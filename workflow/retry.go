@@ -75,12 +75,17 @@ func (c *claim) left(now time.Time) time.Duration {
 	return total - now.Sub(*c.node.ReadyAt)
 }
 
+// overrun is the problem of a node that takes longer than it may in all.
+func (p *Policy) overrun() *problem.Error {
+	return problem.Newf(problem.Timeout, "node_total_timeout", "the node took longer than %s in all", p.TotalTimeout)
+}
+
 // limit is how long an attempt may take, and the problem of one that takes
 // longer. It is not positive when the node's time is over before the attempt.
 func (c *claim) limit(now time.Time) (time.Duration, *problem.Error) {
 	policy := c.def().policy
 	if left := c.left(now); left < time.Duration(policy.Timeout) {
-		return left, problem.Newf(problem.Timeout, "node_total_timeout", "the node took longer than %s in all", policy.TotalTimeout)
+		return left, policy.overrun()
 	}
 	return time.Duration(policy.Timeout), problem.Newf(problem.Timeout, "node_timeout", "the attempt took longer than %s", policy.Timeout)
 }

@@ -47,6 +47,7 @@ type transition struct {
 	lost          bool // somebody else owns the node, or the run has ended: nothing was changed
 	held          bool // somebody else holds the run: nothing was changed, it is to be offered again
 	stored        bool // what makes it lost is that the same outcome is there already
+	applied       int  // how many of the steps count: another may have ended the run before the rest
 	complete      bool // every statement has run, only the commit is missing
 	changed       []rowChange
 }
@@ -132,10 +133,10 @@ type settlement struct {
 
 func (s *settlement) store(ctx context.Context) error {
 	for _, t := range s.batch {
-		t.lost, t.stored, t.complete, t.changed, t.waits = false, false, false, nil, nil
+		t.lost, t.stored, t.complete, t.applied, t.changed, t.waits = false, false, false, 0, nil, nil
 	}
 	for _, stage := range []func(context.Context) error{
-		s.lockRuns, s.leaveNodes, s.findStored, s.closeWaits, s.saveWaits, s.saveResponses, s.readJoins, s.apply,
+		s.lockRuns, s.leaveNodes, s.findStored, s.closeWaits, s.saveWaits, s.readJoins, s.apply, s.mergeEnds, s.saveResponses,
 		s.cancelOpen, s.insertOutputs, s.saveNodes, s.saveRuns, s.saveRunData,
 	} {
 		if err := stage(ctx); err != nil {
@@ -308,6 +309,7 @@ func (s *settlement) applyOne(t *transition, p *progress) {
 			n.Attempt, n.StartedAt = 1, n.ReadyAt
 		}
 		changed := p.apply(n, st.outcome)
+		t.applied = i + 1
 		if i == 0 {
 			t.changed = append(t.changed, rowChange{n, st.outcome.port, st.outcome.failure})
 		} else {
@@ -457,13 +459,7 @@ func (s *settlement) saveRunData(ctx context.Context) error {
 		if !p.ended() {
 			continue
 		}
-		d := data{RunID: p.run.ID, TenantID: p.run.TenantID, Error: p.failure.column()}
-		if p.run.Status == RunSucceeded {
-			var err error
-			if d.Output, err = s.runOutput(ctx, p); err != nil {
-				return err
-			}
-		}
+		d := data{RunID: p.run.ID, TenantID: p.run.TenantID, Output: p.output, Error: p.failure.column()}
 		if d.Output != nil || d.Error != nil {
 			list = append(list, d)
 		}
@@ -475,27 +471,6 @@ func (s *settlement) saveRunData(ctx context.Context) error {
 		FROM `+s.s.cfg.DB.Dialect.Records("run_id uuid", "tenant_id uuid", "output text", "error text")+`
 		WHERE r.run_id = d.run_id AND r.tenant_id = d.tenant_id`, encode(list)).Exec(ctx)
 	return err
-}
-
-// runOutput is the output of the end node that was reached, or an object of
-// them by key when there were several.
-func (s *settlement) runOutput(ctx context.Context, p *progress) (*string, error) {
-	ends := p.plan.ends()
-	if text, ok := p.output(ends); ok {
-		return text, nil
-	}
-	var rows []outputRow
-	err := s.tx.NewSelect().Model(&rows).Column("key", "output").Where("tenant_id = ?", p.run.TenantID).
-		Where("run_id = ?", p.run.ID).Where("key IN (?)", bun.List(ends)).Where("status = ?", NodeSucceeded).Scan(ctx)
-	if err != nil || len(rows) < 2 {
-		return mergeOutputs(rows), err
-	}
-	for i := range rows {
-		if err := fetch(ctx, s.tx, p.run.TenantID, p.run.ID, rows[i].Output); err != nil {
-			return nil, err
-		}
-	}
-	return mergeOutputs(rows), nil
 }
 
 // columnTime is how bun writes times, for rows that are not written by bun.

@@ -182,7 +182,7 @@ func (e *engine) wakeNode(ctx context.Context, n nodeRow) error {
 		return err
 	}
 	if waits != nil {
-		return e.expireWait(ctx, waits)
+		return e.expireWait(ctx, waits, &n)
 	}
 	_, err = e.settle(ctx, n, outcome{status: NodeSucceeded, port: PortSuccess, output: []byte("null")}, fenceTimer, nil)
 	return err
@@ -217,7 +217,11 @@ func (e *engine) settle(ctx context.Context, n nodeRow, o outcome, f fence, wait
 	if o.status == NodeFailed {
 		o = c.def().policy.OnError.outcome(o.failure)
 	}
-	t := &transition{claim: c, fence: f, closing: waits, steps: []step{{n.Key, o}}}
+	steps, err := e.setAside(ctx, c, []step{{n.Key, o}})
+	if err != nil {
+		return false, err
+	}
+	t := &transition{claim: c, fence: f, closing: waits, steps: steps}
 	if waits == nil {
 		err = e.submit(ctx, t, loopPatience)
 	} else {

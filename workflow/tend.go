@@ -8,7 +8,6 @@ import (
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/store"
-	"github.com/jetadmin/jetadmin/problem"
 )
 
 const (
@@ -166,8 +165,8 @@ func (e *engine) childrenOutcome(ctx context.Context, c *claim) (o outcome, ok b
 	if o, ok, err = e.subOutcome(ctx, c); ok || err != nil {
 		return o, ok, err
 	}
-	if limit := c.def().policy.TotalTimeout; c.left(e.s.cfg.Clock.Now()) <= 0 {
-		return e.failed(c, problem.Newf(problem.Timeout, "node_total_timeout", "the node took longer than %s in all", limit)), true, nil
+	if c.left(e.s.cfg.Clock.Now()) <= 0 {
+		return e.failed(c, c.def().policy.overrun()), true, nil
 	}
 	return outcome{}, false, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -522,6 +523,28 @@ func TestAWaitWithANULFailsItsNode(t *testing.T) {
 		d := b.run(t, b.publish(t, chain(step("wait", "waitEvent", map[string]any{"event": "paid", "key": "{{ input.key }}"}))), map[string]any{"key": "a\x00b"})
 		if d.Status != workflow.RunFailed || d.Error.Code != "wait_invalid" {
 			t.Errorf("the run is %s with %+v", d.Status, d.Error)
+		}
+	})
+}
+
+// An answer with much in it stands beside its row like any output.
+func TestALargeAnswerIsStoredByReference(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := setup(t, db)
+		fields := map[string]any{"type": "object", "properties": map[string]any{"text": map[string]any{"type": "string"}}}
+		wait := b.asked(t, b.ctx, b.publish(t, chain(step("form", "form", map[string]any{"title": "?", "fields": fields}))), nil)
+		large := strings.Repeat("large ", 100_000)
+		if _, err := b.Answer(b.ctx, wait.ID, workflow.Answer{Values: map[string]any{"text": large}}); err != nil {
+			t.Fatal(err)
+		}
+		if d := b.wait(t, wait.RunID); d.Status != workflow.RunSucceeded || !strings.Contains(encoded(d.Output), large) {
+			t.Errorf("%s with %d bytes: %+v", d.Status, len(encoded(d.Output)), d.Error)
+		}
+		var widest int
+		err := db.NewRaw("SELECT MAX(length(output)) FROM ?schema.jet_run_output WHERE tenant_id = ? AND run_id = ?", b.tenant, wait.RunID).Scan(b.ctx, &widest)
+		if err != nil || widest > 32<<10 {
+			t.Errorf("a row has %d characters: %v", widest, err)
 		}
 	})
 }

@@ -81,6 +81,14 @@ func (d Dialect) AfterColumn(column string) string {
 	return strings.Replace(d.After(), "?", column, 1)
 }
 
+// Bytes is the length of a text column in bytes.
+func (d Dialect) Bytes(column string) string {
+	if d == SQLite {
+		return "length(CAST(" + column + " AS BLOB))"
+	}
+	return "octet_length(" + column + ")"
+}
+
 // Records is an item of a FROM clause: the rows "d" of a JSON array of objects,
 // which the caller gives as the next argument of the statement. Columns are
 // written as PostgreSQL wants them: "id uuid". One statement with one argument
