@@ -44,6 +44,8 @@ type engine struct {
 	waitsSwept time.Time   // the sweeper's: when it last looked after waits and events
 	owed       atomic.Bool // there is more of it than one look does
 
+	scheduleTries scheduleTries
+
 	payloads  payloads
 	inFlight  inFlight
 	waiters   waiters

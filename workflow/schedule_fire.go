@@ -86,8 +86,8 @@ func (e *engine) fireDue(ctx context.Context) time.Duration {
 		free <- struct{}{}
 		hands.Go(func() {
 			defer func() { <-free }()
-			if !e.guard("schedule "+rows[i].ID, func() { e.fire(ctx, &rows[i]) }) {
-				e.fireCrashed(ctx, &rows[i])
+			if name := "schedule " + rows[i].ID; !e.guard(name, func() { e.fire(ctx, &rows[i]) }) {
+				e.guard(name, func() { e.fireCrashed(ctx, &rows[i]) })
 			}
 		})
 	}
@@ -112,7 +112,6 @@ var errOvertaken = errors.New("the schedule has moved on")
 // fire starts a run for each planned time that is to have one.
 func (e *engine) fire(ctx context.Context, due *dueSchedule) {
 	row, now := &due.scheduleRow, due.now()
-	ctx = auth.NewContext(ctx, row.principal())
 	times, next, err := row.occurrences(now)
 	switch {
 	case err != nil: // its zone is not known any more, and will not be known next time
@@ -128,18 +127,28 @@ func (e *engine) fire(ctx context.Context, due *dueSchedule) {
 		if p.at.After(*row.NextAt) {
 			p.skipped = row.NextAt
 		}
-		if err = e.firePlanned(ctx, row, p); err == nil || errors.Is(err, errOvertaken) || ctx.Err() != nil {
-			continue
-		}
-		// What fails on our side may succeed in a second, but not for ever.
-		if !ours(err) || now.Sub(p.at) >= schedulePatience {
-			p.failure = err
-			err = e.moveOn(ctx, row, p)
-		}
+		err = e.tryPlanned(ctx, row, p)
 	}
-	if err != nil && !errors.Is(err, errOvertaken) && ctx.Err() == nil {
+	if err == nil || errors.Is(err, errOvertaken) {
+		e.scheduleTries.forget(row.ID)
+	} else if ctx.Err() == nil {
 		e.s.cfg.Logger.Warn("workflow engine: fire a schedule", "schedule", row.ID, "error", err)
 	}
+}
+
+// tryPlanned starts the run of one planned time, or records why there is none.
+// What fails on our side may succeed in a second, but not for ever: until then the
+// time stays the one that the schedule waits for.
+func (e *engine) tryPlanned(ctx context.Context, row *scheduleRow, p planned) error {
+	err := e.firePlanned(ctx, row, p)
+	if err == nil || errors.Is(err, errOvertaken) || ctx.Err() != nil {
+		return err
+	}
+	if ours(err) && e.scheduleTries.failed(row.ID, p.at) < schedulePatience {
+		return err
+	}
+	p.failure = err
+	return e.moveOn(ctx, row, p)
 }
 
 func ours(err error) bool {
@@ -154,7 +163,7 @@ func (e *engine) fireCrashed(ctx context.Context, due *dueSchedule) {
 	_, next, err := row.occurrences(due.now())
 	if err == nil {
 		crash := problem.New(problem.Internal, "schedule_crashed", "the start of the run crashed")
-		err = e.moveOn(auth.NewContext(ctx, row.principal()), row, planned{next: &next, failure: crash})
+		err = e.moveOn(ctx, row, planned{next: &next, failure: crash})
 	}
 	if err != nil && !errors.Is(err, errOvertaken) {
 		e.s.cfg.Logger.Warn("workflow engine: fire a schedule", "schedule", row.ID, "error", err)
@@ -203,6 +212,9 @@ type planned struct {
 
 // firePlanned starts the run of one planned time.
 func (e *engine) firePlanned(ctx context.Context, row *scheduleRow, p planned) error {
+	// Its rights are those of now: the run before may be one of this same look.
+	ctx, cancel := context.WithTimeout(auth.NewContext(ctx, row.principal()), lookTimeout)
+	defer cancel()
 	b, err := e.beginPlanned(ctx, row, p.at)
 	if err != nil {
 		return err
@@ -264,6 +276,8 @@ func (e *engine) beginPlanned(ctx context.Context, row *scheduleRow, at time.Tim
 
 // moveOn records that a planned time started no run, and goes on to the next.
 func (e *engine) moveOn(ctx context.Context, row *scheduleRow, p planned) error {
+	ctx, cancel := context.WithTimeout(auth.NewContext(ctx, row.principal()), lookTimeout)
+	defer cancel()
 	err := e.s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
 		stored, err := e.holdSchedule(ctx, tx, row)
 		if err != nil {

@@ -2,6 +2,7 @@ package workflow_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -119,23 +120,37 @@ func TestScheduleStartsARunOfItsOwn(t *testing.T) {
 	})
 }
 
-// It fires at most a second after its time.
+// It fires at most a second after its time, or after a timer of this process: a
+// machine that is busy keeps both waiting. Of several times the best one counts,
+// for what else the machine does between the two.
 func TestScheduleIsOnTime(t *testing.T) {
 	t.Parallel()
 	testdb.Each(t, func(t *testing.T, db *store.DB) {
 		b := setup(t, db)
 		s := b.schedule(t, workflow.NewSchedule{WorkflowID: b.publish(t, chain())})
-		at := b.turnBack(t, s.ID, time.Now().Add(3*time.Second))
-		s = b.fired(t, s.ID, at)
-		run, err := b.Run(b.ctx, s.LastRunID)
-		if err != nil {
-			t.Fatal(err)
+		reference := b.publish(t, chain())
+		var late []time.Duration
+		for range 5 {
+			at := b.turnBack(t, s.ID, time.Now().Add(3*time.Second))
+			timer := time.NewTimer(time.Until(at))
+			<-timer.C
+			beside, err := b.Start(b.ctx, workflow.StartParams{WorkflowID: reference})
+			if err != nil {
+				t.Fatal(err)
+			}
+			run, err := b.Run(b.ctx, b.fired(t, s.ID, at).LastRunID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if run.CreatedAt.Before(at) {
+				t.Fatalf("the run was started %s before its time", at.Sub(run.CreatedAt))
+			}
+			late = append(late, min(run.CreatedAt.Sub(at), run.CreatedAt.Sub(beside.CreatedAt)))
+			if late[len(late)-1] <= time.Second {
+				return
+			}
 		}
-		late := run.CreatedAt.Sub(at)
-		t.Logf("%s late", late)
-		if late < 0 || late > 10*time.Second {
-			t.Fatalf("the run was started %s after its time", late)
-		}
+		t.Errorf("late by %v", late)
 	})
 }
 
@@ -232,6 +247,54 @@ func TestCatchUp(t *testing.T) {
 			if next := last.Add(time.Hour); !s.NextAt.Equal(next) {
 				t.Errorf("%s, limit %d: next at %s, want %s", test.policy, test.limit, s.NextAt, next)
 			}
+		}
+	})
+}
+
+// What the platform fails at, after an outage say, is tried again however late the
+// time is already, and then the times behind it have their turn.
+func TestCatchUpEnduresWhatFailsForAMoment(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		var asked atomic.Int32
+		b := setup(t, db, func(c *workflow.Config) {
+			c.Hooks.BeforeStart = func(context.Context, workflow.StartParams) error {
+				if n := asked.Add(1); n == 1 || n == 3 {
+					return errors.New("not yet")
+				}
+				return nil
+			}
+		})
+		flow := b.publish(t, chain())
+		last := time.Now().UTC().Add(-30 * time.Minute).Truncate(time.Minute)
+		s := b.schedule(t, workflow.NewSchedule{
+			WorkflowID: flow, Expression: fmt.Sprintf("%d * * * *", last.Minute()), Overlap: workflow.OverlapAllow, CatchUp: workflow.CatchUpAll, CatchUpLimit: 10,
+		})
+		b.turnBack(t, s.ID, last.Add(-2*time.Hour))
+		s = b.fired(t, s.ID, last)
+		want := []time.Time{last.Add(-2 * time.Hour), last.Add(-time.Hour), last}
+		if got := plannedOf(t, b.runsOf(t, flow)); !slices.EqualFunc(got, want, time.Time.Equal) || s.LastError != nil {
+			t.Errorf("runs for %v, want %v: %+v", got, want, s.LastError)
+		}
+	})
+}
+
+// Each run that is made up for cancels the one before it, also when that is one of
+// the same look.
+func TestCatchUpCancelsThePrevious(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := setup(t, db)
+		flow := b.publish(t, slow())
+		last := time.Now().UTC().Add(-30 * time.Minute).Truncate(time.Minute)
+		s := b.schedule(t, workflow.NewSchedule{
+			WorkflowID: flow, Expression: fmt.Sprintf("%d * * * *", last.Minute()), Overlap: workflow.OverlapCancelPrevious, CatchUp: workflow.CatchUpAll, CatchUpLimit: 10,
+		})
+		b.turnBack(t, s.ID, last.Add(-2*time.Hour))
+		s = b.fired(t, s.ID, last)
+		runs := b.runsOf(t, flow)
+		if len(runs) != 3 || runs[0].Status != workflow.RunCancelled || runs[1].Status != workflow.RunCancelled || runs[2].Status.Final() {
+			t.Errorf("%s, %+v", encoded(runs), s.LastError)
 		}
 	})
 }
