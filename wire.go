@@ -144,13 +144,23 @@ func (a *App) buildWorkflows(pages *page.Signer, outbound egress.Policy) error {
 	a.workflows, err = workflow.New(workflow.Config{
 		Assignees: a.assignees, Audit: a.audit.Record, Authorize: a.roles.Authorize, CheckReference: a.checkReference, DB: a.db,
 		Hooks: a.cfg.Hooks.Workflow, Keys: a.keys, Logger: a.cfg.Logger, MeterProvider: a.cfg.MeterProvider,
-		Nodes: append(builtin, a.cfg.Nodes...), Pages: pages, Publish: a.publish, Queue: queue, Retention: a.cfg.RunRetention,
+		Nodes: append(builtin, a.cfg.Nodes...), Pages: pages, Past: a.past, Publish: a.publish, Queue: queue, Retention: a.cfg.RunRetention,
 		Slots: a.cfg.Workers, TracerProvider: a.cfg.TracerProvider, Watched: a.events.Wanted,
 	})
 	if err != nil {
 		return fmt.Errorf("jetadmin.Config.Nodes: %w", err)
 	}
 	return nil
+}
+
+// past reads the history of a topic.
+func (a *App) past(ctx context.Context, topic string, since int64) (workflow.RunEvents, error) {
+	past, err := a.events.Past(ctx, topic, since)
+	events := workflow.RunEvents{Items: make([]workflow.PastEvent, len(past.Events)), Last: past.Last, Gap: past.Gap}
+	for i, e := range past.Events {
+		events.Items[i] = workflow.PastEvent(e)
+	}
+	return events, err
 }
 
 // checkReference says whether what a workflow's node uses is there.

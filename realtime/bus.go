@@ -59,6 +59,23 @@ type History struct {
 	Partial  bool      // a reader began the topic, not its first message
 }
 
+// gap is a range of numbers that a reader does not get.
+type gap struct{ from, to int64 }
+
+// resume is where a reader goes on who has seen everything up to since, and what
+// he has missed before. onDemand: events of the topic are made for readers only.
+func (h History) resume(since int64, onDemand bool) (position int64, missed *gap) {
+	switch {
+	case since > h.Last: // the topic never got there: it was another life of it
+		return h.Last, &gap{min(h.Base+1, h.Last), h.Last}
+	case since > 0:
+		return since, nil
+	case h.Partial && onDemand:
+		return h.Base, &gap{h.Base, h.Base}
+	}
+	return h.Base, nil
+}
+
 // Retention limits what a bus keeps for readers that come back.
 type Retention struct {
 	Age   time.Duration // of a topic without a new message; default 5 minutes

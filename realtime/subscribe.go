@@ -144,21 +144,12 @@ func (s *subscription) replay(id string, since int64) {
 		c.reply(refusal(id, s.topic.String(), err))
 		return
 	}
-	s.position = since
-	if since == 0 {
-		s.position = h.Base
-	}
-	lost := since > h.Last // a number that the topic never reached: of another life
-	if lost {
-		s.position = h.Last
-	}
+	position, missed := h.resume(since, slices.Contains(c.hub.cfg.OnDemand, s.topic.Kind))
+	s.position = position
 	s.sent.Store(s.position)
 	c.reply(reply{ID: id, Op: opOK, Topic: s.topic.String(), Seq: s.position})
-	switch {
-	case lost:
-		s.pushGap(min(h.Base+1, h.Last), h.Last)
-	case since == 0 && h.Partial && slices.Contains(c.hub.cfg.OnDemand, s.topic.Kind):
-		s.pushGap(h.Base, h.Base)
+	if missed != nil {
+		s.pushGap(missed.from, missed.to)
 	}
 	for s.take(h) && !s.room.enterAt(s) {
 		if h, err = s.read(s.position); err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/jetadmin/jetadmin/internal/page"
 	"github.com/jetadmin/jetadmin/internal/secret"
 	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/problem"
 )
 
 // Config is what a [Service] works with. Fields without a default are required.
@@ -67,6 +68,9 @@ type Config struct {
 
 	// Pages signs the cursors of lists.
 	Pages *page.Signer
+
+	// Past reads the events that were published to a topic. Default: none were kept.
+	Past Past
 
 	// Publish sends an event to whoever watches a topic. It must not block for
 	// long. Default: nobody watches.
@@ -125,6 +129,11 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
+	}
+	if c.Past == nil {
+		c.Past = func(context.Context, string, int64) (RunEvents, error) {
+			return RunEvents{}, problem.New(problem.Unavailable, "events_not_kept", "events are not kept here")
+		}
 	}
 	if c.Publish == nil {
 		c.Publish = func(context.Context, string, string, any) {}

@@ -47,6 +47,11 @@ func (a *API) runRoutes() {
 		Description: "Everything is read from what is stored. A time that has passed and was not kept is named under `unavailable`.",
 	}, a.getTimeline)
 	register(a, Operation{
+		ID: "listRunEvents", Method: http.MethodGet, Path: "/tenants/{tenantId}/runs/{id}/events", Access: InTenant, Permission: auth.RunRead, Tag: tag,
+		Summary:     "What has happened in a run since a position",
+		Description: "For watching without a socket: ask again with `last` as `since`. These are the events of the topic `run:<id>`, with the same numbers, and asking counts as watching: they are kept from then on.",
+	}, a.listRunEvents)
+	register(a, Operation{
 		ID: "listRunLog", Method: http.MethodGet, Path: "/tenants/{tenantId}/runs/{id}/logs", Access: InTenant, Permission: auth.RunRead, Tag: tag,
 		Summary:     "What the nodes of a run have logged, oldest first",
 		Description: "To read on later, give the id of the last line as `after`. Lines are also sent live, as `run.log` on the topic of the run.",
@@ -134,6 +139,15 @@ func (a *API) getRunNode(ctx context.Context, in *getRunNodeInput) (*output[work
 
 func (a *API) cancelRun(ctx context.Context, in *ObjectPath) (*output[workflow.Run], error) {
 	return reply200(a.cfg.Workflows.Cancel(ctx, in.ID))
+}
+
+type listRunEventsInput struct {
+	ObjectPath
+	Since int64 `query:"since" minimum:"0" doc:"the position up to which all is known; 0 = from the beginning"`
+}
+
+func (a *API) listRunEvents(ctx context.Context, in *listRunEventsInput) (*output[workflow.RunEvents], error) {
+	return reply200(a.cfg.Workflows.Events(ctx, in.ID, in.Since))
 }
 
 type listRunLogInput struct {
