@@ -17,13 +17,13 @@ import (
 )
 
 // noon is the time of every call.
-var noon = time.Date(2030, 1, 31, 12, 0, 0, 0, time.UTC)
+func noon() time.Time { return time.Date(2030, 1, 31, 12, 0, 0, 0, time.UTC) }
 
 // newCall is an attempt at the node with a configuration of its own.
 func (s *suite) newCall(key string, c Call, attempt int) *workflow.Call {
 	return workflow.Call{
 		TenantID: "tenant", RunID: "run", Key: key, Attempt: attempt, IdempotencyKey: "run/" + key + "/0",
-		Config: copied(c.Config), Input: copied(c.Input), Now: noon,
+		Config: copied(c.Config), Input: copied(c.Input), Now: noon(),
 		Logger: slog.New(slog.DiscardHandler),
 	}.WithSteps(copied(c.Steps))
 }
@@ -137,7 +137,7 @@ func (s *suite) answers(t testing.TB, name string, c Call, w workflow.Wait) {
 		w.Form = plain(t, name+": the form", w.Form)
 	}
 	for title, a := range c.Answers {
-		answered := workflow.Answered{Answer: a.Answer, By: "user:u", UserID: "u", At: noon}
+		answered := workflow.Answered{Answer: a.Answer, By: "user:u", UserID: "u", At: noon()}
 		o := await(begin(func() (workflow.Result, error) {
 			if n, ok := s.node.(workflow.Answerer); ok {
 				return n.Answer(w, answered)
