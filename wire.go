@@ -137,7 +137,7 @@ func (a *App) buildWorkflows(pages *page.Signer, outbound egress.Policy) error {
 	if err != nil {
 		return err
 	}
-	queue := workflow.NewMemoryQueue()
+	var queue workflow.Queue // none: the process is alone
 	if a.cfg.Redis != nil {
 		queue = workflow.NewAsynqQueue(a.cfg.Redis, a.cfg.RedisPrefix, a.cfg.Logger)
 	}

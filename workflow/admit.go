@@ -109,12 +109,10 @@ func (e *engine) admit(ctx context.Context, s runSlot) error {
 	if err != nil {
 		return err
 	}
-	hints := make([]Hint, len(ready))
-	for i, n := range ready {
-		hints[i] = n.hint()
+	for _, n := range ready {
 		e.s.events.node(ctx, n, "", nil)
 	}
-	e.dispatch(hints)
+	e.dispatch(Hint{s.tenantID, len(ready)})
 	return nil
 }
 
@@ -149,7 +147,7 @@ func (e *engine) release(ctx context.Context, tx bun.IDB, run *runRow) ([]*nodeR
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	_, err = tx.NewUpdate().Model((*nodeRow)(nil)).Set("status = ?", NodeReady).Set("ready_at = ?", now).Set("dispatched_at = ?", now).
+	_, err = tx.NewUpdate().Model((*nodeRow)(nil)).Set("status = ?", NodeReady).Set("ready_at = ?", now).
 		Where("tenant_id = ?", run.TenantID).Where("run_id = ?", run.ID).Where("id IN (?)", bun.List(ids)).Exec(ctx)
 	return ready, err
 }

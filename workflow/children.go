@@ -122,21 +122,6 @@ func childOf(ctx context.Context, db bun.IDB, n *nodeRow) (runRow, error) {
 	return row, err
 }
 
-// isParent reports whether a node waits for runs, and not for the time. It is
-// tended then: this is the safety net for a process that died after it ended the
-// last of them.
-func (e *engine) isParent(ctx context.Context, n *nodeRow) (bool, error) {
-	ctx = auth.NewContext(ctx, auth.ServicePrincipal(n.TenantID, "run"))
-	var is bool
-	err := e.s.cfg.DB.NewRaw(`SELECT EXISTS (SELECT 1 FROM ?schema.jet_run AS r
-			WHERE r.tenant_id = ? AND r.parent_node_id = ? AND r.parent_attempt = ? AND NOT r.detached)`, n.TenantID, n.ID, n.Attempt).Scan(ctx, &is)
-	if err != nil || !is {
-		return is, err
-	}
-	e.tender.add(parentOf(n))
-	return true, e.postpone(ctx, *n)
-}
-
 // subOutcome is what the end of a child makes of the node that waits for it. ok =
 // false: it has not ended.
 func (e *engine) subOutcome(ctx context.Context, c *claim) (o outcome, ok bool, err error) {

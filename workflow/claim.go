@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -56,10 +57,10 @@ func (c *claim) next(n nodeRow) *claim {
 	return &claim{node: n, run: c.run, plan: c.plan, input: c.input, known: c.known, steps: c.steps + 1, since: c.since}
 }
 
-// claim takes a node that is ready. nil without an error: somebody else has it,
-// or it is not ready any more.
-func (e *engine) claim(ctx context.Context, h Hint) (*claim, error) {
-	r := &claimRequest{hint: h, token: id.New(), done: make(chan error, 1)}
+// claim takes the node of a tenant that is next. nil without an error: none is
+// ready.
+func (e *engine) claim(ctx context.Context, t turn) (*claim, error) {
+	r := &claimRequest{tenantID: t.tenantID, token: id.New(), done: make(chan error, 1)}
 	e.inFlight.hold(r.token)
 	e.claims.add(r)
 	var err error
@@ -69,8 +70,12 @@ func (e *engine) claim(ctx context.Context, h Hint) (*claim, error) {
 		err = ctx.Err()
 	}
 	if err != nil || r.node == nil {
+		e.rota.dry(t)
 		e.inFlight.release(r.token)
 		return nil, err
+	}
+	if r.more {
+		e.rota.atLeast(t.tenantID, cap(e.slots))
 	}
 	c := &claim{node: *r.node, run: *r.run, known: make(map[string]json.RawMessage), since: time.Now()}
 	err = e.prepareClaim(ctx, c, r.input)
@@ -94,16 +99,19 @@ func (e *engine) prepareClaim(ctx context.Context, c *claim, input string) (err 
 	return decode(input, &c.input)
 }
 
-// claimRequest asks for a node under a token, together with those of others.
+// claimRequest asks for a node of a tenant under a token, together with the
+// requests of others.
 type claimRequest struct {
-	hint  Hint
-	token string
-	done  chan error // gets the outcome of the transaction
+	tenantID string
+	token    string
+	done     chan error // gets the outcome of the transaction
 
-	node  *nodeRow // nil = it was not to be had
-	run   *runRow
-	input string
-	begun bool // it is the first node of its run
+	nodeID string // the one that it is given; "" = there was none
+	more   bool   // the tenant has more of them
+	node   *nodeRow
+	run    *runRow
+	input  string
+	begun  bool // it is the first node of its run
 }
 
 const claimBatch = 128
@@ -126,6 +134,9 @@ func (e *engine) claimAll(batch []*claimRequest) {
 // claimed without being known.
 func (e *engine) takeAll(ctx context.Context, batch []*claimRequest) error {
 	return e.s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		if err := e.pick(ctx, tx, batch); err != nil {
+			return err
+		}
 		nodes, err := e.takeNodes(ctx, tx, batch)
 		if err != nil || len(nodes) == 0 {
 			return err
@@ -134,9 +145,40 @@ func (e *engine) takeAll(ctx context.Context, batch []*claimRequest) error {
 	})
 }
 
+// pick locks the nodes that are next, of each tenant as many as are asked for and
+// one more, to see whether there is one. What others hold it passes over, so that
+// it waits for nobody.
+func (e *engine) pick(ctx context.Context, tx bun.IDB, batch []*claimRequest) error {
+	asking := make(map[string][]*claimRequest)
+	for _, r := range batch {
+		r.nodeID, r.more, r.node, r.run, r.begun = "", false, nil, nil, false
+		asking[r.tenantID] = append(asking[r.tenantID], r)
+	}
+	var parts []string
+	var args []any
+	for tenantID, requests := range asking {
+		parts = append(parts, `SELECT * FROM (SELECT n.id, n.tenant_id FROM ?schema.jet_run_node AS n
+			WHERE n.tenant_id = ? AND n.status = 'ready' AND n.wake_at IS NULL ORDER BY n.tenant_id, n.priority DESC, n.id LIMIT ? ?) AS t`)
+		args = append(args, tenantID, len(requests)+1, bun.Safe(e.s.cfg.DB.Dialect.SkipLocked()))
+	}
+	var picked []nodeRow
+	err := tx.NewRaw("/* across tenants: claims of one process */ "+strings.Join(parts, " UNION ALL "), args...).Scan(ctx, &picked)
+	for _, n := range picked {
+		requests := asking[n.TenantID]
+		if len(requests) > 0 {
+			requests[0].nodeID, asking[n.TenantID] = n.ID, requests[1:]
+			continue
+		}
+		for _, r := range batch {
+			r.more = r.more || r.tenantID == n.TenantID
+		}
+	}
+	return err
+}
+
 // nodeColumns are those of a node's row, for a RETURNING that must not be "*".
-const nodeColumns = `id, tenant_id, run_id, key, status, edges_decided, edges_taken, attempt, losses, token, worker_id, ready_at, wake_at,
-	dispatched_at, started_at, finished_at`
+const nodeColumns = `id, tenant_id, run_id, key, priority, status, edges_decided, edges_taken, attempt, losses, token, worker_id, ready_at, wake_at,
+	started_at, finished_at`
 
 func (e *engine) takeNodes(ctx context.Context, tx bun.IDB, batch []*claimRequest) ([]nodeRow, error) {
 	type wanted struct {
@@ -144,20 +186,24 @@ func (e *engine) takeNodes(ctx context.Context, tx bun.IDB, batch []*claimReques
 		TenantID string `json:"new_tenant_id"`
 		Token    string `json:"new_token"`
 	}
-	list := make([]wanted, len(batch))
+	var list []wanted
 	byToken := make(map[string]*claimRequest, len(batch))
-	for i, r := range batch {
-		list[i] = wanted{r.hint.NodeID, r.hint.TenantID, r.token}
-		byToken[r.token] = r
-		r.node, r.run, r.begun = nil, nil, false
+	for _, r := range batch {
+		if r.nodeID != "" {
+			list = append(list, wanted{r.nodeID, r.tenantID, r.token})
+			byToken[r.token] = r
+		}
+	}
+	if len(list) == 0 {
+		return nil, nil
 	}
 	slices.SortFunc(list, func(a, b wanted) int { return cmp.Compare(a.ID, b.ID) })
 	d := e.s.cfg.DB.Dialect
 	var rows []nodeRow
 	err := tx.NewRaw(`UPDATE ?schema.jet_run_node AS n /* across tenants: claims of one process */ SET status = 'running', token = d.new_token,
-			worker_id = ?, attempt = n.attempt + 1, wake_at = NULL, started_at = ?, finished_at = NULL
+			worker_id = ?, attempt = n.attempt + 1, started_at = ?, finished_at = NULL
 		FROM `+d.Records("new_id uuid", "new_tenant_id uuid", "new_token uuid")+`
-		WHERE n.id = d.new_id AND n.tenant_id = d.new_tenant_id AND n.status = 'ready' AND (n.wake_at IS NULL OR n.wake_at <= `+d.Now()+`)
+		WHERE n.id = d.new_id AND n.tenant_id = d.new_tenant_id AND n.status = 'ready'
 		RETURNING `+nodeColumns, e.workerID, e.s.cfg.Clock.Now(), encode(list)).Scan(ctx, &rows)
 	for i := range rows {
 		byToken[*rows[i].Token].node = &rows[i]

@@ -99,7 +99,7 @@ func (b *beginning) limit() error {
 // hold keeps a run from beginning: nothing of it is ready.
 func (b *beginning) hold() {
 	for _, n := range b.ready {
-		n.Status, n.ReadyAt, n.DispatchedAt = NodePending, nil, nil
+		n.Status, n.ReadyAt = NodePending, nil
 	}
 	b.held, b.ready, b.run.Held = b.ready, nil, true
 	b.run.waitOnly(b.plan.graph.settings())
@@ -111,7 +111,7 @@ func (b *beginning) unhold() {
 		return
 	}
 	for _, n := range b.held {
-		n.Status, n.ReadyAt, n.DispatchedAt = NodeReady, &b.run.CreatedAt, &b.run.CreatedAt
+		n.Status, n.ReadyAt = NodeReady, &b.run.CreatedAt
 	}
 	b.held, b.ready, b.run.Held = nil, b.held, false
 	b.run.begin(b.plan.graph.settings(), b.run.CreatedAt)

@@ -76,7 +76,8 @@ type Config struct {
 	// long. Default: nobody watches.
 	Publish Publish
 
-	// Queue carries hints between processes. Default: [NewMemoryQueue].
+	// Queue lets processes tell each other of work. Default: none, for a process
+	// that is alone; of others it sees the work within a second.
 	Queue Queue
 
 	// Retention is for how long a run is kept after its end, in tenants that have
@@ -139,7 +140,7 @@ func (c Config) withDefaults() Config {
 		c.Publish = func(context.Context, string, string, any) {}
 	}
 	if c.Queue == nil {
-		c.Queue = NewMemoryQueue()
+		c.Queue = alone{}
 	}
 	if c.Retention == 0 {
 		c.Retention = days(30)

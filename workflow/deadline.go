@@ -12,10 +12,6 @@ import (
 )
 
 const (
-	// expireEvery is how precise the timeouts of runs are. They are long, and
-	// looking costs a statement in every process.
-	expireEvery = 2 * time.Second
-
 	expireBatch = 200
 )
 

@@ -35,17 +35,16 @@ type engine struct {
 
 	lapses    atomic.Int64 // how often the lease ran out while the process lived
 	queueDown atomic.Bool
-	wake      chan struct{} // makes the sweeper look at once
 
 	claims      gather[*claimRequest]
 	settlements gather[*transition]
 	starts      gather[*beginning]
-
-	waitsSwept time.Time   // the sweeper's: when it last looked after waits and events
-	owed       atomic.Bool // there is more of it than one look does
+	hints       gather[Hint]
 
 	scheduleTries scheduleTries
 
+	rota      rota
+	agenda    *agenda
 	payloads  payloads
 	inFlight  inFlight
 	waiters   waiters
@@ -54,11 +53,13 @@ type engine struct {
 }
 
 func newEngine(s *Service) *engine {
-	e := &engine{s: s, wake: make(chan struct{}, 1), aftermath: newAftermath(), tender: newTender()}
+	e := &engine{s: s, aftermath: newAftermath(), rota: newRota(), tender: newTender()}
+	e.agenda = e.newAgenda()
 	e.payloads = newPayloads()
 	e.claims = gather[*claimRequest]{do: e.claimAll, max: claimBatch}
 	e.settlements = gather[*transition]{do: e.settleAll, max: settleBatch}
 	e.starts = gather[*beginning]{do: e.s.startAll, max: startBatch}
+	e.hints = gather[Hint]{do: e.tell, max: tellBatch}
 	if s.cfg.Slots > 0 {
 		e.slots = make(chan struct{}, s.cfg.Slots)
 	}
@@ -84,7 +85,10 @@ func (s *Service) StartEngine(ctx context.Context) error {
 	e.started = true
 	e.inFlight.restart()
 	e.loop(e.ctx, "heartbeat", e.heartbeat)
-	e.loop(e.ctx, "sweeper", e.sweep)
+	e.loop(e.ctx, "agenda", e.keepAgenda)
+	for _, d := range e.agenda.all {
+		e.loop(e.ctx, d.name, e.fulfil(d))
+	}
 	e.loop(e.ctx, "compare", e.compare)
 	e.loop(e.ctx, "aftermath", e.payDebts)
 	e.loop(e.ctx, "retention", e.retain)
@@ -94,6 +98,7 @@ func (s *Service) StartEngine(ctx context.Context) error {
 	}
 	if e.slots != nil {
 		e.crew.muster()
+		e.loop(queueCtx, "turns", e.takeTurns)
 		e.loop(queueCtx, "queue", e.serveQueue)
 	}
 	return nil
@@ -175,101 +180,6 @@ func (e *engine) guard(name string, fn func()) (ok bool) {
 	return true
 }
 
-func (e *engine) serveQueue(ctx context.Context) {
-	for ctx.Err() == nil {
-		if err := e.s.cfg.Queue.Serve(ctx, e); err != nil {
-			e.s.cfg.Logger.Warn("workflow queue", "error", err)
-			e.Down(true)
-			sleep(ctx, panicPause)
-		}
-	}
-}
-
-// Receive implements [Receiver].
-func (e *engine) Receive(ctx context.Context, h Hint) {
-	select {
-	case e.slots <- struct{}{}:
-	case <-ctx.Done():
-		e.turnAway(h)
-		return
-	}
-	slot := e.enroll()
-	if slot == nil {
-		e.turnAway(h)
-		return
-	}
-	claimed := make(chan struct{})
-	go e.crewed(slot, h.NodeID, func() { e.work(slot, h, claimed) })
-	select {
-	case <-claimed:
-	case <-ctx.Done():
-	}
-}
-
-// turnAway makes a node whose hint this process took, and cannot follow any more,
-// owed a dispatch again: the sweeper of another process finds it at once.
-func (e *engine) turnAway(h Hint) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.ctx), dispatchTimeout)
-	defer cancel()
-	_, err := e.s.cfg.DB.NewRaw("UPDATE ?schema.jet_run_node SET dispatched_at = NULL WHERE id = ? AND tenant_id = ? AND status = 'ready'",
-		h.NodeID, h.TenantID).Exec(ctx)
-	if err != nil {
-		e.s.cfg.Logger.Warn("workflow queue: turn away a hint", "node", h.NodeID, "error", err)
-	}
-}
-
-// Lost implements [Receiver].
-func (e *engine) Lost() {
-	e.s.cfg.Logger.Warn("workflow queue: hints were lost, dispatching every ready node again")
-	if err := e.forgetDispatches(e.ctx); err != nil {
-		e.s.cfg.Logger.Error("workflow queue: dispatch again", "error", err)
-	}
-	e.nudge()
-}
-
-// Down implements [Receiver].
-func (e *engine) Down(down bool) {
-	if e.queueDown.Swap(down) != down {
-		e.s.cfg.Logger.Warn("workflow queue", "down", down)
-		e.nudge()
-	}
-}
-
-func (e *engine) nudge() {
-	select {
-	case e.wake <- struct{}{}:
-	default:
-	}
-}
-
-const dispatchTimeout = 2 * time.Second
-
-// dispatch hands over nodes that have become ready: to this process while it
-// has room, since that costs no trip, the rest to the queue. What it fails to
-// hand over is found by a sweeper.
-func (e *engine) dispatch(hints []Hint) {
-	for len(hints) > 0 && e.offer(hints[0]) {
-		hints = hints[1:]
-	}
-	if len(hints) == 0 || e.queueDown.Load() {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), dispatchTimeout)
-	defer cancel()
-	if err := e.s.cfg.Queue.Dispatch(ctx, hints); err != nil {
-		e.s.cfg.Logger.Warn("workflow queue: dispatch", "error", err, "hints", len(hints))
-	}
-}
-
-// offer runs a node here when there is room.
-func (e *engine) offer(h Hint) bool {
-	slot := e.vacant()
-	if slot != nil {
-		go e.crewed(slot, h.NodeID, func() { e.work(slot, h, nil) })
-	}
-	return slot != nil
-}
-
 // vacant takes a free slot and joins the crew; nil = there is none.
 func (e *engine) vacant() *slot {
 	if !e.crew.accepts() {
@@ -315,29 +225,11 @@ func (s *slot) leave() {
 	}
 }
 
-// work claims a node and runs it, and then whatever of its run it may go on with.
-func (e *engine) work(slot *slot, h Hint, claimed chan struct{}) {
-	c, err := e.claimFor(h, claimed)
-	if err != nil {
-		e.s.cfg.Logger.Warn("workflow engine: claim a node", "node", h.NodeID, "error", err)
-		return
-	}
-	e.workOn(slot, c)
-}
-
 // workOn runs a claimed node, and then whatever of its run it may go on with.
 func (e *engine) workOn(slot *slot, c *claim) {
 	for c != nil {
 		c = e.step(slot, c)
 	}
-}
-
-// claimFor claims a node, and says when the outcome of that is known.
-func (e *engine) claimFor(h Hint, claimed chan struct{}) (*claim, error) {
-	if claimed != nil {
-		defer close(claimed)
-	}
-	return e.claim(e.ctx, h)
 }
 
 // step runs a claimed node and returns what the worker goes on with.

@@ -2,7 +2,6 @@ package workflow
 
 import (
 	"context"
-	"time"
 
 	"github.com/uptrace/bun"
 
@@ -21,7 +20,6 @@ const (
 	// left to the sweeper.
 	maxDelivered = 100
 
-	waitSweepEvery = 5 * time.Second
 	waitSweepBatch = 500
 )
 
@@ -34,8 +32,7 @@ func (e *engine) spread(ctx context.Context, row *eventRow) {
 	}
 	for i := range met {
 		if i == maxDelivered {
-			e.owed.Store(true)
-			e.nudge()
+			e.agenda.waits.nudge()
 			return
 		}
 		e.deliverLogged(ctx, &met[i])
@@ -148,21 +145,11 @@ func (e *engine) abandonWait(ctx context.Context, w *waitRow) error {
 	return cancelWaits(ctx, e.s.cfg.DB.DB, &run, e.s.cfg.Clock.Now())
 }
 
-// sweepWaits does what a process that died left undone, and forgets events whose
-// time is over.
+// sweepWaits does what a process that died left undone.
 func (e *engine) sweepWaits(ctx context.Context) error {
-	if now := time.Now(); now.Sub(e.waitsSwept) >= waitSweepEvery || e.owed.Swap(false) {
-		e.waitsSwept = now
-	} else {
-		return nil
-	}
-	db := e.s.cfg.DB
 	var waits []waitRow
-	err := db.NewRaw(`SELECT * FROM ?schema.jet_wait /* across tenants: waits that something is owed to */
+	err := e.s.cfg.DB.NewRaw(`SELECT * FROM ?schema.jet_wait /* across tenants: waits that something is owed to */
 		WHERE state = 'new' OR state = 'met' ORDER BY id LIMIT ?`, waitSweepBatch).Scan(ctx, &waits)
-	if err != nil {
-		return err
-	}
 	for i := range waits {
 		w := &waits[i]
 		ctx := auth.NewContext(ctx, auth.ServicePrincipal(w.TenantID, "event"))
@@ -172,31 +159,27 @@ func (e *engine) sweepWaits(ctx context.Context) error {
 			e.lookForEvent(ctx, w)
 		}
 	}
+	return err
+}
+
+// sweepEvents is the same for events.
+func (e *engine) sweepEvents(ctx context.Context) error {
 	var events []eventRow
-	err = db.NewRaw(`SELECT * FROM ?schema.jet_event /* across tenants: events that nobody has looked at */
+	err := e.s.cfg.DB.NewRaw(`SELECT * FROM ?schema.jet_event /* across tenants: events that nobody has looked at */
 		WHERE state = 'new' ORDER BY id LIMIT ?`, waitSweepBatch).Scan(ctx, &events)
-	if err != nil {
-		return err
-	}
 	for i := range events {
 		e.spread(ctx, &events[i])
 	}
-	if len(waits) == waitSweepBatch || len(events) == waitSweepBatch {
-		e.owed.Store(true)
-	}
-	return e.forgetEvents(ctx)
+	return err
 }
 
 // forgetEvents removes a batch of events whose time is over, but none that is
 // still owed to a wait.
 func (e *engine) forgetEvents(ctx context.Context) error {
 	db := e.s.cfg.DB
-	n, err := store.Changed(db.NewRaw(`DELETE FROM ?schema.jet_event /* across tenants: retention */ WHERE id IN (
+	_, err := db.NewRaw(`DELETE FROM ?schema.jet_event /* across tenants: retention */ WHERE id IN (
 			SELECT id FROM ?schema.jet_event AS x WHERE x.expires_at <= ? AND NOT EXISTS (
 				SELECT 1 FROM ?schema.jet_wait AS w WHERE w.tenant_id = x.tenant_id AND w.event_id = x.id AND w.state = 'met' AND w.closed_at IS NULL)
-			ORDER BY x.expires_at LIMIT ? ?)`, e.s.cfg.Clock.Now(), waitSweepBatch, bun.Safe(db.Dialect.SkipLocked())).Exec(ctx))
-	if n == waitSweepBatch {
-		e.owed.Store(true)
-	}
+			ORDER BY x.expires_at LIMIT ? ?)`, e.s.cfg.Clock.Now(), waitSweepBatch, bun.Safe(db.Dialect.SkipLocked())).Exec(ctx)
 	return err
 }

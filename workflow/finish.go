@@ -136,15 +136,15 @@ func (e *engine) publish(ctx context.Context, t *transition) *claim {
 			c.known[st.key] = st.outcome.output
 		}
 	}
-	var hints []Hint
 	var next *claim
+	ready := 0
 	for _, change := range t.changed {
 		n := change.node
 		switch {
 		case n.Status == NodePending:
 			continue
 		case n.Status == NodeReady && n.ID != c.node.ID:
-			hints = append(hints, n.hint())
+			ready++
 		case n.Status == NodeRunning && n.Token != nil && *n.Token == c.successor:
 			next = c.next(*n)
 		}
@@ -165,11 +165,9 @@ func (e *engine) publish(ctx context.Context, t *transition) *claim {
 	case o.parent:
 		e.tender.add(parentOf(&c.node))
 	case o.status == NodeReady || o.status == NodeWaiting:
-		n := c.node
-		n.Status = o.status
-		e.remind(n, o.delay)
+		e.remind(o.status, o.delay)
 	}
-	e.dispatch(hints)
+	e.dispatch(Hint{c.run.TenantID, ready})
 	return next
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/problem"
 )
 
 // A process holds one lease row, however many nodes it runs. While it renews the
@@ -30,6 +31,7 @@ func (e *engine) heartbeat(ctx context.Context) {
 			pause = e.s.cfg.Lease / 10
 			e.s.cfg.Logger.Warn("workflow engine: renew the lease", "error", err)
 		}
+		e.agenda.leases.nudge() // also nodes without any lease, which nothing tells of
 	}
 }
 
@@ -81,7 +83,7 @@ func (e *engine) leave(ctx context.Context) error {
 func (e *engine) resign(ctx context.Context) error {
 	return e.s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
 		_, err := tx.NewRaw(`UPDATE ?schema.jet_run_node /* across tenants: what this process runs */
-			SET status = 'ready', attempt = attempt - 1, token = NULL, worker_id = NULL, dispatched_at = NULL
+			SET status = 'ready', attempt = attempt - 1, token = NULL, worker_id = NULL
 			WHERE worker_id = ? AND status = 'running'`, e.workerID).Exec(ctx)
 		if err != nil {
 			return err
@@ -97,23 +99,38 @@ const maxLosses = 3
 
 const reclaimBatch = 200
 
+// judgeLeases takes their nodes from the processes whose lease has run out. After an
+// outage, or a pause of this machine, every lease has: nobody is judged before
+// they had the time to renew theirs.
+func (e *engine) judgeLeases(ctx context.Context) error {
+	since := e.agenda.connected.Load()
+	if since == 0 || time.Since(time.Unix(0, since)) < e.s.cfg.Lease {
+		return nil
+	}
+	return e.reclaim(ctx)
+}
+
 // reclaim makes the nodes of dead processes ready again, without counting an
 // attempt, and fails those that keep killing their process.
 func (e *engine) reclaim(ctx context.Context) error {
-	var lost, looping []nodeRow
-	err := e.orphans(ctx, &lost, "losses < ?", "status = 'ready', attempt = attempt - 1, token = NULL, worker_id = NULL, dispatched_at = NULL")
-	if err != nil {
-		return err
-	}
-	for i := range lost {
-		e.s.cfg.Logger.Warn("workflow engine: a node lost its process", "run", lost[i].RunID, "node", lost[i].Key, "losses", lost[i].Losses)
-	}
-	err = e.orphans(ctx, &looping, "losses >= ?", "token = ?, worker_id = ?", id.New(), e.workerID)
-	if err != nil {
-		return err
-	}
-	for _, n := range looping {
-		e.failLost(ctx, n)
+	for full := true; full; {
+		var lost, looping []nodeRow
+		err := e.orphans(ctx, &lost, "losses < ?", "status = 'ready', attempt = attempt - 1, token = NULL, worker_id = NULL")
+		if err != nil {
+			return err
+		}
+		for i := range lost {
+			e.s.cfg.Logger.Warn("workflow engine: a node lost its process", "run", lost[i].RunID, "node", lost[i].Key, "losses", lost[i].Losses)
+			e.dispatch(Hint{lost[i].TenantID, 1})
+		}
+		err = e.orphans(ctx, &looping, "losses >= ?", "token = ?, worker_id = ?", id.New(), e.workerID)
+		if err != nil {
+			return err
+		}
+		for _, n := range looping {
+			e.failLost(ctx, n)
+		}
+		full = len(lost) == reclaimBatch || len(looping) == reclaimBatch
 	}
 	return e.forgetWorkers(ctx)
 }
@@ -139,4 +156,15 @@ func (e *engine) forgetWorkers(ctx context.Context) error {
 			SELECT 1 FROM ?schema.jet_run_node AS n /* across tenants: nodes of dead processes */
 			WHERE n.status = 'running' AND n.worker_id = jet_worker.id)`, bun.Safe(db.Dialect.Now())).Exec(ctx)
 	return err
+}
+
+// failLost ends a node that keeps killing its process.
+func (e *engine) failLost(ctx context.Context, n nodeRow) {
+	o := outcome{status: NodeFailed, failure: &Failure{
+		Node: n.Key, Kind: problem.Internal, Code: "node_crash_loop", Message: "the process died three times while it ran this node",
+	}}
+	if _, err := e.settle(ctx, n, o, fenceToken, nil); err != nil {
+		// Its row is ours now, and a stray.
+		e.s.cfg.Logger.Warn("workflow engine: fail a node", "node", n.ID, "error", err)
+	}
 }

@@ -54,11 +54,10 @@ type MonitorRuns struct {
 
 // MonitorNodes counts nodes.
 type MonitorNodes struct {
-	Ready        int `json:"ready" doc:"a process may take them up now"`
-	Undispatched int `json:"undispatched" doc:"of these, the ones that no process was told of yet"`
-	Delayed      int `json:"delayed" doc:"ready after a back-off"`
-	Running      int `json:"running"`
-	Waiting      int `json:"waiting" doc:"for a time, an event or a person, holding no process"`
+	Ready   int `json:"ready" doc:"a process may take them up now"`
+	Delayed int `json:"delayed" doc:"ready after a back-off"`
+	Running int `json:"running"`
+	Waiting int `json:"waiting" doc:"for a time, an event or a person, holding no process"`
 }
 
 // MonitorRates are numbers per second over the last seconds.
@@ -129,14 +128,13 @@ func (s *Service) monitorNodes(ctx context.Context, tenantID string, m *Monitor)
 	}
 	var groups []monitorGroup
 	args := append([]any{bun.Safe(db.Dialect.Now()), tenantID}, openRunsArgs(tenantID)...)
-	err = db.NewRaw(`SELECT status, due, undispatched, worker_id, count(*) AS n, min(due_at) AS oldest FROM (
+	err = db.NewRaw(`SELECT status, due, worker_id, count(*) AS n, min(due_at) AS oldest FROM (
 			SELECT status, CASE WHEN wake_at IS NULL OR wake_at <= ? THEN 1 ELSE 0 END AS due,
-				CASE WHEN dispatched_at IS NULL THEN 1 ELSE 0 END AS undispatched,
 				CASE WHEN status = 'running' THEN worker_id END AS worker_id, 
 				CASE WHEN status = 'waiting' THEN wake_at ELSE COALESCE(wake_at, ready_at) END AS due_at
 			FROM ?schema.jet_run_node AS n WHERE n.tenant_id = ? AND n.status IN ('ready', 'running', 'waiting')
 				AND n.run_id IN (SELECT id FROM (`+openRuns+`) AS o)) AS g
-		GROUP BY status, due, undispatched, worker_id`, args...).Scan(ctx, &groups)
+		GROUP BY status, due, worker_id`, args...).Scan(ctx, &groups)
 	inFlight = make(map[string]int)
 	for _, g := range groups {
 		g.into(m, inFlight)
@@ -145,11 +143,11 @@ func (s *Service) monitorNodes(ctx context.Context, tenantID string, m *Monitor)
 }
 
 type monitorGroup struct {
-	Status            NodeStatus
-	Due, Undispatched bool
-	WorkerID          *string
-	N                 int
-	Oldest            *time.Time
+	Status   NodeStatus
+	Due      bool
+	WorkerID *string
+	N        int
+	Oldest   *time.Time
 }
 
 func (g *monitorGroup) into(m *Monitor, inFlight map[string]int) {
@@ -170,9 +168,6 @@ func (g *monitorGroup) into(m *Monitor, inFlight map[string]int) {
 		m.Nodes.Delayed += g.N
 	default:
 		m.Nodes.Ready += g.N
-		if g.Undispatched {
-			m.Nodes.Undispatched += g.N
-		}
 		older(&m.Oldest.ReadyMS, m.At, g.Oldest)
 	}
 }

@@ -137,7 +137,7 @@ func (p *progress) decideEdges(key, port string) (changed []*nodeRow) {
 func (p *progress) row(key string) *nodeRow {
 	n := p.nodes[key]
 	if n == nil {
-		n = &nodeRow{ID: cmp.Or(p.ids[key], id.New()), TenantID: p.run.TenantID, RunID: p.run.ID, Key: key}
+		n = &nodeRow{ID: cmp.Or(p.ids[key], id.New()), TenantID: p.run.TenantID, RunID: p.run.ID, Key: key, Priority: p.run.Priority}
 		p.nodes[key] = n
 		p.order = append(p.order, n)
 	}
@@ -186,9 +186,7 @@ func (n *nodeRow) enter(s nodeState, now time.Time) {
 	n.Status, n.EdgesDecided, n.EdgesTaken = s.Status, s.Decided, s.Taken
 	switch s.Status {
 	case NodeReady:
-		// The hint leaves right after the commit. Should the process die in between,
-		// the sweeper finds the row some seconds later.
-		n.ReadyAt, n.DispatchedAt = &now, &now
+		n.ReadyAt = &now
 	case NodeSkipped:
 		n.FinishedAt = &now
 	}

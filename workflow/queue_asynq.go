@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
+	"math/rand/v2"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/jetadmin/jetadmin/internal/id"
 )
@@ -23,24 +23,31 @@ const (
 	// worst case of what the queue adds to a start.
 	asynqPoll = 200 * time.Millisecond
 
-	// epochCheck is how often the queue is asked whether it is still the one that
-	// the hints were given to.
-	epochCheck = time.Second
+	// asynqCheck is how often Redis is asked whether it is there.
+	asynqCheck = time.Second
 
-	// asynqReceivers is how many hints wait for room at a time; each holds no
-	// worker of the engine. As many can be claimed together.
-	asynqReceivers = 16
+	// asynqReceivers is how many hints are followed up at a time.
+	asynqReceivers = 4
 
-	// asynqEnqueuers is how many hints are handed over at a time.
-	asynqEnqueuers = 8
+	// asynqHints is how many hints of a tenant lie in Redis at most. More would say
+	// nothing new, and hold up those of others.
+	asynqHints = 16
+
+	// asynqWaking is how many processes are woken at most by what one tells. Others
+	// that have room see the rows within a second.
+	asynqWaking = 4
+
+	// asynqPlaces is how many of a tenant's places are tried for a hint.
+	asynqPlaces = 3
 
 	// asynqRetries is beyond reach: a hint whose process died is delivered again,
 	// and harmless by then, but never moved to Asynq's archive, which nobody empties.
 	asynqRetries = 1 << 20
 )
 
-// NewAsynqQueue returns a queue on Redis that several processes share. Asynq
-// carries hints only: its retries, leases, archive and scheduler decide nothing.
+// NewAsynqQueue returns a queue on Redis by which several processes tell each
+// other of work. Asynq carries hints only: its retries, leases, archive and
+// scheduler decide nothing, and what Redis forgets costs a second.
 // The name keeps apart what shares a Redis without sharing a database. The client
 // stays the caller's, who closes it after the App has stopped.
 func NewAsynqQueue(rdb redis.UniversalClient, name string, logger *slog.Logger) Queue {
@@ -54,32 +61,31 @@ type asynqQueueing struct {
 	logger *slog.Logger
 }
 
-// Dispatch enqueues some hints at a time: Asynq takes them one by one, and each
-// costs a trip to Redis.
+// Dispatch enqueues hints: for a tenant with many nodes several, so that several
+// processes help.
 func (q *asynqQueueing) Dispatch(ctx context.Context, hints []Hint) error {
-	if len(hints) == 1 { // as most often
-		return q.enqueue(ctx, hints[0])
-	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(asynqEnqueuers)
-	for share := range slices.Chunk(hints, len(hints)/asynqEnqueuers+1) {
-		g.Go(func() error {
-			for _, h := range share {
-				if err := q.enqueue(ctx, h); err != nil {
-					return err
-				}
+	for _, h := range hints {
+		for range min(h.Nodes, asynqWaking) {
+			if err := q.enqueue(ctx, h.TenantID); err != nil {
+				return fmt.Errorf("enqueue a hint: %w", err)
 			}
-			return nil
-		})
+		}
 	}
-	return g.Wait()
+	return nil
 }
 
-func (q *asynqQueueing) enqueue(ctx context.Context, h Hint) error {
-	task := asynq.NewTask(asynqTask, []byte(h.TenantID+h.NodeID))
-	_, err := q.client.EnqueueContext(ctx, task, asynq.Queue(q.name), asynq.MaxRetry(asynqRetries), asynq.Timeout(24*time.Hour))
-	if err != nil {
-		return fmt.Errorf("enqueue a hint: %w", err)
+// enqueue puts a hint in one of the places of the tenant. That some places are
+// taken for long, by a process that died or has no room, must not silence it: so
+// it tries several. When all are taken, enough hints are there.
+func (q *asynqQueueing) enqueue(ctx context.Context, tenantID string) error {
+	task := asynq.NewTask(asynqTask, []byte(tenantID))
+	place := rand.N(asynqHints)
+	for i := range asynqPlaces {
+		taskID := tenantID + ":" + strconv.Itoa((place+i)%asynqHints)
+		_, err := q.client.EnqueueContext(ctx, task, asynq.Queue(q.name), asynq.TaskID(taskID), asynq.MaxRetry(asynqRetries), asynq.Timeout(24*time.Hour))
+		if !errors.Is(err, asynq.ErrTaskIDConflict) {
+			return err
+		}
 	}
 	return nil
 }
@@ -88,7 +94,7 @@ func (q *asynqQueueing) Serve(ctx context.Context, r Receiver) error {
 	// A server that cannot reach Redis refuses to start: wait until it can.
 	for q.rdb.Ping(ctx).Err() != nil {
 		r.Down(true)
-		if !sleep(ctx, epochCheck) {
+		if !sleep(ctx, asynqCheck) {
 			return nil
 		}
 	}
@@ -104,8 +110,8 @@ func (q *asynqQueueing) Serve(ctx context.Context, r Receiver) error {
 		TaskCheckInterval:        asynqPoll,
 	})
 	handler := asynq.HandlerFunc(func(_ context.Context, t *asynq.Task) error {
-		if p := string(t.Payload()); len(p) == 72 {
-			r.Receive(ctx, Hint{TenantID: p[:36], NodeID: p[36:]})
+		if tenantID := string(t.Payload()); id.Valid(tenantID) {
+			r.Receive(ctx, Hint{TenantID: tenantID, Nodes: 1})
 		}
 		return nil
 	})
@@ -117,39 +123,15 @@ func (q *asynqQueueing) Serve(ctx context.Context, r Receiver) error {
 	return nil
 }
 
-// watch notices that Redis is down, and that it came back empty: then the epoch
-// that was left in it is gone, or another process has put a new one there.
+// watch notices that Redis is down.
 func (q *asynqQueueing) watch(ctx context.Context, r Receiver) {
-	epoch := ""
-	for {
-		found, err := q.epoch(ctx)
-		if ctx.Err() != nil {
-			return
+	for ctx.Err() == nil {
+		err := q.rdb.Ping(ctx).Err()
+		if ctx.Err() == nil {
+			r.Down(err != nil)
 		}
-		r.Down(err != nil)
-		if err == nil {
-			if epoch != "" && found != epoch {
-				r.Lost()
-			}
-			epoch = found
-		}
-		if !sleep(ctx, epochCheck) {
-			return
-		}
+		sleep(ctx, asynqCheck)
 	}
-}
-
-// epoch reads the mark in Redis, leaving one when there is none.
-func (q *asynqQueueing) epoch(ctx context.Context) (string, error) {
-	key := q.name + ":epoch"
-	found, err := q.rdb.Get(ctx, key).Result()
-	if !errors.Is(err, redis.Nil) {
-		return found, err
-	}
-	if err := q.rdb.SetNX(ctx, key, id.New(), 0).Err(); err != nil {
-		return "", err
-	}
-	return q.rdb.Get(ctx, key).Result()
 }
 
 // sleep waits, and reports whether the context is still alive afterwards.

@@ -123,6 +123,7 @@ type nodeRow struct {
 	TenantID     string
 	RunID        string
 	Key          string
+	Priority     int // of the run
 	Status       NodeStatus
 	EdgesDecided int
 	EdgesTaken   int
@@ -132,7 +133,6 @@ type nodeRow struct {
 	WorkerID     *string
 	ReadyAt      *time.Time
 	WakeAt       *time.Time
-	DispatchedAt *time.Time
 	StartedAt    *time.Time
 	FinishedAt   *time.Time
 }

@@ -205,7 +205,7 @@ func (s *settlement) leaveNodes(ctx context.Context) error {
 	slices.SortFunc(list, func(a, b leave) int { return cmp.Compare(a.ID, b.ID) })
 	d := s.s.cfg.DB.Dialect
 	var left []string
-	err := s.tx.NewRaw(`UPDATE ?schema.jet_run_node AS n /* across tenants: results of one process */ SET status = d.new_status, dispatched_at = NULL,
+	err := s.tx.NewRaw(`UPDATE ?schema.jet_run_node AS n /* across tenants: results of one process */ SET status = d.new_status,
 			wake_at = CASE WHEN d.new_delay IS NULL THEN n.wake_at ELSE `+d.AfterColumn("d.new_delay")+` END, finished_at = COALESCE(d.new_finished_at, n.finished_at)
 		FROM `+d.Records("new_id uuid", "new_tenant_id uuid", "new_token uuid", "new_fence text", "new_status text", "new_delay bigint", "new_finished_at timestamptz")+`
 		WHERE n.id = d.new_id AND n.tenant_id = d.new_tenant_id AND (d.new_fence = 'token' AND n.status = 'running' AND n.token = d.new_token
@@ -400,7 +400,6 @@ func upsertNodes(ctx context.Context, tx bun.IDB, rows []*nodeRow) error {
 		Set("status = CASE WHEN n.status = 'pending' THEN EXCLUDED.status ELSE n.status END").
 		Set("edges_decided = EXCLUDED.edges_decided").Set("edges_taken = EXCLUDED.edges_taken").
 		Set("ready_at = COALESCE(n.ready_at, EXCLUDED.ready_at)").
-		Set("dispatched_at = COALESCE(n.dispatched_at, EXCLUDED.dispatched_at)").
 		Set("finished_at = COALESCE(n.finished_at, EXCLUDED.finished_at)").
 		Set("token = COALESCE(n.token, EXCLUDED.token)").Set("worker_id = COALESCE(n.worker_id, EXCLUDED.worker_id)").
 		Set("attempt = CASE WHEN n.status = 'pending' THEN EXCLUDED.attempt ELSE n.attempt END").

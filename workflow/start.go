@@ -75,9 +75,7 @@ func (s *Service) StartTx(ctx context.Context, tx *sql.Tx, in StartParams) (_ Ru
 	if err := b.refuseReplacing(); err != nil {
 		return Run{}, err
 	}
-	// Whether and when the host commits is not known here, so nothing is
-	// dispatched: the rows are left to the sweeper.
-	b.leaveToSweeper()
+	// Whether and when the host commits is not known here, so nobody is told.
 	defer s.telemetry.begin(ctx, &b.run)()
 	if err := insertRuns(ctx, db, []*beginning{b}); err != nil {
 		return Run{}, err
@@ -195,20 +193,14 @@ func (b *beginning) result() Run {
 	return b.run.run()
 }
 
-func (b *beginning) leaveToSweeper() {
-	for _, n := range b.ready {
-		n.DispatchedAt = nil
-	}
-}
-
-func (b *beginning) hints() []Hint {
-	hints := make([]Hint, 0, len(b.ready))
+func (b *beginning) hint() Hint {
+	h := Hint{TenantID: b.run.TenantID}
 	for _, n := range b.ready {
 		if n.Status == NodeReady {
-			hints = append(hints, n.hint())
+			h.Nodes++
 		}
 	}
-	return hints
+	return h
 }
 
 // begin stores a run, together with those that others begin, and hands over the
@@ -237,11 +229,11 @@ func (e *engine) begin(ctx context.Context, b *beginning) error {
 	}
 	e.s.announce(ctx, &b.run)
 	e.s.telemetry.started(&b.run)
-	hints := b.hints() // before the claimed node runs, which has the row from then on
+	hint := b.hint() // before the claimed node runs, which has the row from then on
 	if slot != nil {
 		e.occupy(slot, b)
 	}
-	e.dispatch(hints)
+	e.dispatch(hint)
 	return nil
 }
 

@@ -67,7 +67,7 @@ func (e *engine) handBack(ctx context.Context, n *nodeRow) {
 	db := e.s.cfg.DB
 	ctx = auth.NewContext(ctx, auth.ServicePrincipal(n.TenantID, "run"))
 	_, err := db.NewRaw(`UPDATE ?schema.jet_run_node SET status = 'ready', attempt = attempt - 1, token = NULL, worker_id = NULL,
-			dispatched_at = NULL, wake_at = `+db.Dialect.After()+` WHERE id = ? AND tenant_id = ? AND status = 'running' AND token = ?`,
+			wake_at = `+db.Dialect.After()+` WHERE id = ? AND tenant_id = ? AND status = 'running' AND token = ?`,
 		handBackPause.Milliseconds(), n.ID, n.TenantID, *n.Token).Exec(ctx)
 	if err != nil {
 		e.s.cfg.Logger.Warn("workflow engine: hand back a node", "run", n.RunID, "node", n.Key, "error", err)

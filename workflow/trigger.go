@@ -156,7 +156,7 @@ func (e *engine) begun(ctx context.Context, b *beginning) {
 	}
 	e.s.announce(ctx, &b.run)
 	e.s.telemetry.started(&b.run)
-	e.dispatch(b.hints())
+	e.dispatch(b.hint())
 }
 
 // failureOf is an error in the words of a record.
