@@ -253,31 +253,14 @@ func TestATimerThatCannotBeServedHoldsUpNoOther(t *testing.T) {
 	})
 }
 
-// relay gives every hint to all services, twice.
-type relay struct {
-	workflow.Queue
-	all *[]workflow.Queue
-}
-
-func (r relay) Dispatch(ctx context.Context, hints []workflow.Hint) error {
-	for _, q := range *r.all {
-		for range 2 {
-			if err := q.Dispatch(ctx, hints); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 func TestAMessageThatTwoServicesGetRunsOnce(t *testing.T) {
 	t.Parallel()
 	testdb.Each(t, func(t *testing.T, db *store.DB) {
 		var ran tally
-		all := []workflow.Queue{workflow.NewMemoryQueue(), workflow.NewMemoryQueue()}
+		q := &relay{times: 2}
 		var services []*bundle
-		for _, q := range all {
-			services = append(services, setup(t, db, ran.node(), func(c *workflow.Config) { c.Queue, c.Slots = relay{q, &all}, 2 }))
+		for range 2 {
+			services = append(services, setup(t, db, ran.node(), func(c *workflow.Config) { c.Queue, c.Slots = q, 2 }))
 		}
 		g := workflow.Graph{Nodes: []workflow.GraphNode{step("start", "start", nil)}}
 		for i := range 60 {

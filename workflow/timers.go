@@ -112,10 +112,7 @@ func (e *engine) outsideClaims(ctx context.Context, due []dueTimer) ([]*claim, e
 	if err != nil {
 		return nil, err
 	}
-	runs := make(map[string]*runRow, len(rows))
-	for i := range rows {
-		runs[rows[i].ID] = &rows[i]
-	}
+	runs := byID(rows)
 	claims := make([]*claim, len(due))
 	for i := range due {
 		run := runs[due[i].RunID]

@@ -112,11 +112,11 @@ func (s *scene) cut(w *worker) {
 	_, _ = s.db.NewRaw(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = ?`, w.name).Exec(s.t.Context())
 }
 
-// repeatHints sends hints again that were sent before, some times each, also those
-// of nodes that run or have ended.
+// repeatHints sends hints again that were sent before, some times each, also where
+// no node is ready.
 func (s *scene) repeatHints() {
 	var hints []workflow.Hint
-	err := s.db.NewRaw(`SELECT tenant_id, id AS node_id FROM ?schema.jet_run_node /* across tenants: hints */
+	err := s.db.NewRaw(`SELECT tenant_id, 5 AS nodes FROM ?schema.jet_run_node /* across tenants: hints */
 		ORDER BY id DESC LIMIT 50`).Scan(s.t.Context(), &hints)
 	for range 5 {
 		if err == nil {

@@ -147,7 +147,7 @@ func (s *scene) ended(but int) bool {
 // leftovers describes what is still open, for whoever has to find out why.
 func (s *scene) leftovers() (text string) {
 	_ = s.db.NewRaw(`SELECT coalesce(string_agg(line, chr(10)), '') FROM (SELECT concat_ws(' ', n.run_id, r.status, n.key, n.status, 'attempt', n.attempt,
-			'losses', n.losses, 'decided', n.edges_decided, 'worker', k.name, 'lease', k.expires_at - now(), 'dispatched', now() - n.dispatched_at, 'wake', n.wake_at - now()) AS line
+			'losses', n.losses, 'decided', n.edges_decided, 'worker', k.name, 'lease', k.expires_at - now(), 'wake', n.wake_at - now()) AS line
 		FROM ?schema.jet_run_node n JOIN ?schema.jet_run r ON r.id = n.run_id LEFT JOIN ?schema.jet_worker k ON k.id = n.worker_id
 		WHERE r.finished_at IS NULL AND n.finished_at IS NULL ORDER BY n.run_id LIMIT 40) x /* across tenants: leftovers */`).Scan(s.t.Context(), &text)
 	return text

@@ -1,7 +1,7 @@
 -- Which node is next is asked of the rows, by tenant and priority. Nothing is noted
 -- of who was told.
 ALTER TABLE ?schema.jet_run_node ADD COLUMN priority integer NOT NULL DEFAULT 0;
-UPDATE ?schema.jet_run_node SET priority = (SELECT r.priority FROM ?schema.jet_run AS r WHERE r.id = run_id)
+UPDATE ?schema.jet_run_node /* across tenants: every run has its priority */ SET priority = (SELECT r.priority FROM ?schema.jet_run AS r WHERE r.id = run_id)
     WHERE status IN ('pending', 'ready', 'running', 'waiting');
 DROP INDEX ?schema.jet_run_node_owed;
 DROP INDEX ?schema.jet_run_node_ready;
