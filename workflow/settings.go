@@ -19,11 +19,11 @@ type Settings struct {
 	QueueTimeout Duration     `json:"queueTimeout,omitempty" doc:"how long a run, or a node of it that is ready, may wait for its beginning; the run is then timedOut; default without limit, at most 366d"`
 	OnFailure    string       `json:"onFailure,omitempty" doc:"id of the workflow that is started once for every run that failed or timed out; its input says which and why"`
 	Concurrency  *Concurrency `json:"concurrency,omitempty" doc:"how many runs may be under way at a time; default any number"`
-	Priority     Priority     `json:"priority,omitempty" enum:"low,normal,high" doc:"kept with each run and shown; nothing is dispatched by it yet; default normal"`
+	Priority     Priority     `json:"priority,omitempty" enum:"low,normal,high" doc:"whose nodes begin first when there is no room for all of the tenant's; default normal"`
 }
 
-// Priority is how urgent a run is. It is kept and shown; nothing is dispatched by
-// it yet.
+// Priority is how urgent a run is: of the nodes of a tenant that are ready, those
+// of the run with the highest priority begin first.
 type Priority string
 
 // The priorities.
