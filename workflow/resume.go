@@ -101,7 +101,7 @@ func (b *beginning) resume(states map[string]nodeState, kept map[string]past, no
 		if !ok || def.Key == b.plan.start {
 			continue
 		}
-		n := &nodeRow{ID: id.New(), TenantID: b.run.TenantID, RunID: b.run.ID, Key: def.Key}
+		n := &nodeRow{ID: id.New(), TenantID: b.run.TenantID, RunID: b.run.ID, Key: def.Key, Priority: b.run.Priority}
 		n.enter(state, now)
 		switch state.Status {
 		case NodeReady:

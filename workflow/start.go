@@ -164,6 +164,7 @@ func newBeginning(p *plan, w workflowRow, who *auth.Principal, in StartParams, i
 	encoded := encode(input)
 	b.data = runDataRow{RunID: b.run.ID, TenantID: who.TenantID, Input: encoded}
 	b.plan, b.input = p, input
+	b.run.settle(p.graph.settings())
 	b.run.OpenNodes = 1 // the start node, which is done at once
 	progress := newProgress(p, b.run, now)
 	start := progress.row(p.start)
@@ -175,7 +176,6 @@ func newBeginning(p *plan, w workflowRow, who *auth.Principal, in StartParams, i
 		}
 	}
 	b.run, b.nodes, b.outputs = progress.run, progress.order, progress.outputs
-	b.run.settle(p.graph.settings())
 	switch {
 	case b.run.Status.Final(): // nothing but a start node
 		b.run.StartedAt = &now
