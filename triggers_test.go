@@ -60,6 +60,24 @@ func TestTheCommandsOfTheDocsDeliver(t *testing.T) {
 	}
 }
 
+// The requests that docs/triggers.md shows are understood.
+func TestTheRequestsOfTheTriggersDoc(t *testing.T) {
+	t.Parallel()
+	app := jetadmintest.Start(t, quiet(t))
+	owner := app.Client(app.Owner)
+	var flow struct{ ID string }
+	owner.Call("POST", "/tenants/"+app.Tenant.ID+"/workflows", object{"name": "Report", "draft": object{"nodes": []object{{"key": "start", "type": "start"}}, "edges": []object{}}}).
+		Want(http.StatusCreated).Into(&flow)
+	requests := regexp.MustCompile("(?s)```http\n(POST) /api/v1(/\\S+)\n(.*?)```").FindAllStringSubmatch(triggersDoc(t), -1)
+	if len(requests) != 2 {
+		t.Fatalf("it shows %d requests", len(requests))
+	}
+	for _, r := range requests {
+		body := json.RawMessage(strings.Replace(r[3], "…", flow.ID, 1))
+		owner.Call(r[1], strings.Replace(r[2], "{tenantId}", app.Tenant.ID, 1), body).Want(http.StatusCreated)
+	}
+}
+
 // The tests that docs/triggers.md names are there.
 func TestTriggersDocNamesRealTests(t *testing.T) {
 	t.Parallel()

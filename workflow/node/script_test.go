@@ -4,7 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
-	"net/http"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +13,6 @@ import (
 	"github.com/jetadmin/jetadmin/internal/sandbox"
 	"github.com/jetadmin/jetadmin/problem"
 	"github.com/jetadmin/jetadmin/workflow"
-	"github.com/jetadmin/jetadmin/workflow/node"
 )
 
 func newSandbox(t *testing.T) *sandbox.Pool {
@@ -31,20 +31,32 @@ func newSandbox(t *testing.T) *sandbox.Pool {
 
 func newScript(t *testing.T) workflow.Node {
 	t.Helper()
-	nodes, err := node.Builtins(node.Config{
-		Client: http.DefaultClient, Scripts: newSandbox(t),
-		RunQuery: func(context.Context, string, map[string]any) (any, error) { return nil, nil },
-	})
+	return builtin(t, "script")
+}
+
+// What docs/scripts.md shows does what it says.
+func TestTheScriptOfTheDocs(t *testing.T) {
+	t.Parallel()
+	doc, err := os.ReadFile("../../docs/scripts.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range nodes {
-		if n.Spec().Type == "script" {
-			return n
-		}
+	shown := regexp.MustCompile("(?s)```js\n(.*?)```").FindAllStringSubmatch(string(doc), -1)
+	if len(shown) != 1 {
+		t.Fatalf("it shows %d scripts", len(shown))
 	}
-	t.Fatal("there is no script node")
-	return nil
+	run := func(lines ...any) (workflow.Result, error) {
+		return newScript(t).Run(t.Context(), &workflow.Call{
+			Config: map[string]any{"source": shown[0][1], "input": map[string]any{"lines": lines}}, Logger: slog.New(slog.DiscardHandler),
+		})
+	}
+	result, err := run(map[string]any{"price": 2, "count": 3}, map[string]any{"price": 4, "count": 1})
+	if got, _ := json.Marshal(result.Output); err != nil || string(got) != `{"total":10}` {
+		t.Errorf("it gives %s, %v", got, err)
+	}
+	if _, err := run(); problem.KindOf(err) != problem.Invalid {
+		t.Errorf("of nothing it gives %v", err)
+	}
 }
 
 func TestScript(t *testing.T) {
