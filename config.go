@@ -18,6 +18,7 @@ import (
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/datasource"
 	"github.com/jetadmin/jetadmin/internal/egress"
+	"github.com/jetadmin/jetadmin/internal/safelog"
 	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/tenancy"
 	"github.com/jetadmin/jetadmin/workflow"
@@ -167,6 +168,7 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
+	c.Logger = safelog.New(c.Logger)
 	if c.RedisPrefix == "" {
 		c.RedisPrefix = defaultRedisPrefix
 	}

@@ -44,7 +44,7 @@ func (f *freed) take() []runSlot {
 // in those that are due for a look.
 func (e *engine) admitAll(ctx context.Context) error {
 	for _, s := range e.aftermath.freed.take() {
-		if err := e.admit(ctx, s); err != nil {
+		if err := e.contain("admission", func() error { return e.admit(ctx, s) }); err != nil {
 			e.s.cfg.Logger.Warn("workflow engine: admit a run", "workflow", s.workflowID, "error", err)
 		}
 	}
@@ -57,7 +57,7 @@ func (e *engine) admitAll(ctx context.Context) error {
 	}
 	for _, d := range due {
 		s := runSlot{d.TenantID, d.WorkflowID, d.Key}
-		if err := e.admit(ctx, s); err != nil {
+		if err := e.contain("admission", func() error { return e.admit(ctx, s) }); err != nil {
 			e.s.cfg.Logger.Warn("workflow engine: admit a run", "workflow", s.workflowID, "error", err)
 			inTenant := auth.NewContext(ctx, auth.ServicePrincipal(s.tenantID, "run"))
 			if err := lookAtSlot(inTenant, e.s.cfg.DB.DB, s, time.Now().Add(postponement)); err != nil {

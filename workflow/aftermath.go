@@ -114,10 +114,7 @@ func (e *engine) serveHandler(ctx context.Context, failed *runRow) error {
 	who := auth.ServicePrincipal(failed.TenantID, "run", auth.Grant{Permission: auth.WorkflowExecute, ObjectID: *failed.OnFailure})
 	who.UserID = failed.OnBehalfOf
 	ctx = auth.NewContext(ctx, who)
-	var err error
-	if !e.guard("failure handler "+*failed.OnFailure, func() { err = e.startHandler(ctx, failed) }) {
-		err = problem.New(problem.Internal, "handler_crashed", "the start of the handler crashed")
-	}
+	err := e.contain("failure handler", func() error { return e.startHandler(ctx, failed) })
 	db := e.s.cfg.DB
 	switch {
 	case err == nil:

@@ -15,6 +15,7 @@ import (
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/clock"
 	"github.com/jetadmin/jetadmin/internal/page"
+	"github.com/jetadmin/jetadmin/internal/safelog"
 	"github.com/jetadmin/jetadmin/internal/secret"
 	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/problem"
@@ -131,6 +132,7 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
+	c.Logger = safelog.New(c.Logger)
 	if c.Past == nil {
 		c.Past = func(context.Context, string, int64) (RunEvents, error) {
 			return RunEvents{}, problem.New(problem.Unavailable, "events_not_kept", "events are not kept here")
@@ -203,7 +205,7 @@ func New(cfg Config) (*Service, error) {
 		cfg: cfg, types: types, events: newOutlet(cfg.Publish, cfg.Watched, cfg.Logger), byHand: rate.NewLimiter(startsByHand, startsByHand),
 		logs: newLogWriter(cfg.DB, cfg.Logger),
 	}
-	if s.telemetry, err = newTelemetry(cfg.TracerProvider, cfg.MeterProvider); err != nil {
+	if s.telemetry, err = newTelemetry(cfg.TracerProvider, cfg.MeterProvider, cfg.Logger); err != nil {
 		return nil, err
 	}
 	s.engine = newEngine(s)

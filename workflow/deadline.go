@@ -31,7 +31,7 @@ func (e *engine) expire(ctx context.Context) error {
 		}
 		for i := range due {
 			inTenant := auth.NewContext(ctx, auth.ServicePrincipal(due[i].TenantID, "run"))
-			if err := e.expireRun(inTenant, due[i].TenantID, due[i].ID); err != nil {
+			if err := e.contain("deadline", func() error { return e.expireRun(inTenant, due[i].TenantID, due[i].ID) }); err != nil {
 				e.s.cfg.Logger.Warn("workflow engine: look at a run's deadline", "run", due[i].ID, "error", err)
 				if err := e.saveLook(inTenant, e.s.cfg.DB.DB, &due[i], e.s.cfg.Clock.Now().Add(postponement)); err != nil {
 					return err

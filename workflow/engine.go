@@ -180,6 +180,17 @@ func (e *engine) guard(name string, fn func()) (ok bool) {
 	return true
 }
 
+// contain is guard for what returns an error, for loops in which one item must
+// not hold up the others.
+func (e *engine) contain(name string, fn func() error) (err error) {
+	if !e.guard(name, func() { err = fn() }) {
+		err = errPanicked
+	}
+	return err
+}
+
+var errPanicked = errors.New("a panic, see the line before")
+
 // vacant takes a free slot and joins the crew; nil = there is none.
 func (e *engine) vacant() *slot {
 	if !e.crew.accepts() {

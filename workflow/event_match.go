@@ -73,7 +73,7 @@ func (e *engine) match(ctx context.Context, row *eventRow) (met []waitRow, err e
 // for it, or leaves it open for one that comes.
 func (e *engine) lookForEvent(ctx context.Context, w *waitRow) {
 	ctx = auth.NewContext(context.WithoutCancel(ctx), auth.ServicePrincipal(w.TenantID, "event"))
-	if err := e.look(ctx, w); err != nil {
+	if err := e.contain("wait", func() error { return e.look(ctx, w) }); err != nil {
 		e.s.cfg.Logger.Warn("workflow engine: look for an event", "run", w.RunID, "node", w.Key, "error", err)
 	}
 }
@@ -107,7 +107,7 @@ func (e *engine) look(ctx context.Context, w *waitRow) error {
 }
 
 func (e *engine) deliverLogged(ctx context.Context, w *waitRow) {
-	if err := e.deliver(ctx, w); err != nil {
+	if err := e.contain("event", func() error { return e.deliver(ctx, w) }); err != nil {
 		e.s.cfg.Logger.Warn("workflow engine: deliver an event", "run", w.RunID, "node", w.Key, "error", err)
 	}
 }

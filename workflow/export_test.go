@@ -106,7 +106,7 @@ func TelemetryNames() []string { return telemetryNames() }
 
 // Attempts returns a function that tells of one attempt.
 func Attempts(traces trace.TracerProvider, metrics metric.MeterProvider) func(context.Context) {
-	t, err := newTelemetry(traces, metrics)
+	t, err := newTelemetry(traces, metrics, slog.New(slog.DiscardHandler))
 	if err != nil {
 		panic(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/jetadmin/jetadmin/internal/id"
+	"github.com/jetadmin/jetadmin/internal/safelog"
 )
 
 const (
@@ -51,7 +52,7 @@ const (
 // The name keeps apart what shares a Redis without sharing a database. The client
 // stays the caller's, who closes it after the App has stopped.
 func NewAsynqQueue(rdb redis.UniversalClient, name string, logger *slog.Logger) Queue {
-	return &asynqQueueing{rdb: rdb, name: name, client: asynq.NewClientFromRedisClient(rdb), logger: logger}
+	return &asynqQueueing{rdb: rdb, name: name, client: asynq.NewClientFromRedisClient(rdb), logger: safelog.New(logger)}
 }
 
 type asynqQueueing struct {

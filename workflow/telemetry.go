@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -68,6 +70,15 @@ func telemetryNames() []string {
 type telemetry struct {
 	tracer trace.Tracer // nil = no traces
 	meters *meters      // nil = no metrics
+	logger *slog.Logger
+}
+
+// contain is deferred by whatever calls the host's providers: what they do must
+// not stop a run, nor the process.
+func (t *telemetry) contain() {
+	if r := recover(); r != nil {
+		t.logger.Error("workflow telemetry: panic", "panic", r, "stack", string(debug.Stack()))
+	}
 }
 
 // meters are the instruments, with their sets of attributes made once.
@@ -83,11 +94,11 @@ type meters struct {
 // measured are values of attributes; empty ones do not count.
 type measured struct{ typ, outcome, status, trigger, batch string }
 
-func newTelemetry(traces trace.TracerProvider, metrics metric.MeterProvider) (*telemetry, error) {
+func newTelemetry(traces trace.TracerProvider, metrics metric.MeterProvider, logger *slog.Logger) (*telemetry, error) {
 	if traces == nil && metrics == nil {
 		return nil, nil
 	}
-	t := &telemetry{}
+	t := &telemetry{logger: logger}
 	if traces != nil {
 		t.tracer = traces.Tracer(scope)
 	}
@@ -171,11 +182,16 @@ func (t *telemetry) begin(ctx context.Context, r *runRow) (stored func()) {
 	if caller := trace.SpanContextFromContext(ctx); caller.IsValid() && !isContinued(ctx) {
 		options = append(options, trace.WithNewRoot(), trace.WithLinks(trace.Link{SpanContext: caller}))
 	}
+	stored = nothing
+	defer t.contain()
 	_, span := t.tracer.Start(ctx, spanStart, options...)
 	if header := traceparent.Format(span.SpanContext()); header != "" {
 		r.Trace = &header
 	}
-	return func() { span.End() }
+	return func() {
+		defer t.contain()
+		span.End()
+	}
 }
 
 func (r *runRow) attributes() []attribute.KeyValue {
@@ -200,6 +216,7 @@ func (t *telemetry) started(r *runRow) {
 	if t == nil || t.meters == nil {
 		return
 	}
+	defer t.contain()
 	t.meters.count(t.meters.runsStarted, measured{trigger: string(r.Trigger)})
 }
 
@@ -208,6 +225,7 @@ func (t *telemetry) ended(r *runRow) {
 	if t == nil || r.FinishedAt == nil {
 		return
 	}
+	defer t.contain()
 	if m := t.meters; m != nil {
 		with := m.with(measured{status: string(r.Status)})
 		m.runsFinished.Add(context.Background(), 1, with)
@@ -240,10 +258,12 @@ func isContinued(ctx context.Context) bool { return ctx.Value(continuedKey{}) !=
 // attempt tells of an attempt at a node, until the function that it returns is
 // called with what it came to. Whatever is called in the context belongs to the
 // attempt's span.
-func (t *telemetry) attempt(ctx context.Context, c *claim) (context.Context, func(outcome)) {
+func (t *telemetry) attempt(ctx context.Context, c *claim) (within context.Context, ended func(outcome)) {
+	within, ended = ctx, func(outcome) {}
 	if t == nil {
-		return ctx, func(outcome) {}
+		return within, ended
 	}
+	defer t.contain()
 	began, typ := time.Now(), c.def().def.Type
 	var span trace.Span
 	if t.tracer != nil {
@@ -262,6 +282,7 @@ func (t *telemetry) attempt(ctx context.Context, c *claim) (context.Context, fun
 		}
 	}
 	return ctx, func(o outcome) {
+		defer t.contain()
 		if m := t.meters; m != nil {
 			with := m.with(measured{typ: typ, outcome: o.name()})
 			m.inFlight.Add(ctx, -1)
@@ -295,6 +316,7 @@ func (t *telemetry) lapsed() {
 	if t == nil || t.meters == nil {
 		return
 	}
+	defer t.contain()
 	t.meters.lapses.Add(context.Background(), 1)
 }
 
@@ -303,5 +325,6 @@ func (t *telemetry) batched(of string, items int) {
 	if t == nil || t.meters == nil {
 		return
 	}
+	defer t.contain()
 	t.meters.batch.Record(context.Background(), int64(items), t.meters.with(measured{batch: of}))
 }

@@ -103,11 +103,9 @@ func (e *engine) tend(ctx context.Context) {
 				return
 			}
 		}
-		e.guard("children of run "+p.runID, func() {
-			if err := e.tendOne(ctx, p); err != nil && ctx.Err() == nil {
-				e.s.cfg.Logger.Warn("workflow engine: tend a node", "run", p.runID, "node", p.nodeID, "error", err)
-			}
-		})
+		if err := e.contain("children", func() error { return e.tendOne(ctx, p) }); err != nil && ctx.Err() == nil {
+			e.s.cfg.Logger.Warn("workflow engine: tend a node", "run", p.runID, "node", p.nodeID, "error", err)
+		}
 		e.tender.done(p)
 		if ctx.Err() != nil {
 			return

@@ -82,7 +82,7 @@ func (e *engine) wakeAll(ctx context.Context, due []dueTimer) error {
 		case c == nil: // its graph is not known here
 			later = append(later, d.ID)
 		case d.HasWait:
-			waits.Go(func() error { return e.expireNode(ctx, &d.nodeRow) })
+			waits.Go(func() error { return e.contain("wait", func() error { return e.expireNode(ctx, &d.nodeRow) }) })
 		case d.HasChildren:
 			later = append(later, d.ID)
 			if !d.Children || c.left(e.s.cfg.Clock.Now()) <= 0 {
@@ -140,7 +140,7 @@ func (e *engine) wakeSleepers(ctx context.Context, asleep []*transition) (failed
 			run := &t.claim.run
 			err := e.submit(ctx, t, loopPatience)
 			if err == nil {
-				e.publish(auth.NewContext(ctx, auth.ServicePrincipal(run.TenantID, "run")), t)
+				e.guard("timer", func() { e.publish(auth.NewContext(ctx, auth.ServicePrincipal(run.TenantID, "run")), t) })
 				return
 			}
 			e.s.cfg.Logger.Warn("workflow engine: wake a node", "run", run.ID, "node", t.claim.node.Key, "error", err)

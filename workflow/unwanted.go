@@ -22,7 +22,7 @@ func (e *engine) cancelUnwanted(ctx context.Context, runID string) error {
 		}
 		cancelled := 0
 		for i := range rows {
-			if err := e.cancelChild(ctx, &rows[i]); err != nil {
+			if err := e.contain("cancellation", func() error { return e.cancelChild(ctx, &rows[i]) }); err != nil {
 				e.s.cfg.Logger.Warn("workflow engine: cancel a run that nobody waits for", "run", rows[i].ID, "error", err)
 				continue
 			}

@@ -223,7 +223,7 @@ func (s *Service) audit(ctx context.Context, tx bun.IDB, who *auth.Principal, ac
 
 // changed tells the tenant's watchers which workflow to read again.
 func (s *Service) changed(ctx context.Context, who *auth.Principal, kind, workflowID string) {
-	s.cfg.Publish(ctx, "tenant:"+who.TenantID, kind, map[string]any{"id": workflowID})
+	s.engine.guard("Publish", func() { s.cfg.Publish(ctx, "tenant:"+who.TenantID, kind, map[string]any{"id": workflowID}) })
 }
 
 func checkTexts(name, description string) error {
