@@ -44,6 +44,12 @@ type Selective interface {
 	Wanted(ctx context.Context, topics []string) ([]bool, error)
 }
 
+// Turns is what a [Bus] has on which several processes make the same events: of
+// all that ask for the turn of a topic, one gets it, and none for the time after.
+type Turns interface {
+	Turn(ctx context.Context, topic string, every time.Duration) (bool, error)
+}
+
 // Message is an event on its way.
 type Message struct {
 	Seq  int64  // the number within the topic, given by the bus

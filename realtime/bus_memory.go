@@ -3,6 +3,7 @@ package realtime
 import (
 	"container/list"
 	"context"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,13 +28,14 @@ type MemoryBus struct {
 	kept   atomic.Int64
 	mu     sync.Mutex // guards what follows; taken before a topic's own
 	topics map[string]*memoryTopic
-	recent *list.List // of *memoryTopic, the last used first
-	floor  int64      // no topic may begin below: a name that comes back goes on rising
+	turns  map[string]time.Time // when the turn of a topic is free again
+	recent *list.List           // of *memoryTopic, the last used first
+	floor  int64                // no topic may begin below: a name that comes back goes on rising
 }
 
 // NewMemoryBus makes an empty bus.
 func NewMemoryBus() *MemoryBus {
-	return &MemoryBus{topics: map[string]*memoryTopic{}, recent: list.New()}
+	return &MemoryBus{topics: map[string]*memoryTopic{}, turns: map[string]time.Time{}, recent: list.New()}
 }
 
 // Publish implements [Bus]. It calls the watchers before it returns, and never fails.
@@ -72,6 +74,19 @@ func (b *MemoryBus) Wanted(_ context.Context, topics []string) ([]bool, error) {
 		_, wanted[i] = b.topics[topic]
 	}
 	return wanted, nil
+}
+
+// Turn implements [Turns]. It never fails.
+func (b *MemoryBus) Turn(_ context.Context, topic string, every time.Duration) (bool, error) {
+	now := time.Now()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if now.Before(b.turns[topic]) {
+		return false, nil
+	}
+	maps.DeleteFunc(b.turns, func(_ string, free time.Time) bool { return now.After(free) })
+	b.turns[topic] = now.Add(every)
+	return true, nil
 }
 
 // use finds or begins a topic and puts away what was not used for long.

@@ -21,6 +21,9 @@ var redisPublishScript string
 //go:embed bus_redis_read.lua
 var redisReadScript string
 
+//go:embed bus_redis_turn.lua
+var redisTurnScript string
+
 // stateAges is how many times longer the number of a topic is kept than its
 // history. When the number is gone too, the topic begins anew, at a higher one.
 const stateAges = 12
@@ -47,6 +50,7 @@ type RedisBus struct {
 	prefix  string
 	publish *redis.Script
 	read    *redis.Script
+	turn    *redis.Script
 
 	sender   *redisSender
 	listener *redisListener
@@ -62,7 +66,7 @@ func NewRedisBus(rdb redis.UniversalClient, prefix string) *RedisBus {
 	}
 	b := &RedisBus{
 		rdb: rdb, prefix: prefix,
-		publish: redis.NewScript(redisPublishScript), read: redis.NewScript(redisReadScript),
+		publish: redis.NewScript(redisPublishScript), read: redis.NewScript(redisReadScript), turn: redis.NewScript(redisTurnScript),
 	}
 	b.sender, b.listener = newRedisSender(b), newRedisListener(b)
 	return b
@@ -125,6 +129,15 @@ func (b *RedisBus) Wanted(ctx context.Context, topics []string) ([]bool, error) 
 		wanted[i] = numbered[i].Val() > 0 || subscribers.Val()[channels[i]] > 0
 	}
 	return wanted, nil
+}
+
+// Turn implements [Turns], by the clock of Redis.
+func (b *RedisBus) Turn(ctx context.Context, topic string, every time.Duration) (bool, error) {
+	mine, err := b.turn.Run(ctx, b.rdb, []string{b.channel(topic) + ":turn"}, every.Milliseconds()).Bool()
+	if err != nil {
+		return false, unavailable(err)
+	}
+	return mine, nil
 }
 
 // history reads a topic whose number is known to have reached floor.

@@ -10,8 +10,9 @@ import (
 const sampleEvery = time.Second
 
 // sample makes the events of a room whose kind of topic is sampled, until the
-// room closes. A process that has just heard one from another does not make its
-// own; who makes them is whoever was first.
+// room closes. Of several processes one makes each of them: a process that has
+// just heard one from another does not ask, and of those that ask at the same time
+// one has the turn.
 func (h *Hub) sample(r *room) {
 	topic, err := ParseTopic(r.topic)
 	sampler := h.cfg.Samples[topic.Kind]
@@ -28,7 +29,7 @@ func (h *Hub) sample(r *room) {
 			if time.Since(time.Unix(0, r.heard.Load())) < sampleEvery {
 				continue
 			}
-			err := h.safely(ctx, func() error { return h.sampleOnce(ctx, topic, sampler) })
+			err := h.safely(ctx, func() error { return h.takeTurn(ctx, topic, sampler) })
 			if err != nil && !failing && ctx.Err() == nil {
 				h.cfg.Logger.WarnContext(ctx, "realtime: make a sample", "topic", r.topic, "error", err)
 			}
@@ -37,9 +38,16 @@ func (h *Hub) sample(r *room) {
 	})
 }
 
-func (h *Hub) sampleOnce(ctx context.Context, topic Topic, sampler func(context.Context, Topic) (Event, error)) error {
+// takeTurn makes a sample if it is this process's turn.
+func (h *Hub) takeTurn(ctx context.Context, topic Topic, sampler func(context.Context, Topic) (Event, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
+	if turns, ok := h.cfg.Bus.(Turns); ok {
+		mine, err := turns.Turn(ctx, topic.String(), sampleEvery)
+		if err != nil || !mine {
+			return err
+		}
+	}
 	e, err := sampler(ctx, topic)
 	if err != nil {
 		return err

@@ -39,12 +39,12 @@ func TestSamplesAreMadeWhileSomebodyWatches(t *testing.T) {
 		for range 3 {
 			last = first.want("event").Seq
 		}
-		// A second apart from each other; once, both processes may think it is their turn.
-		if took := time.Since(began); took < time.Second {
+		// A second apart from each other, whichever process makes them.
+		if took := time.Since(began); took < 2*time.Second {
 			t.Errorf("three samples came within %s", took)
 		}
-		// Two processes make about as many as one does.
-		if n := made.Load(); n > (last-seq)+4 {
+		// Two processes make as many as one does: the one that panics, and the next.
+		if n := made.Load(); n > (last-seq)+2 {
 			t.Errorf("%d samples were made for %d events", n, last-seq)
 		}
 		second.want("event")
