@@ -1,11 +1,9 @@
 package jetadmin_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"time"
 
 	"github.com/jetadmin/jetadmin"
@@ -15,17 +13,9 @@ import (
 // A key for a program: it acts as whoever made it, in one tenant, and never
 // beyond its scopes.
 func Example_apiKey() {
-	dir, err := os.MkdirTemp("", "jetadmin")
-	check(err)
-	defer os.RemoveAll(dir)
+	ctx, app, end := open(jetadmin.Config{})
+	defer end()
 
-	app, err := jetadmin.New(jetadmin.Config{DataDir: dir})
-	check(err)
-	check(app.Start(context.Background()))
-	defer app.Stop(context.Background())
-
-	ctx, err := enter(context.Background(), app)
-	check(err)
 	nextYear := time.Now().AddDate(1, 0, 0)
 	key, secret, err := app.Auth().CreateKey(ctx, auth.NewKey{
 		Name: "nightly report", Scopes: []auth.Permission{"query.*", auth.RunList}, ExpiresAt: &nextYear,

@@ -1,10 +1,7 @@
 package jetadmin_test
 
 import (
-	"context"
 	"fmt"
-	"os"
-	"time"
 
 	"github.com/jetadmin/jetadmin"
 	"github.com/jetadmin/jetadmin/workflow"
@@ -13,15 +10,8 @@ import (
 // A run that asks somebody. It may wait for days, through restarts, and holds
 // nothing meanwhile.
 func Example_approval() {
-	dir, err := os.MkdirTemp("", "jetadmin")
-	check(err)
-	defer os.RemoveAll(dir)
-	app, err := jetadmin.New(jetadmin.Config{DataDir: dir})
-	check(err)
-	check(app.Start(context.Background()))
-	defer app.Stop(context.Background())
-	ctx, err := enter(context.Background(), app)
-	check(err)
+	ctx, app, end := open(jetadmin.Config{})
+	defer end()
 
 	id, err := publish(ctx, app, "Refund", workflow.Graph{
 		Nodes: []workflow.GraphNode{
@@ -42,9 +32,7 @@ func Example_approval() {
 	_, err = app.Workflows().Answer(ctx, question.ID, workflow.Answer{Approved: new(true), Comment: "within the budget"})
 	check(err)
 
-	waiting, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	ended, err := app.Workflows().Wait(waiting, run.ID)
+	ended, err := app.Workflows().Wait(ctx, run.ID)
 	check(err)
 	fmt.Println(ended.Status, ended.Output)
 	// Output:

@@ -3,8 +3,6 @@ package jetadmin_test
 import (
 	"context"
 	"fmt"
-	"os"
-	"time"
 
 	"github.com/jetadmin/jetadmin"
 	"github.com/jetadmin/jetadmin/problem"
@@ -14,9 +12,6 @@ import (
 // Ways that a run can take: by the value of an input, side by side with a join
 // behind, and round a node that fails.
 func Example_branch() {
-	dir, err := os.MkdirTemp("", "jetadmin")
-	check(err)
-	defer os.RemoveAll(dir)
 	type parcel struct {
 		Country string `json:"country"`
 	}
@@ -26,14 +21,8 @@ func Example_branch() {
 		}
 		return "on its way to " + p.Country, nil
 	})
-	app, err := jetadmin.New(jetadmin.Config{DataDir: dir, Nodes: []workflow.Node{ship}})
-	check(err)
-	check(app.Start(context.Background()))
-	defer app.Stop(context.Background())
-	background, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	ctx, err := enter(background, app)
-	check(err)
+	ctx, app, end := open(jetadmin.Config{Nodes: []workflow.Node{ship}})
+	defer end()
 
 	id, err := publish(ctx, app, "Send", workflow.Graph{
 		Nodes: []workflow.GraphNode{

@@ -1,10 +1,7 @@
 package jetadmin_test
 
 import (
-	"context"
 	"fmt"
-	"os"
-	"time"
 
 	"github.com/jetadmin/jetadmin"
 	"github.com/jetadmin/jetadmin/workflow"
@@ -12,15 +9,8 @@ import (
 
 // A run that waits for an event. The event may come first: it is kept for a while.
 func Example_event() {
-	dir, err := os.MkdirTemp("", "jetadmin")
-	check(err)
-	defer os.RemoveAll(dir)
-	app, err := jetadmin.New(jetadmin.Config{DataDir: dir})
-	check(err)
-	check(app.Start(context.Background()))
-	defer app.Stop(context.Background())
-	ctx, err := enter(context.Background(), app)
-	check(err)
+	ctx, app, end := open(jetadmin.Config{})
+	defer end()
 
 	id, err := publish(ctx, app, "Ship when paid", workflow.Graph{
 		Nodes: []workflow.GraphNode{
@@ -37,9 +27,7 @@ func Example_event() {
 
 	run, err := app.Workflows().Start(ctx, workflow.StartParams{WorkflowID: id, Input: map[string]any{"order": "A-17"}})
 	check(err)
-	waiting, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	ended, err := app.Workflows().Wait(waiting, run.ID)
+	ended, err := app.Workflows().Wait(ctx, run.ID)
 	check(err)
 	fmt.Println(ended.Status, ended.Output)
 	// Output:

@@ -1,13 +1,10 @@
 package jetadmin_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"time"
 
 	"github.com/jetadmin/jetadmin"
 	"github.com/jetadmin/jetadmin/auth"
@@ -17,17 +14,8 @@ import (
 // A run that asks a person for data. Whoever draws the form gets its fields over
 // HTTP as a JSON Schema; what is sent is checked by it, all faults at once.
 func Example_form() {
-	dir, err := os.MkdirTemp("", "jetadmin")
-	check(err)
-	defer os.RemoveAll(dir)
-	app, err := jetadmin.New(jetadmin.Config{DataDir: dir})
-	check(err)
-	check(app.Start(context.Background()))
-	defer app.Stop(context.Background())
-	background, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	ctx, err := enter(background, app)
-	check(err)
+	ctx, app, end := open(jetadmin.Config{})
+	defer end()
 
 	fields := map[string]any{
 		"type": "object", "required": []any{"street"},

@@ -3,8 +3,6 @@ package jetadmin_test
 import (
 	"context"
 	"fmt"
-	"os"
-	"time"
 
 	"github.com/jetadmin/jetadmin"
 	"github.com/jetadmin/jetadmin/problem"
@@ -34,17 +32,9 @@ func refundNode() workflow.Node {
 
 // A function of the host as a node of a workflow, with a typed configuration.
 func Example_node() {
-	dir, err := os.MkdirTemp("", "jetadmin")
-	check(err)
-	defer os.RemoveAll(dir)
+	ctx, app, end := open(jetadmin.Config{Nodes: []workflow.Node{refundNode()}})
+	defer end()
 
-	app, err := jetadmin.New(jetadmin.Config{DataDir: dir, Nodes: []workflow.Node{refundNode()}})
-	check(err)
-	check(app.Start(context.Background()))
-	defer app.Stop(context.Background())
-
-	ctx, err := enter(context.Background(), app)
-	check(err)
 	id, err := publish(ctx, app, "Complaint", workflow.Graph{
 		Nodes: []workflow.GraphNode{
 			{Key: "start", Type: "start"},
@@ -60,9 +50,7 @@ func Example_node() {
 			WorkflowID: id, Input: map[string]any{"order": "A-17", "cents": cents},
 		})
 		check(err)
-		waiting, cancel := context.WithTimeout(ctx, 10*time.Second)
-		ended, err := app.Workflows().Wait(waiting, run.ID)
-		cancel()
+		ended, err := app.Workflows().Wait(ctx, run.ID)
 		check(err)
 		if ended.Error != nil {
 			fmt.Println(ended.Status, ended.Error.Message)

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync/atomic"
-	"time"
 
 	"github.com/jetadmin/jetadmin"
 	"github.com/jetadmin/jetadmin/workflow"
@@ -16,12 +14,6 @@ import (
 // A run that failed half-way goes on in a new one, which does not do again what
 // was done; a test run tries a graph without anything going out.
 func Example_rerun() {
-	dir, err := os.MkdirTemp("", "jetadmin")
-	check(err)
-	defer os.RemoveAll(dir)
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-
 	var down atomic.Bool // the shipping service
 	down.Store(true)
 	charge := workflow.NodeFunc(workflow.NodeSpec{Type: "charge"}, func(context.Context, *workflow.Call, struct{}) (any, error) {
@@ -35,13 +27,9 @@ func Example_rerun() {
 		fmt.Println("shipped")
 		return nil, nil
 	})
-	app, err := jetadmin.New(jetadmin.Config{DataDir: dir, Logger: slog.New(slog.DiscardHandler), Nodes: []workflow.Node{charge, ship}})
-	check(err)
-	check(app.Start(ctx))
-	defer app.Stop(context.WithoutCancel(ctx))
+	ctx, app, end := open(jetadmin.Config{Logger: slog.New(slog.DiscardHandler), Nodes: []workflow.Node{charge, ship}})
+	defer end()
 
-	owner, err := enter(ctx, app)
-	check(err)
 	g := workflow.Graph{
 		Nodes: []workflow.GraphNode{
 			{Key: "start", Type: "start"}, {Key: "charge", Type: "charge"}, {Key: "ship", Type: "ship"},
@@ -49,28 +37,28 @@ func Example_rerun() {
 		},
 		Edges: []workflow.Edge{{From: "start", To: "charge"}, {From: "charge", To: "ship"}, {From: "ship", To: "end"}},
 	}
-	id, err := publish(owner, app, "Order", g)
+	id, err := publish(ctx, app, "Order", g)
 	check(err)
 	flows := app.Workflows()
 
-	run, err := flows.Start(owner, workflow.StartParams{WorkflowID: id})
+	run, err := flows.Start(ctx, workflow.StartParams{WorkflowID: id})
 	check(err)
-	failed, err := flows.Wait(owner, run.ID)
+	failed, err := flows.Wait(ctx, run.ID)
 	check(err)
 	fmt.Println(failed.Status, "at", failed.Error.Node)
 
 	down.Store(false)
-	again, err := flows.Retry(owner, run.ID, workflow.VersionSame)
+	again, err := flows.Retry(ctx, run.ID, workflow.VersionSame)
 	check(err)
-	ended, err := flows.Wait(owner, again.ID)
+	ended, err := flows.Wait(ctx, again.ID)
 	check(err)
 	fmt.Println(ended.Status, ended.Output, ended.RerunOf == run.ID)
 
-	test, err := flows.Test(owner, workflow.TestParams{WorkflowID: id, Graph: g, Pins: map[string]workflow.Pin{
+	test, err := flows.Test(ctx, workflow.TestParams{WorkflowID: id, Graph: g, Pins: map[string]workflow.Pin{
 		"charge": {Output: "no receipt"}, "ship": {},
 	}})
 	check(err)
-	tested, err := flows.Wait(owner, test.ID)
+	tested, err := flows.Wait(ctx, test.ID)
 	check(err)
 	fmt.Println(tested.Status, tested.Output)
 	// Output:

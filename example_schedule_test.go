@@ -1,9 +1,7 @@
 package jetadmin_test
 
 import (
-	"context"
 	"fmt"
-	"os"
 
 	"github.com/jetadmin/jetadmin"
 	"github.com/jetadmin/jetadmin/workflow"
@@ -12,16 +10,8 @@ import (
 // A workflow that starts by itself every working day. Whatever the number of
 // processes, each planned time starts one run.
 func Example_schedule() {
-	dir, err := os.MkdirTemp("", "jetadmin")
-	check(err)
-	defer os.RemoveAll(dir)
-
-	app, err := jetadmin.New(jetadmin.Config{DataDir: dir})
-	check(err)
-	check(app.Start(context.Background()))
-	defer app.Stop(context.Background())
-	ctx, err := enter(context.Background(), app)
-	check(err)
+	ctx, app, end := open(jetadmin.Config{})
+	defer end()
 
 	report, err := publish(ctx, app, "Report", workflow.Graph{
 		Nodes: []workflow.GraphNode{

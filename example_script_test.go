@@ -1,10 +1,7 @@
 package jetadmin_test
 
 import (
-	"context"
 	"fmt"
-	"os"
-	"time"
 
 	"github.com/jetadmin/jetadmin"
 	"github.com/jetadmin/jetadmin/workflow"
@@ -22,17 +19,9 @@ return { net, gross: Math.round(net * (1 + input.rate)) };
 // A step in JavaScript. It runs in a sandbox, with limits of time and memory, and
 // reaches nothing but its input.
 func Example_script() {
-	dir, err := os.MkdirTemp("", "jetadmin")
-	check(err)
-	defer os.RemoveAll(dir)
+	ctx, app, end := open(jetadmin.Config{})
+	defer end()
 
-	app, err := jetadmin.New(jetadmin.Config{DataDir: dir})
-	check(err)
-	check(app.Start(context.Background()))
-	defer app.Stop(context.Background())
-
-	ctx, err := enter(context.Background(), app)
-	check(err)
 	id, err := publish(ctx, app, "Invoice", workflow.Graph{
 		Nodes: []workflow.GraphNode{
 			{Key: "start", Type: "start"},
@@ -52,9 +41,7 @@ func Example_script() {
 		line := map[string]any{"count": count, "cents": 450}
 		run, err := app.Workflows().Start(ctx, workflow.StartParams{WorkflowID: id, Input: map[string]any{"lines": []any{line}}})
 		check(err)
-		waiting, cancel := context.WithTimeout(ctx, 30*time.Second)
-		ended, err := app.Workflows().Wait(waiting, run.ID)
-		cancel()
+		ended, err := app.Workflows().Wait(ctx, run.ID)
 		check(err)
 		if ended.Error != nil {
 			fmt.Println(ended.Status, ended.Error.Message)

@@ -1,10 +1,8 @@
 package jetadmin_test
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/jetadmin/jetadmin"
@@ -15,17 +13,9 @@ import (
 // customer, the others wait for their turn; each has an hour; and when one fails,
 // another workflow hears of it.
 func Example_settings() {
-	dir, err := os.MkdirTemp("", "jetadmin")
-	check(err)
-	defer os.RemoveAll(dir)
-	app, err := jetadmin.New(jetadmin.Config{DataDir: dir, Logger: slog.New(slog.DiscardHandler)})
-	check(err)
-	check(app.Start(context.Background()))
-	defer app.Stop(context.Background())
-	background, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	defer cancel()
-	ctx, err := enter(background, app)
-	check(err)
+	ctx, app, end := open(jetadmin.Config{Logger: slog.New(slog.DiscardHandler)})
+	defer end()
+
 	flows := app.Workflows()
 
 	alarm, err := publish(ctx, app, "Alarm", workflow.Graph{

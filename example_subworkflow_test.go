@@ -1,10 +1,7 @@
 package jetadmin_test
 
 import (
-	"context"
 	"fmt"
-	"os"
-	"time"
 
 	"github.com/jetadmin/jetadmin"
 	"github.com/jetadmin/jetadmin/workflow"
@@ -12,17 +9,9 @@ import (
 
 // A workflow that other workflows run as one of their nodes.
 func Example_subworkflow() {
-	dir, err := os.MkdirTemp("", "jetadmin")
-	check(err)
-	defer os.RemoveAll(dir)
+	ctx, app, end := open(jetadmin.Config{})
+	defer end()
 
-	app, err := jetadmin.New(jetadmin.Config{DataDir: dir})
-	check(err)
-	check(app.Start(context.Background()))
-	defer app.Stop(context.Background())
-
-	ctx, err := enter(context.Background(), app)
-	check(err)
 	price, err := publish(ctx, app, "Price", workflow.Graph{
 		Nodes: []workflow.GraphNode{
 			{Key: "start", Type: "start"},
@@ -44,9 +33,7 @@ func Example_subworkflow() {
 
 	run, err := app.Workflows().Start(ctx, workflow.StartParams{WorkflowID: offer, Input: map[string]any{"net": 200}})
 	check(err)
-	waiting, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	ended, err := app.Workflows().Wait(waiting, run.ID)
+	ended, err := app.Workflows().Wait(ctx, run.ID)
 	check(err)
 	fmt.Println(ended.Status, ended.Output)
 

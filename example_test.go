@@ -3,6 +3,7 @@ package jetadmin_test
 import (
 	"context"
 	"crypto/rand"
+	"os"
 	"time"
 
 	"github.com/jetadmin/jetadmin"
@@ -11,8 +12,27 @@ import (
 	"github.com/jetadmin/jetadmin/workflow"
 )
 
-// enter is where most examples begin: it makes an account and its tenant, and
-// returns a context in which every call is made by the owner of that tenant.
+// open is where most examples begin: an App on a folder of its own, and a context
+// in which every call is made by the owner of a tenant. end puts it all away.
+func open(cfg jetadmin.Config) (ctx context.Context, app *jetadmin.App, end func()) {
+	dir, err := os.MkdirTemp("", "jetadmin")
+	check(err)
+	cfg.DataDir = dir
+	app, err = jetadmin.New(cfg)
+	check(err)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	check(app.Start(ctx))
+	ctx, err = enter(ctx, app)
+	check(err)
+	return ctx, app, func() {
+		check(app.Stop(context.Background()))
+		cancel()
+		check(os.RemoveAll(dir))
+	}
+}
+
+// enter makes an account and its tenant, and returns a context in which every call
+// is made by the owner of that tenant.
 func enter(ctx context.Context, app *jetadmin.App) (context.Context, error) {
 	user, err := app.Auth().CreateUser(ctx, auth.NewUser{Email: "ada@example.com", Name: "Ada", Password: rand.Text()})
 	if err != nil {

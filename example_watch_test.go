@@ -3,7 +3,6 @@ package jetadmin_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/jetadmin/jetadmin"
@@ -14,10 +13,6 @@ import (
 // What a node logs is kept with its run, and the timeline says when each attempt
 // was queued, started and finished.
 func Example_watch() {
-	dir, err := os.MkdirTemp("", "jetadmin")
-	check(err)
-	defer os.RemoveAll(dir)
-
 	type config struct {
 		Order int `json:"order"`
 	}
@@ -29,12 +24,8 @@ func Example_watch() {
 		call.Logger.Info("charged", "order", c.Order)
 		return nil, nil
 	})
-	app, err := jetadmin.New(jetadmin.Config{DataDir: dir, Nodes: []workflow.Node{charge}})
-	check(err)
-	check(app.Start(context.Background()))
-	defer app.Stop(context.Background())
-	ctx, err := enter(context.Background(), app)
-	check(err)
+	ctx, app, end := open(jetadmin.Config{Nodes: []workflow.Node{charge}})
+	defer end()
 
 	id, err := publish(ctx, app, "Charge", workflow.Graph{
 		Nodes: []workflow.GraphNode{
@@ -48,9 +39,7 @@ func Example_watch() {
 	check(err)
 	run, err := app.Workflows().Start(ctx, workflow.StartParams{WorkflowID: id})
 	check(err)
-	waiting, cancel := context.WithTimeout(ctx, 10*time.Second)
-	_, err = app.Workflows().Wait(waiting, run.ID)
-	cancel()
+	_, err = app.Workflows().Wait(ctx, run.ID)
 	check(err)
 
 	lines, err := app.Workflows().Logs(ctx, run.ID, workflow.LogFilter{Node: "charge"}, jetadmin.PageRequest{})

@@ -1,7 +1,6 @@
 package jetadmin_test
 
 import (
-	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -37,16 +35,8 @@ func deliver(app http.Handler, path, secret, id, body string) *httptest.Response
 // A workflow that another system starts, and whose output it gets. A delivery
 // that comes twice starts one run; one that is not signed starts none.
 func Example_webhook() {
-	dir, err := os.MkdirTemp("", "jetadmin")
-	check(err)
-	defer os.RemoveAll(dir)
-
-	app, err := jetadmin.New(jetadmin.Config{DataDir: dir})
-	check(err)
-	check(app.Start(context.Background()))
-	defer app.Stop(context.Background())
-	ctx, err := enter(context.Background(), app)
-	check(err)
+	ctx, app, end := open(jetadmin.Config{})
+	defer end()
 
 	order, err := publish(ctx, app, "Order", workflow.Graph{
 		Nodes: []workflow.GraphNode{
