@@ -13,6 +13,7 @@ import (
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/id"
+	"github.com/jetadmin/jetadmin/internal/store"
 )
 
 // claim is a node that this process owns under its lease, with what is needed to
@@ -200,11 +201,11 @@ func (e *engine) takeNodes(ctx context.Context, tx bun.IDB, batch []*claimReques
 	slices.SortFunc(list, func(a, b wanted) int { return cmp.Compare(a.ID, b.ID) })
 	d := e.s.cfg.DB.Dialect
 	var rows []nodeRow
-	err := tx.NewRaw(`UPDATE ?schema.jet_run_node AS n /* across tenants: claims of one process */ SET status = 'running', token = d.new_token,
+	err := store.Select(ctx, tx, &rows, `UPDATE ?schema.jet_run_node AS n /* across tenants: claims of one process */ SET status = 'running', token = d.new_token,
 			worker_id = ?, attempt = n.attempt + 1, started_at = ?, finished_at = NULL
 		FROM `+d.Records("new_id uuid", "new_tenant_id uuid", "new_token uuid")+`
 		WHERE n.id = d.new_id AND n.tenant_id = d.new_tenant_id AND n.status = 'ready'
-		RETURNING `+nodeColumns, e.workerID, e.s.cfg.Clock.Now(), encode(list)).Scan(ctx, &rows)
+		RETURNING `+nodeColumns, e.workerID, store.Column(e.s.cfg.Clock.Now()), encode(list))
 	for i := range rows {
 		byToken[*rows[i].Token].node = &rows[i]
 	}
@@ -224,9 +225,10 @@ func (e *engine) readRuns(ctx context.Context, tx bun.IDB, batch []*claimRequest
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
 	var begun []string
-	err := tx.NewRaw(`UPDATE ?schema.jet_run /* across tenants: claims of one process */ SET status = 'running', started_at = ?
-		WHERE id IN (SELECT id FROM ?schema.jet_run AS q WHERE id IN (?) AND status = 'queued' ORDER BY id ?) RETURNING id`,
-		e.s.cfg.Clock.Now(), bun.List(ids), bun.Safe(e.s.cfg.DB.Dialect.SkipLocked())).Scan(ctx, &begun)
+	d := e.s.cfg.DB.Dialect
+	err := store.Select(ctx, tx, &begun, `UPDATE ?schema.jet_run /* across tenants: claims of one process */ SET status = 'running', started_at = ?
+		WHERE id IN (SELECT id FROM ?schema.jet_run AS q WHERE `+d.AnyOf("id")+` AND status = 'queued' ORDER BY id `+d.SkipLocked()+`) RETURNING id`,
+		store.Column(e.s.cfg.Clock.Now()), d.IDs(ids))
 	if err != nil {
 		return err
 	}
@@ -235,8 +237,8 @@ func (e *engine) readRuns(ctx context.Context, tx bun.IDB, batch []*claimRequest
 		Input string
 	}
 	var rows []withInput
-	err = tx.NewRaw(`SELECT r.*, d.input FROM ?schema.jet_run AS r /* across tenants: claims of one process */
-		JOIN ?schema.jet_run_data AS d ON d.run_id = r.id WHERE r.id IN (?)`, bun.List(ids)).Scan(ctx, &rows)
+	err = store.Select(ctx, tx, &rows, `SELECT r.*, d.input FROM ?schema.jet_run AS r /* across tenants: claims of one process */
+		JOIN ?schema.jet_run_data AS d ON d.run_id = r.id WHERE `+d.AnyOf("r.id"), d.IDs(ids))
 	if err != nil {
 		return err
 	}

@@ -56,10 +56,10 @@ func newEngine(s *Service) *engine {
 	e := &engine{s: s, aftermath: newAftermath(), rota: newRota(), tender: newTender()}
 	e.agenda = e.newAgenda()
 	e.payloads = newPayloads()
-	e.claims = gather[*claimRequest]{do: e.claimAll, max: claimBatch}
-	e.settlements = gather[*transition]{do: e.settleAll, max: settleBatch}
-	e.starts = gather[*beginning]{do: e.s.startAll, max: startBatch}
-	e.hints = gather[Hint]{do: e.tell, max: tellBatch}
+	e.claims = gather[*claimRequest]{do: e.claimAll, max: claimBatch, lanes: s.lanes()}
+	e.settlements = gather[*transition]{do: e.settleAll, max: settleBatch, lanes: s.lanes()}
+	e.starts = gather[*beginning]{do: e.s.startAll, max: startBatch, lanes: s.lanes()}
+	e.hints = gather[Hint]{do: e.tell, max: tellBatch, lanes: 1}
 	if s.cfg.Slots > 0 {
 		e.slots = make(chan struct{}, s.cfg.Slots)
 	}

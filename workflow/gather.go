@@ -8,16 +8,17 @@ import (
 	"github.com/jetadmin/jetadmin/internal/store"
 )
 
-// gather collects what many goroutines want done and does it together: while one
-// batch is under way the next one fills. So a batch is as large as the load makes
-// it, and nobody waits for others when there are none.
+// gather collects what many goroutines want done and does it together: while all
+// lanes have a batch under way the next one fills. So a batch is as large as the
+// load makes it, and nobody waits for others when there are none.
 type gather[T any] struct {
-	do  func([]T)
-	max int // largest batch
+	do    func([]T)
+	max   int // largest batch
+	lanes int // batches under way at a time
 
 	mu      sync.Mutex
 	pending []T
-	busy    bool
+	busy    int // lanes in use
 }
 
 // add hands over an item; do is called with it soon, on another goroutine. That
@@ -26,8 +27,8 @@ func (g *gather[T]) add(items ...T) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.pending = append(g.pending, items...)
-	if !g.busy && len(g.pending) > 0 {
-		g.busy = true
+	if g.busy < g.lanes && len(g.pending) > 0 {
+		g.busy++
 		go g.drain()
 	}
 }
@@ -46,7 +47,9 @@ func (g *gather[T]) next() []T {
 	if g.pending = g.pending[n:]; len(g.pending) == 0 {
 		g.pending = nil
 	}
-	g.busy = n > 0
+	if n == 0 {
+		g.busy--
+	}
 	return batch
 }
 
@@ -70,4 +73,14 @@ func contained[T any](batch []T, do func([]T) error) (err error) {
 		}
 	}()
 	return do(batch)
+}
+
+// lanes is how many groups of a kind are stored at a time. With a second one
+// PostgreSQL works while this process prepares the next; a third makes the groups
+// small. SQLite has one writer.
+func (s *Service) lanes() int {
+	if s.cfg.DB.Dialect == store.SQLite {
+		return 1
+	}
+	return 2
 }

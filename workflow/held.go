@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/uptrace/bun"
+	"github.com/jetadmin/jetadmin/internal/store"
 
 	"github.com/jetadmin/jetadmin/problem"
 )
@@ -55,25 +55,26 @@ func runsOf(batch []*transition) []string {
 // Everything that changes several rows of a run locks that first, so that no two
 // such transactions can wait for each other.
 func (s *settlement) holdRuns(ctx context.Context, ids []string) (map[string]*runRow, error) {
-	query := func() *bun.SelectQuery {
-		return s.tx.NewSelect().Column("id", "tenant_id", "status", "open_nodes", "waiting_nodes", "started_at").
-			Where("id IN (?) /* across tenants: results of one process */", bun.List(ids)).OrderExpr("id")
+	d := s.s.cfg.DB.Dialect
+	read := func(ctx context.Context, rows *[]runRow, lock string) error {
+		return store.Select(ctx, s.tx, rows, `SELECT id, tenant_id, status, open_nodes, waiting_nodes, started_at
+			FROM ?schema.jet_run /* across tenants: results of one process */ WHERE `+d.AnyOf("id")+` ORDER BY id `+lock, d.IDs(ids))
 	}
 	var rows []runRow
 	if s.patience > 0 {
 		patient, cancel := context.WithTimeout(ctx, s.patience)
 		defer cancel()
-		err := query().Model(&rows).Apply(s.s.cfg.DB.Dialect.Lock).Scan(patient)
+		err := read(patient, &rows, d.ForUpdate())
 		if err != nil && patient.Err() != nil && ctx.Err() == nil {
 			err = fmt.Errorf("%w: %w", errRunHeld, err)
 		}
 		return byID(rows), err
 	}
-	if err := query().Model(&rows).Apply(s.s.cfg.DB.Dialect.LockFree).Scan(ctx); err != nil || len(rows) == len(ids) {
+	if err := read(ctx, &rows, d.SkipLocked()); err != nil || len(rows) == len(ids) {
 		return byID(rows), err
 	}
 	runs, all := byID(rows), []runRow(nil)
-	if err := query().Model(&all).Scan(ctx); err != nil {
+	if err := read(ctx, &all, ""); err != nil {
 		return nil, err
 	}
 	for i := range all {

@@ -4,13 +4,14 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"fmt"
 	"net"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 
-	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/internal/testdb"
@@ -81,7 +82,7 @@ func eachLine(t *testing.T, test func(t *testing.T, open func(l *line) *store.DB
 			}
 			t.Cleanup(func() { _ = admin.Close() })
 			pool, err := store.OpenPostgres(dsn, l.wrap(func(c driver.Conn) {
-				pid := c.(*stdlib.Conn).Conn().PgConn().PID()
+				pid := c.(interface{ Conn() *pgx.Conn }).Conn().PgConn().PID()
 				if _, err := admin.Exec("SELECT pg_terminate_backend($1, 10000)", pid); err != nil {
 					t.Errorf("cut a connection: %v", err)
 				}
@@ -136,25 +137,32 @@ type lineConn struct {
 	statements strings.Builder // of the transaction
 }
 
+// sent is all that goes over the line for a statement.
+func (c *lineConn) sent(query string, args []driver.NamedValue) string {
+	text := fmt.Sprint(query, args)
+	c.statements.WriteString(text)
+	return text
+}
+
 func (c *lineConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	c.statements.WriteString(query)
-	if err := c.line.before(query); err != nil {
+	text := c.sent(query, args)
+	if err := c.line.before(text); err != nil {
 		return nil, err
 	}
 	res, err := c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
-	if swallow := c.line.swallow; err == nil && swallow != nil && swallow(query) {
+	if swallow := c.line.swallow; err == nil && swallow != nil && swallow(text) {
 		return nil, errLine
 	}
 	return res, err
 }
 
 func (c *lineConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
-	c.statements.WriteString(query)
-	if err := c.line.before(query); err != nil {
+	text := c.sent(query, args)
+	if err := c.line.before(text); err != nil {
 		return nil, err
 	}
 	rows, err := c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
-	if swallow := c.line.swallow; err == nil && swallow != nil && swallow(query) {
+	if swallow := c.line.swallow; err == nil && swallow != nil && swallow(text) {
 		return nil, errors.Join(errLine, rows.Close())
 	}
 	return rows, err
@@ -190,7 +198,7 @@ func (tx lineTx) Commit() error {
 	}
 	if what == cut {
 		tx.conn.end(tx.conn.Conn)
-		if _, ok := tx.conn.Conn.(*stdlib.Conn); !ok {
+		if _, ok := tx.conn.Conn.(interface{ Conn() *pgx.Conn }); !ok {
 			return errors.Join(errLine, tx.Rollback())
 		}
 	}

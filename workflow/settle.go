@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/uptrace/bun"
+
+	"github.com/jetadmin/jetadmin/internal/store"
 )
 
 // fence is what must still hold of a node's row for a result to count.
@@ -195,7 +197,7 @@ func (s *settlement) leaveNodes(ctx context.Context) error {
 		case NodeReady, NodeWaiting:
 			l.Delay = new(o.delay.Milliseconds())
 		default:
-			l.FinishedAt = new(column(s.now))
+			l.FinishedAt = new(store.Column(s.now))
 		}
 		list = append(list, l)
 	}
@@ -205,14 +207,14 @@ func (s *settlement) leaveNodes(ctx context.Context) error {
 	slices.SortFunc(list, func(a, b leave) int { return cmp.Compare(a.ID, b.ID) })
 	d := s.s.cfg.DB.Dialect
 	var left []string
-	err := s.tx.NewRaw(`UPDATE ?schema.jet_run_node AS n /* across tenants: results of one process */ SET status = d.new_status,
+	err := store.Select(ctx, s.tx, &left, `UPDATE ?schema.jet_run_node AS n /* across tenants: results of one process */ SET status = d.new_status,
 			wake_at = CASE WHEN d.new_delay IS NULL THEN n.wake_at ELSE `+d.AfterColumn("d.new_delay")+` END, finished_at = COALESCE(d.new_finished_at, n.finished_at)
 		FROM `+d.Records("new_id uuid", "new_tenant_id uuid", "new_token uuid", "new_fence text", "new_status text", "new_delay bigint", "new_finished_at timestamptz")+`
 		WHERE n.id = d.new_id AND n.tenant_id = d.new_tenant_id AND (d.new_fence = 'token' AND n.status = 'running' AND n.token = d.new_token
 			OR d.new_fence = 'timer' AND n.status = 'waiting' AND n.wake_at <= `+d.Now()+`
 			OR d.new_fence = 'answer' AND n.status = 'waiting' AND n.wake_at > `+d.Now()+` OR d.new_fence = 'event' AND n.status = 'waiting'
 			OR d.new_fence = 'parent' AND n.status = 'waiting' AND n.token = d.new_token)
-		RETURNING id`, encode(list)).Scan(ctx, &left)
+		RETURNING id`, encode(list))
 	if err != nil {
 		return err
 	}
@@ -356,14 +358,16 @@ func (s *settlement) cancelOpen(ctx context.Context) error {
 }
 
 func (s *settlement) insertOutputs(ctx context.Context) error {
-	var rows []outputRow
+	var rows []*outputRow
 	for _, p := range s.runs {
-		rows = append(rows, p.outputs...)
+		for i := range p.outputs {
+			rows = append(rows, &p.outputs[i])
+		}
 	}
 	if len(rows) == 0 {
 		return nil
 	}
-	_, err := s.tx.NewInsert().Model(&rows).Exec(ctx)
+	_, err := store.Exec(ctx, s.tx, store.InsertSQL[outputRow](s.tx), store.Records(s.tx, rows))
 	return err
 }
 
@@ -382,7 +386,7 @@ func (s *settlement) saveNodes(ctx context.Context) error {
 		}
 	}
 	if len(rows) > 0 {
-		if _, err := s.tx.NewInsert().Model(&rows).Exec(ctx); err != nil {
+		if _, err := store.Exec(ctx, s.tx, store.InsertSQL[nodeRow](s.tx), store.Records(s.tx, rows)); err != nil {
 			return err
 		}
 	}
@@ -396,15 +400,14 @@ func (s *settlement) saveNodes(ctx context.Context) error {
 }
 
 func upsertNodes(ctx context.Context, tx bun.IDB, rows []*nodeRow) error {
-	_, err := tx.NewInsert().Model(&rows).On("CONFLICT (run_id, key) DO UPDATE").
-		Set("status = CASE WHEN n.status = 'pending' THEN EXCLUDED.status ELSE n.status END").
-		Set("edges_decided = EXCLUDED.edges_decided").Set("edges_taken = EXCLUDED.edges_taken").
-		Set("ready_at = COALESCE(n.ready_at, EXCLUDED.ready_at)").
-		Set("finished_at = COALESCE(n.finished_at, EXCLUDED.finished_at)").
-		Set("token = COALESCE(n.token, EXCLUDED.token)").Set("worker_id = COALESCE(n.worker_id, EXCLUDED.worker_id)").
-		Set("attempt = CASE WHEN n.status = 'pending' THEN EXCLUDED.attempt ELSE n.attempt END").
-		Set("started_at = COALESCE(n.started_at, EXCLUDED.started_at)").
-		Exec(ctx)
+	_, err := store.Exec(ctx, tx, store.InsertSQL[nodeRow](tx)+` ON CONFLICT (run_id, key) DO UPDATE SET
+			status = CASE WHEN n.status = 'pending' THEN EXCLUDED.status ELSE n.status END,
+			edges_decided = EXCLUDED.edges_decided, edges_taken = EXCLUDED.edges_taken,
+			ready_at = COALESCE(n.ready_at, EXCLUDED.ready_at),
+			finished_at = COALESCE(n.finished_at, EXCLUDED.finished_at),
+			token = COALESCE(n.token, EXCLUDED.token), worker_id = COALESCE(n.worker_id, EXCLUDED.worker_id),
+			attempt = CASE WHEN n.status = 'pending' THEN EXCLUDED.attempt ELSE n.attempt END,
+			started_at = COALESCE(n.started_at, EXCLUDED.started_at)`, store.Records(tx, rows))
 	return err
 }
 
@@ -421,27 +424,28 @@ type runEnd struct {
 
 func (s *settlement) saveRuns(ctx context.Context) error {
 	var list []runEnd
+	var ids []string // the planner finds few rows by them, where it expects many of a list of records
 	for _, p := range s.runs {
 		if p.run == p.stored {
 			continue
 		}
 		row := runEnd{ID: p.run.ID, TenantID: p.run.TenantID, Status: p.run.Status, OpenNodes: p.run.OpenNodes, WaitingNodes: p.run.WaitingNodes}
 		if p.run.StartedAt != nil {
-			row.StartedAt = new(column(*p.run.StartedAt))
+			row.StartedAt = new(store.Column(*p.run.StartedAt))
 		}
 		if p.run.FinishedAt != nil {
-			row.FinishedAt = new(column(*p.run.FinishedAt))
+			row.FinishedAt = new(store.Column(*p.run.FinishedAt))
 		}
-		list = append(list, row)
+		list, ids = append(list, row), append(ids, row.ID)
 	}
 	if len(list) == 0 {
 		return nil
 	}
-	_, err := s.tx.NewRaw(`UPDATE ?schema.jet_run AS r /* across tenants: results of one process */ SET status = d.status,
+	_, err := store.Exec(ctx, s.tx, `UPDATE ?schema.jet_run AS r /* across tenants: results of one process */ SET status = d.status,
 			open_nodes = d.open_nodes, waiting_nodes = d.waiting_nodes, started_at = d.started_at, finished_at = d.finished_at
 		FROM `+s.s.cfg.DB.Dialect.Records("id uuid", "tenant_id uuid", "status text", "open_nodes integer", "waiting_nodes integer", "started_at timestamptz",
 		"finished_at timestamptz")+`
-		WHERE r.id = d.id AND r.tenant_id = d.tenant_id`, encode(list)).Exec(ctx)
+		WHERE r.id = d.id AND r.tenant_id = d.tenant_id AND `+s.s.cfg.DB.Dialect.AnyOf("r.id"), encode(list), s.s.cfg.DB.Dialect.IDs(ids))
 	return err
 }
 
@@ -466,13 +470,8 @@ func (s *settlement) saveRunData(ctx context.Context) error {
 	if len(list) == 0 {
 		return nil
 	}
-	_, err := s.tx.NewRaw(`UPDATE ?schema.jet_run_data AS r /* across tenants: results of one process */ SET output = d.output, error = d.error
+	_, err := store.Exec(ctx, s.tx, `UPDATE ?schema.jet_run_data AS r /* across tenants: results of one process */ SET output = d.output, error = d.error
 		FROM `+s.s.cfg.DB.Dialect.Records("run_id uuid", "tenant_id uuid", "output text", "error text")+`
-		WHERE r.run_id = d.run_id AND r.tenant_id = d.tenant_id`, encode(list)).Exec(ctx)
+		WHERE r.run_id = d.run_id AND r.tenant_id = d.tenant_id`, encode(list))
 	return err
 }
-
-// columnTime is how bun writes times, for rows that are not written by bun.
-const columnTime = "2006-01-02 15:04:05.999999-07:00"
-
-func column(t time.Time) string { return t.UTC().Format(columnTime) }

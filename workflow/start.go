@@ -11,6 +11,7 @@ import (
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/id"
+	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -305,7 +306,7 @@ func insertRuns(ctx context.Context, tx bun.IDB, batch []*beginning) error {
 		}
 	}
 	var ids []string
-	if err := tx.NewInsert().Model(&rows).On("CONFLICT DO NOTHING").Returning("id").Scan(ctx, &ids); err != nil {
+	if err := store.Select(ctx, tx, &ids, store.InsertSQL[runRow](tx)+" ON CONFLICT DO NOTHING RETURNING id", store.Records(tx, rows)); err != nil {
 		return err
 	}
 	stored := make(map[string]bool, len(ids))
@@ -325,13 +326,13 @@ func insertRuns(ctx context.Context, tx bun.IDB, batch []*beginning) error {
 		}
 	}
 	if len(data) > 0 {
-		if _, err := tx.NewInsert().Model(&data).Exec(ctx); err != nil {
+		if _, err := store.Exec(ctx, tx, store.InsertSQL[runDataRow](tx), store.Records(tx, data)); err != nil {
 			return err
 		}
-		if _, err := tx.NewInsert().Model(&nodes).Exec(ctx); err != nil {
+		if _, err := store.Exec(ctx, tx, store.InsertSQL[nodeRow](tx), store.Records(tx, nodes)); err != nil {
 			return err
 		}
-		if _, err := tx.NewInsert().Model(&outputs).Exec(ctx); err != nil {
+		if _, err := store.Exec(ctx, tx, store.InsertSQL[outputRow](tx), store.Records(tx, outputs)); err != nil {
 			return err
 		}
 	}

@@ -105,6 +105,26 @@ func (d Dialect) Records(columns ...string) string {
 	return "(SELECT " + strings.Join(list, ", ") + " FROM json_each(?)) AS d"
 }
 
+// AnyOf compares a column of ids with a list of them, which the caller gives as
+// the next argument of the statement, see [Dialect.IDs].
+func (d Dialect) AnyOf(column string) string {
+	if d == SQLite {
+		return column + " IN (SELECT value FROM json_each(?))"
+	}
+	return column + " = ANY(?::uuid[])"
+}
+
+// IDs is a list of ids as one argument.
+func (d Dialect) IDs(ids []string) string {
+	if d != SQLite {
+		return "{" + strings.Join(ids, ",") + "}"
+	}
+	if len(ids) == 0 {
+		return "[]"
+	}
+	return `["` + strings.Join(ids, `","`) + `"]`
+}
+
 // ForUpdate locks the rows of a SELECT until the end of the transaction. SQLite
 // has one writer, and every transaction is a writing one from its start.
 func (d Dialect) ForUpdate() string {

@@ -50,24 +50,58 @@ func OpenSQLite(ctx context.Context, path string, wraps ...Wrap) (*sql.DB, error
 
 // OpenPostgres opens a pool for a DSN, without making a connection yet.
 //
-// Statements are sent in the extended protocol without preparing them by name:
-// bun's texts are all different, and preparing each would cost a round trip and
-// fill the server's memory for nothing. Statements that are worth preparing ask
-// for it themselves.
+// A statement that has arguments is prepared once a connection, unless the DSN
+// says otherwise with default_query_exec_mode, as it should behind a pooler that
+// cannot keep prepared statements. One without, which has them in its text, is
+// sent as it is: bun's texts are all different, and preparing each would cost a
+// round trip and fill the server's memory for nothing.
 func OpenPostgres(dsn string, wraps ...Wrap) (*sql.DB, error) {
 	cfg, err := pgx.ParseConfig(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("read the PostgreSQL DSN: %w", err)
 	}
-	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = 10 * time.Second
 	}
-	db := sql.OpenDB(wrapped(stdlib.GetConnector(*cfg), wraps))
+	connector := stdlib.GetConnector(*cfg)
+	if cfg.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
+		connector = plainTexts{connector}
+	}
+	db := sql.OpenDB(wrapped(connector, wraps))
 	db.SetMaxOpenConns(20)
 	db.SetMaxIdleConns(20)
 	db.SetConnMaxIdleTime(5 * time.Minute)
 	return db, nil
+}
+
+// plainTexts sends statements without arguments unprepared.
+type plainTexts struct{ driver.Connector }
+
+func (p plainTexts) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := p.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return plainTextConn{conn.(*stdlib.Conn)}, nil
+}
+
+type plainTextConn struct{ *pgxConn }
+
+type pgxConn = stdlib.Conn // named so that its method Conn is not hidden
+
+func (c plainTextConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	return c.pgxConn.QueryContext(ctx, query, plain(args))
+}
+
+func (c plainTextConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	return c.pgxConn.ExecContext(ctx, query, plain(args))
+}
+
+func plain(args []driver.NamedValue) []driver.NamedValue {
+	if len(args) > 0 {
+		return args
+	}
+	return []driver.NamedValue{{Ordinal: 1, Value: pgx.QueryExecModeExec}}
 }
 
 // makeFile makes a file that only its owner can read, where there is none. SQLite

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/jetadmin/jetadmin/internal/store"
 )
@@ -29,7 +28,7 @@ func (c fencedConnector) Connect(ctx context.Context) (driver.Conn, error) {
 		return nil, err
 	}
 	fenced := &fencedConn{Conn: conn, fence: c.fence}
-	if pg, ok := conn.(*stdlib.Conn); ok {
+	if pg, ok := conn.(pgConn); ok {
 		return &fencedPgConn{fencedConn: fenced, pg: pg}, nil
 	}
 	return fenced, nil
@@ -39,8 +38,11 @@ func (c fencedConnector) Connect(ctx context.Context) (driver.Conn, error) {
 // fence does not see.
 type fencedPgConn struct {
 	*fencedConn
-	pg *stdlib.Conn
+	pg pgConn
 }
+
+// pgConn is what pgx gives to database/sql.
+type pgConn interface{ Conn() *pgx.Conn }
 
 // Conn is the pgx connection.
 func (c *fencedPgConn) Conn() *pgx.Conn { return c.pg.Conn() }
