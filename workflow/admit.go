@@ -17,6 +17,10 @@ import (
 // that one admits it at once. The row of the slot says when to look at it in any
 // case, for as long as a run is held, so that a crash in between costs seconds.
 
+// maxFreed is how many slots are remembered. A process without an engine, which
+// looks at none, would else remember them all; others find those beyond.
+const maxFreed = 1000
+
 // freed are the slots in which this process has ended a run.
 type freed struct {
 	mu    sync.Mutex
@@ -29,7 +33,9 @@ func (f *freed) add(s runSlot) {
 	if f.slots == nil {
 		f.slots = make(map[runSlot]bool)
 	}
-	f.slots[s] = true
+	if len(f.slots) < maxFreed {
+		f.slots[s] = true
+	}
 }
 
 func (f *freed) take() []runSlot {

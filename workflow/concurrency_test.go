@@ -245,3 +245,23 @@ func TestConcurrencyIsChecked(t *testing.T) {
 		t.Errorf("an input without the key: %v", err)
 	}
 }
+
+// A process that only starts and cancels runs does not remember every place that
+// has become free.
+func TestAProcessWithoutAnEngineForgetsFreePlaces(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, testdb.SQLite(t), withNodes(hang()))
+	w := b.publish(t, limited(workflow.Concurrency{Max: 1, Key: "input.key"}, step("work", "hang", nil)))
+	for i := range 1100 {
+		r, err := b.Start(b.ctx, workflow.StartParams{WorkflowID: w, Input: map[string]any{"key": i}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Cancel(b.ctx, r.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := b.Freed(); n != 1000 {
+		t.Errorf("%d places are remembered", n)
+	}
+}

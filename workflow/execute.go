@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"runtime/debug"
 	"time"
 
@@ -252,7 +253,7 @@ func (e *engine) failed(c *claim, err error) outcome {
 		e.s.cfg.Logger.Error("workflow engine: node failed", "run", c.run.ID, "node", c.node.Key, "attempt", c.node.Attempt, "error", err)
 	}
 	policy := c.def().policy
-	if delay, ok := policy.again(p, c.node.Attempt, c.left(e.s.cfg.Clock.Now())); ok {
+	if delay, ok := policy.again(p, c.node.Attempt, c.left(e.s.cfg.Clock.Now()), rand.Int64N); ok {
 		return outcome{status: NodeReady, failure: f, delay: delay}
 	}
 	return policy.OnError.outcome(f)

@@ -8,9 +8,9 @@ import (
 )
 
 // Again says whether a node is tried again, and when.
-func Again(r Retry, failure *problem.Error, attempt int, left time.Duration) (time.Duration, bool) {
+func Again(r Retry, failure *problem.Error, attempt int, left time.Duration, draw func(int64) int64) (time.Duration, bool) {
 	p := Policy{Retry: &r}
-	return p.again(failure, attempt, left)
+	return p.again(failure, attempt, left, draw)
 }
 
 // ForgetRuns deletes what is kept no longer, as the loop does once in an hour.

@@ -52,8 +52,8 @@ func Advance(g Graph, nodes []Node, outcome func(key string) string, pick func(n
 	return final, ready, nil
 }
 
-// Delay is the pause before attempt+1.
-func (r *Retry) DelayOf(attempt int) time.Duration { return r.delay(attempt) }
+// BackOff is the longest pause before attempt+1.
+func (r *Retry) BackOff(attempt int) time.Duration { return r.backOff(attempt) }
 
 // Abandon stops the engine as kill -9 would: nothing is handed back, and the
 // lease stays until it runs out.
@@ -68,6 +68,14 @@ func (s *Service) Abandon() {
 	e.loops.Wait()
 	e.started = false
 	s.events.flush(context.Background())
+}
+
+// Freed is how many slots the service remembers to look at.
+func (s *Service) Freed() int {
+	f := &s.engine.aftermath.freed
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.slots)
 }
 
 // CleanText and AttributesOf are what is kept of a line.
@@ -92,6 +100,8 @@ func (o Outlet) Node(runID, key string, status NodeStatus, attempt int) {
 }
 
 func (o Outlet) Log(runID string, seq int) { o.o.log(&logRow{RunID: runID, Seq: seq}) }
+
+func (o Outlet) Line(runID, text string) { o.o.log(&logRow{RunID: runID, Message: text}) }
 
 func (o Outlet) Flush(ctx context.Context) { o.o.flush(ctx) }
 

@@ -171,6 +171,18 @@ func (e *engine) publish(ctx context.Context, t *transition) *claim {
 	return next
 }
 
+// bytes is how long the texts of a failure are.
+func (f *Failure) bytes() int {
+	if f == nil {
+		return 0
+	}
+	n := len(f.Message) + len(f.Remedy)
+	for _, fault := range f.Faults {
+		n += len(fault.Path) + len(fault.Message)
+	}
+	return n
+}
+
 // column writes a failure for a column that is NULL without one.
 func (f *Failure) column() *string {
 	if f == nil {

@@ -87,7 +87,7 @@ type Retry struct {
 }
 
 // Backoff is how the delay between attempts grows. The delay that is really
-// waited is random between half of it and all of it.
+// waited is random between nothing and all of it.
 type Backoff string
 
 // The back-offs.

@@ -19,6 +19,9 @@ const (
 
 	maxLogEvents = 256     // lines of a run that may wait
 	maxOutlet    = 100_000 // events that may wait; beyond, those of the oldest run go
+	maxBytes     = 32 << 20
+
+	eventCost = 200 // bytes of an event beside its texts, roughly
 
 	watchedTimeout = 2 * time.Second
 )
@@ -35,6 +38,7 @@ type outlet struct {
 	runs    map[string]*runEvents // that have events waiting
 	order   []*runEvents          // the same, the first one first
 	size    int
+	bytes   int
 	lost    int           // events dropped since that was last logged
 	drained chan struct{} // closed when all is published; nil = nothing waits
 }
@@ -51,8 +55,9 @@ type runEvents struct {
 	id      string
 	list    []event
 	places  map[string]int // of states in the list, by their keys; nil = not coalescing
-	logs    int            // lines among them
-	dropped int            // lines left out
+	bytes   int
+	logs    int // lines among them
+	dropped int // lines left out
 	awaited bool
 }
 
@@ -69,8 +74,10 @@ func (o *outlet) send(runID string, e event) {
 		o.runs[runID] = r
 		o.order = append(o.order, r)
 	}
-	o.size += r.add(e)
-	if o.size > maxOutlet && len(o.order) > 1 {
+	size, bytes := len(r.list), r.bytes
+	r.add(e)
+	o.size, o.bytes = o.size+len(r.list)-size, o.bytes+r.bytes-bytes
+	for (o.size > maxOutlet || o.bytes > maxBytes) && len(o.order) > 1 {
 		o.dropOldest()
 	}
 	if o.drained == nil {
@@ -86,26 +93,24 @@ func (o *outlet) dropOldest() {
 	o.order[0] = nil
 	o.order = o.order[1:]
 	delete(o.runs, oldest.id)
-	o.size -= len(oldest.list)
+	o.size, o.bytes = o.size-len(oldest.list), o.bytes-oldest.bytes
 	o.lost += len(oldest.list)
 }
 
-// add returns by how much the list has grown.
-func (r *runEvents) add(e event) int {
+func (r *runEvents) add(e event) {
 	r.awaited = r.awaited || e.awaited
 	if e.kind == EventLog {
 		if r.logs == maxLogEvents {
 			r.dropped++
-			return 0
+			return
 		}
 		r.logs++
 	}
-	before := len(r.list)
 	r.list = append(r.list, e)
+	r.bytes += e.bytes()
 	if r.places != nil || len(r.list) >= coalesceFrom {
 		r.coalesce()
 	}
-	return len(r.list) - before
 }
 
 // coalesce replaces older states by the newest one of their key.
@@ -141,9 +146,26 @@ func (r *runEvents) replace(i int) {
 		return
 	}
 	if older, ok := r.places[key]; ok {
+		r.bytes -= r.list[older].bytes()
 		r.list[older] = event{}
 	}
 	r.places[key] = i
+}
+
+// bytes is about what the event takes while it waits.
+func (e *event) bytes() int {
+	texts := 0
+	switch data := e.data.(type) {
+	case LogEvent:
+		texts = len(data.Message) + len(data.Attributes)
+	case NodeEvent:
+		texts = data.Error.bytes()
+	case RunEvent:
+		texts = data.Error.bytes()
+	case WaitEvent:
+		texts = len(data.Title)
+	}
+	return eventCost + texts
 }
 
 func (e *event) key() string {
@@ -160,7 +182,7 @@ func (o *outlet) drain() {
 		o.mu.Lock()
 		batch := o.order
 		lost := o.lost
-		o.order, o.runs, o.size, o.lost = nil, map[string]*runEvents{}, 0, 0
+		o.order, o.runs, o.size, o.bytes, o.lost = nil, map[string]*runEvents{}, 0, 0, 0
 		if len(batch) == 0 {
 			close(o.drained)
 			o.drained = nil

@@ -187,6 +187,29 @@ func TestEventsAreBoundedWhenNobodyCarriesThem(t *testing.T) {
 	}
 }
 
+// A few long lines take as much memory as many short ones.
+func TestEventsAreBoundedInBytes(t *testing.T) {
+	t.Parallel()
+	s := newStuck()
+	o := workflow.NewOutlet(s.publish)
+	o.Node("first", "n", workflow.NodeReady, 1)
+	<-s.first
+	line := strings.Repeat("x", 8<<10)
+	for run := range 100 {
+		for range 100 {
+			o.Line("run"+itoa(run), line)
+		}
+	}
+	if n := o.Waiting() * len(line); n > 33<<20 || n < 24<<20 {
+		t.Errorf("%d bytes wait", n)
+	}
+	close(s.goOn)
+	o.Flush(t.Context())
+	if len(s.of("run:run99")) != 100 || len(s.of("run:run0")) != 0 {
+		t.Error("the newest were dropped, not the oldest")
+	}
+}
+
 // What an event costs the engine, by who watches.
 func BenchmarkEvent(b *testing.B) {
 	runs := make([]string, 1000)

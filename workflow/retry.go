@@ -1,7 +1,6 @@
 package workflow
 
 import (
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -12,14 +11,19 @@ import (
 // the policy's own upper bound is longer.
 const maxRetryAfter = time.Hour
 
-// again says whether a node is tried again after a failed attempt, and when.
-func (p *Policy) again(failure *problem.Error, attempt int, left time.Duration) (time.Duration, bool) {
+// draw picks a number from 0 up to, but not including, n at random.
+type draw func(n int64) int64
+
+// again says whether a node is tried again after a failed attempt, and when: at
+// any time up to the end of its back-off, so that what failed together does not
+// come back together, but not before a remote service asked for.
+func (p *Policy) again(failure *problem.Error, attempt int, left time.Duration, draw draw) (time.Duration, bool) {
 	r := p.Retry
 	if r == nil || attempt > r.Max || !r.repeats(failure.Kind) {
 		return 0, false
 	}
 	asked := min(failure.RetryAfter, max(maxRetryAfter, time.Duration(r.MaxDelay)))
-	delay := max(r.delay(attempt), asked)
+	delay := max(time.Duration(draw(int64(r.backOff(attempt))+1)), asked)
 	return delay, delay < left
 }
 
@@ -40,10 +44,8 @@ func curable(k problem.Kind) bool {
 	return true
 }
 
-// delay is how long to wait after a failed attempt: it grows as the back-off
-// says, and half of it is random so that what failed together does not come
-// back together.
-func (r *Retry) delay(attempt int) time.Duration {
+// backOff is how long to wait at most after a failed attempt.
+func (r *Retry) backOff(attempt int) time.Duration {
 	base, most := time.Duration(r.Delay), time.Duration(r.MaxDelay)
 	if base == 0 {
 		base = defaultRetryDelay
@@ -62,7 +64,7 @@ func (r *Retry) delay(attempt int) time.Duration {
 	if d <= 0 || d > most {
 		d = most
 	}
-	return d/2 + rand.N(d/2+1)
+	return d
 }
 
 // left is what remains of the time that the node may take in all, counted from

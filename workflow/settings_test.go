@@ -3,6 +3,7 @@ package workflow_test
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -252,8 +253,8 @@ func TestANodeHasATotalTime(t *testing.T) {
 		if d.Status != workflow.RunFailed {
 			t.Errorf("%s %+v", d.Status, d.Error)
 		}
-		if n := tries.Load(); n < 2 || n > 20 {
-			t.Errorf("%d attempts in 3s with pauses of 150ms to 300ms", n)
+		if n := tries.Load(); n < 2 || n > 60 { // 21 on the average
+			t.Errorf("%d attempts in 3s with pauses of up to 300ms", n)
 		}
 	})
 }
@@ -274,7 +275,7 @@ func TestRetryNamesTheKinds(t *testing.T) {
 		"what is excepted":          {workflow.Retry{Max: 1, Except: []problem.Kind{problem.Upstream}}, upstream, false},
 		"what was repeated already": {workflow.Retry{Max: 0}, upstream, false},
 	} {
-		if _, again := workflow.Again(c.retry, c.failure, 1, time.Hour); again != c.again {
+		if _, again := workflow.Again(c.retry, c.failure, 1, time.Hour, rand.Int64N); again != c.again {
 			t.Errorf("%s: again = %v", name, again)
 		}
 	}
@@ -290,12 +291,46 @@ func TestRetryAfterIsHonouredUpToACap(t *testing.T) {
 		{20 * time.Hour, 0, time.Hour},
 		{20 * time.Hour, 3 * time.Hour, 3 * time.Hour},
 	} {
-		delay, again := workflow.Again(workflow.Retry{Max: 1, MaxDelay: workflow.Duration(c.most)}, busy(c.asked), 1, 24*time.Hour)
+		delay, again := workflow.Again(workflow.Retry{Max: 1, MaxDelay: workflow.Duration(c.most)}, busy(c.asked), 1, 24*time.Hour, rand.Int64N)
 		if !again || delay != c.want {
 			t.Errorf("asked for %s: waits %s, again = %v", c.asked, delay, again)
 		}
 	}
-	if _, again := workflow.Again(workflow.Retry{Max: 1}, busy(time.Minute), 1, time.Second); again {
+	if _, again := workflow.Again(workflow.Retry{Max: 1}, busy(time.Minute), 1, time.Second, rand.Int64N); again {
 		t.Error("repeats after the node's time is over")
+	}
+}
+
+// The pause before another attempt is anything up to the back-off, but not less
+// than a remote service asked for.
+func TestThePauseBeforeAnAttemptIsRandom(t *testing.T) {
+	t.Parallel()
+	retry := workflow.Retry{Max: 9, Delay: workflow.Duration(time.Second), MaxDelay: workflow.Duration(time.Minute)}
+	upstream := &problem.Error{Kind: problem.Upstream}
+	asking := &problem.Error{Kind: problem.RateLimited, RetryAfter: 3 * time.Second}
+	least, most := func(int64) int64 { return 0 }, func(n int64) int64 { return n - 1 }
+	for _, c := range []struct {
+		failure *problem.Error
+		draw    func(int64) int64
+		want    time.Duration
+	}{
+		{upstream, least, 0}, {upstream, most, 4 * time.Second}, {asking, least, 3 * time.Second}, {asking, most, 4 * time.Second},
+	} {
+		if delay, again := workflow.Again(retry, c.failure, 3, time.Hour, c.draw); !again || delay != c.want {
+			t.Errorf("%s: waits %s, want %s", c.failure.Kind, delay, c.want)
+		}
+	}
+	seeded := rand.New(rand.NewPCG(1, 2))
+	var low, high int
+	for range 1000 {
+		switch delay, _ := workflow.Again(retry, upstream, 3, time.Hour, seeded.Int64N); {
+		case delay < time.Second:
+			low++
+		case delay > 3*time.Second:
+			high++
+		}
+	}
+	if low < 200 || low > 300 || high < 200 || high > 300 {
+		t.Errorf("%d of 1000 pauses are in the first quarter, %d in the last", low, high)
 	}
 }
