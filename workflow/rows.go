@@ -1,40 +1,10 @@
 package workflow
 
 import (
-	"context"
 	"time"
 
 	"github.com/uptrace/bun"
-
-	"github.com/jetadmin/jetadmin/internal/store"
-	"github.com/jetadmin/jetadmin/problem"
 )
-
-// locking is how a read takes its row for the rest of the transaction; nil reads freely.
-type locking func(*bun.SelectQuery) *bun.SelectQuery
-
-// find reads the row of one of a tenant's objects. NotFound says of which noun
-// there is none.
-func find[R any](ctx context.Context, db bun.IDB, tenantID, objectID, noun string, lock locking) (R, error) {
-	var row R
-	err := db.NewSelect().Model(&row).Where("tenant_id = ?", tenantID).Where("id = ?", objectID).Apply(lock).Scan(ctx)
-	if store.IsMissing(err) {
-		err = problem.Missing(noun)
-	}
-	return row, err
-}
-
-func nameTaken(err error, noun string) error {
-	if store.IsUnique(err) {
-		return problem.Newf(problem.Conflict, "name_taken", "a %s of this name is already there", noun).Because(err)
-	}
-	return err
-}
-
-func stale(noun string) error {
-	return problem.Newf(problem.Stale, "version_stale", "the %s was changed since it was read", noun).
-		Fix("read it again and repeat the change")
-}
 
 // One model for each table, see internal/store/migrations.
 

@@ -153,15 +153,7 @@ func (s *Service) CreateSchedule(ctx context.Context, in NewSchedule) (Schedule,
 
 // Schedule reads a schedule.
 func (s *Service) Schedule(ctx context.Context, scheduleID string) (Schedule, error) {
-	who, err := s.cfg.Authorize(ctx, auth.ScheduleRead, scheduleID)
-	if err != nil {
-		return Schedule{}, err
-	}
-	row, err := readSchedule(ctx, s.cfg.DB.DB, who.TenantID, scheduleID, nil)
-	if err != nil {
-		return Schedule{}, err
-	}
-	return row.schedule()
+	return show(ctx, s, auth.ScheduleRead, scheduleID, readSchedule, (*scheduleRow).schedule)
 }
 
 // Schedules lists schedules, newest first; of one workflow unless workflowID is

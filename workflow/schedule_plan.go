@@ -116,7 +116,7 @@ func (t timetable) latest(since, now time.Time, limit int) []time.Time {
 // checkSchedule finds everything that is wrong with a schedule.
 func (s *Service) checkSchedule(ctx context.Context, who *auth.Principal, row *scheduleRow) error {
 	var f problem.Faults
-	f.Check(row.Name != "" && len(row.Name) <= 200, "name", "must have 1 to 200 characters")
+	checkName(&f, row.Name)
 	checkTimes(row.Expression, row.Zone, &f)
 	f.Check(row.Overlap == OverlapSkip || row.Overlap == OverlapAllow || row.Overlap == OverlapCancelPrevious,
 		"overlap", "must be skip, allow or cancelPrevious")

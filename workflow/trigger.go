@@ -29,16 +29,14 @@ func (s *Service) insertTrigger(ctx context.Context, tx bun.IDB, noun string, ro
 	return s.cfg.Audit(ctx, tx, row.entry(noun+".create"))
 }
 
-// deleteTrigger removes the trigger that read finds; noun is what it is.
-func deleteTrigger[R trigger](ctx context.Context, s *Service, noun, triggerID string,
-	read func(ctx context.Context, db bun.IDB, tenantID, triggerID string, lock locking) (R, error),
-) error {
+// deleteTrigger removes the trigger that find finds; noun is what it is.
+func deleteTrigger[R trigger](ctx context.Context, s *Service, noun, triggerID string, find finder[R]) error {
 	who, err := s.cfg.Authorize(ctx, auth.Permission(noun+".delete"), triggerID)
 	if err != nil {
 		return err
 	}
 	err = s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
-		row, err := read(ctx, tx, who.TenantID, triggerID, s.cfg.DB.Dialect.Lock)
+		row, err := find(ctx, tx, who.TenantID, triggerID, s.cfg.DB.Dialect.Lock)
 		if err != nil {
 			return err
 		}

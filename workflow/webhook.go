@@ -164,15 +164,7 @@ func (s *Service) CreateWebhook(ctx context.Context, in NewWebhook) (hook Webhoo
 
 // Webhook reads a webhook, without its secret.
 func (s *Service) Webhook(ctx context.Context, webhookID string) (Webhook, error) {
-	who, err := s.cfg.Authorize(ctx, auth.WebhookRead, webhookID)
-	if err != nil {
-		return Webhook{}, err
-	}
-	row, err := readWebhook(ctx, s.cfg.DB.DB, who.TenantID, webhookID, nil)
-	if err != nil {
-		return Webhook{}, err
-	}
-	return row.webhook()
+	return show(ctx, s, auth.WebhookRead, webhookID, readWebhook, (*webhookRow).webhook)
 }
 
 // Webhooks lists webhooks, newest first; of one workflow unless workflowID is "".
@@ -251,7 +243,7 @@ func (r webhookRow) entry(action string) audit.Entry {
 
 func (s *Service) checkWebhook(ctx context.Context, who *auth.Principal, row *webhookRow, set webhookSettings) error {
 	var f problem.Faults
-	f.Check(row.Name != "" && len(row.Name) <= 200, "name", "must have 1 to 200 characters")
+	checkName(&f, row.Name)
 	f.Check(row.Mode == WebhookHMAC || row.Mode == WebhookSecret || row.Mode == WebhookPublic, "mode", "must be hmac, secret or public")
 	f.Check(isHeader(set.SecretHeader), "secretHeader", "is not the name of a header")
 	f.Check(isHeader(set.DeliveryHeader), "deliveryHeader", "is not the name of a header")

@@ -3,8 +3,10 @@ package workflow
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/uptrace/bun"
 
@@ -82,15 +84,7 @@ func (s *Service) Create(ctx context.Context, in NewWorkflow) (Workflow, error) 
 
 // Get reads a workflow with its draft.
 func (s *Service) Get(ctx context.Context, workflowID string) (Workflow, error) {
-	who, err := s.cfg.Authorize(ctx, auth.WorkflowRead, workflowID)
-	if err != nil {
-		return Workflow{}, err
-	}
-	row, err := readWorkflow(ctx, s.cfg.DB.DB, who.TenantID, workflowID, nil)
-	if err != nil {
-		return Workflow{}, err
-	}
-	return row.workflow()
+	return show(ctx, s, auth.WorkflowRead, workflowID, readWorkflow, (*workflowRow).workflow)
 }
 
 // List reads workflows, newest first.
@@ -228,8 +222,9 @@ func (s *Service) changed(ctx context.Context, who *auth.Principal, kind, workfl
 
 func checkTexts(name, description string) error {
 	var f problem.Faults
-	f.Check(name != "" && len(name) <= 200, "name", "must have 1 to 200 characters")
-	f.Check(len(description) <= 2000, "description", "must have at most 2000 characters")
+	checkName(&f, name)
+	f.Check(utf8.RuneCountInString(description) <= maxDescription, "description", fmt.Sprintf("must have at most %d characters", maxDescription))
+	f.Check(utf8.ValidString(description) && !strings.Contains(description, "\x00"), "description", "must be readable text")
 	return f.Err("workflow_invalid", "the workflow is not valid")
 }
 
