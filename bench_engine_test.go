@@ -4,15 +4,11 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jetadmin/jetadmin"
-	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/jetadmintest"
-	"github.com/jetadmin/jetadmin/tenancy"
 	"github.com/jetadmin/jetadmin/workflow"
 )
 
@@ -119,67 +115,4 @@ func benchOneByOne(b *testing.B, cfg jetadmin.Config, graph workflow.Graph) {
 		took = append(took, time.Since(since))
 	}
 	reportPercentiles(b, took)
-}
-
-// A tenant floods the engine; how long does the first node of another's run wait?
-// The yardstick is the same without a flood.
-func BenchmarkFairness(b *testing.B) {
-	for _, flood := range []int{0, 2_000} {
-		b.Run(fmt.Sprint(flood, " runs of another tenant"), func(b *testing.B) {
-			cfg := quiet(b)
-			onPostgres(b, &cfg)
-			began := make(chan time.Time, 1)
-			cfg.Nodes = []workflow.Node{
-				workflow.NodeFunc(workflow.NodeSpec{Type: "clock"}, func(context.Context, *workflow.Call, struct{}) (any, error) {
-					began <- time.Now()
-					return nil, nil
-				}),
-				workflow.NodeFunc(workflow.NodeSpec{Type: "nothing"}, nothing),
-			}
-			app := jetadmintest.Start(b, cfg)
-			ctx := app.Owner.Context(b.Context())
-			in := workflow.StartParams{WorkflowID: app.Publish(ctx, workflow.NewWorkflow{Name: "clock", Draft: line(1, workflow.GraphNode{Type: "clock"})})}
-			stop := floodFrom(b, app, flood)
-			defer stop()
-			var took []time.Duration
-			for b.Loop() {
-				since := time.Now()
-				_, err := app.Workflows().Start(ctx, in)
-				must(b, err)
-				took = append(took, (<-began).Sub(since))
-			}
-			reportPercentiles(b, took)
-		})
-	}
-}
-
-// floodFrom keeps on starting runs of a second tenant until stop; it returns when
-// as many are there.
-func floodFrom(b *testing.B, app *jetadmintest.App, runs int) (stop func()) {
-	if runs == 0 {
-		return func() {}
-	}
-	tenant, err := app.Tenants().CreateFor(b.Context(), app.Owner.User.ID, tenancy.NewTenant{Name: "flood"})
-	must(b, err)
-	host := auth.ServicePrincipal(tenant.ID, "flood", auth.Grant{Permission: "*"})
-	ctx, cancel := context.WithCancel(auth.NewContext(b.Context(), host))
-	in := workflow.StartParams{WorkflowID: app.Publish(ctx, workflow.NewWorkflow{Name: "flood", Draft: line(10, workflow.GraphNode{Type: "nothing"})})}
-	var senders sync.WaitGroup
-	var begun atomic.Int64
-	there := make(chan struct{})
-	for range 32 {
-		senders.Go(func() {
-			for ctx.Err() == nil {
-				_, _ = app.Workflows().Start(ctx, in)
-				if begun.Add(1) == int64(runs) {
-					close(there)
-				}
-			}
-		})
-	}
-	<-there
-	return func() {
-		cancel()
-		senders.Wait()
-	}
 }

@@ -101,28 +101,3 @@ func TestHintsAreRepeated(t *testing.T) {
 		t.Error(v)
 	}
 }
-
-// BenchmarkRedispatch empties Redis while 100,000 nodes are ready and the only
-// worker is busy. The bound is 5 s until all of them are dispatched again.
-func BenchmarkRedispatch(b *testing.B) {
-	const nodes = 100_000
-	s := newScene(b)
-	s.workers(1)
-	w := s.publish(holding(false))
-	for range slots {
-		s.begin(w)
-	}
-	s.begun(slots)
-	_, err := s.db.NewRaw(`INSERT INTO ?schema.jet_run_node (id, tenant_id, run_id, key, status, edges_decided, edges_taken, attempt, losses, ready_at, dispatched_at)
-		SELECT gen_random_uuid(), tenant_id, id, 'n' || n, 'ready', 1, 1, 0, 0, now(), now() + interval '1 hour'
-		FROM (SELECT tenant_id, id FROM ?schema.jet_run LIMIT 1) r, generate_series(1, ?) n /* across tenants: a backlog */`, nodes).Exec(b.Context())
-	if err != nil {
-		b.Fatal(err)
-	}
-	for b.Loop() {
-		s.emptyRedis()
-		s.until("all of them to be dispatched again", func() bool { return s.hints() >= nodes-100 }) // some are in hand
-	}
-	b.ReportMetric(float64(nodes)*float64(b.N)/b.Elapsed().Seconds(), "nodes/s")
-	s.fleet.kill(s.fleet.first())
-}
