@@ -76,7 +76,7 @@ func (e *engine) claim(ctx context.Context, t turn) (*claim, error) {
 		return nil, err
 	}
 	if r.more {
-		e.rota.atLeast(t.tenantID, cap(e.slots))
+		e.rota.atLeast(t.tenantID, cap(e.slots.common))
 	}
 	c := &claim{node: *r.node, run: *r.run, known: make(map[string]json.RawMessage), since: time.Now()}
 	err = e.prepareClaim(ctx, c, r.input)

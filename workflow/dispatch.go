@@ -28,7 +28,7 @@ func (e *engine) dispatch(h Hint) {
 	}
 	if e.crew.accepts() {
 		e.rota.add(h.TenantID, h.Nodes)
-		if e.rota.size() <= e.room() {
+		if e.rota.size() <= e.slots.free() {
 			return
 		}
 	}
@@ -36,9 +36,6 @@ func (e *engine) dispatch(h Hint) {
 		e.hints.add(h)
 	}
 }
-
-// room is how many more nodes may run here at this moment.
-func (e *engine) room() int { return cap(e.slots) - len(e.slots) }
 
 // tell hands hints to other processes, one for each tenant.
 func (e *engine) tell(batch []Hint) {
@@ -64,8 +61,8 @@ func (e *engine) Receive(ctx context.Context, h Hint) {
 	patience := time.NewTimer(holdHint)
 	defer patience.Stop()
 	select {
-	case e.slots <- struct{}{}:
-		<-e.slots
+	case e.slots.common <- struct{}{}:
+		<-e.slots.common
 	case <-patience.C:
 	case <-ctx.Done():
 	}
@@ -98,16 +95,16 @@ func (e *engine) takeTurns(ctx context.Context) {
 			return
 		}
 		select {
-		case e.slots <- struct{}{}:
+		case e.slots.common <- struct{}{}:
 		case <-ctx.Done():
 			return
 		}
 		t, ok := e.rota.next()
 		if !ok {
-			<-e.slots
+			<-e.slots.common
 			continue
 		}
-		if slot := e.enroll(); slot != nil {
+		if slot := e.enroll(t.tenantID, e.slots.common); slot != nil {
 			go e.crewed(slot, "of tenant "+t.tenantID, func() { e.work(slot, t) })
 		}
 	}

@@ -22,7 +22,7 @@ var (
 type engine struct {
 	s        *Service
 	workerID string
-	slots    chan struct{} // a token for each node that may run; nil = none may
+	slots    slots
 
 	lifecycle sync.Mutex
 	started   bool
@@ -60,9 +60,7 @@ func newEngine(s *Service) *engine {
 	e.settlements = gather[*transition]{do: e.settleAll, max: settleBatch, lanes: s.lanes()}
 	e.starts = gather[*beginning]{do: e.s.startAll, max: startBatch, lanes: s.lanes()}
 	e.hints = gather[Hint]{do: e.tell, max: tellBatch, lanes: 1}
-	if s.cfg.Slots > 0 {
-		e.slots = make(chan struct{}, s.cfg.Slots)
-	}
+	e.slots = newSlots(s.cfg.Slots)
 	return e
 }
 
@@ -96,7 +94,7 @@ func (s *Service) StartEngine(ctx context.Context) error {
 	for range tenders {
 		e.loop(e.ctx, "children", e.tend)
 	}
-	if e.slots != nil {
+	if s.cfg.Slots > 0 {
 		e.crew.muster()
 		e.loop(queueCtx, "turns", e.takeTurns)
 		e.loop(queueCtx, "queue", e.serveQueue)
@@ -191,49 +189,11 @@ func (e *engine) contain(name string, fn func() error) (err error) {
 
 var errPanicked = errors.New("a panic, see the line before")
 
-// vacant takes a free slot and joins the crew; nil = there is none.
-func (e *engine) vacant() *slot {
-	if !e.crew.accepts() {
-		return nil
-	}
-	select {
-	case e.slots <- struct{}{}:
-		return e.enroll()
-	default:
-		return nil
-	}
-}
-
-// enroll joins the crew in a slot that is already taken; nil = the crew is
-// dismissed, and the slot free again.
-func (e *engine) enroll() *slot {
-	if !e.crew.join() {
-		<-e.slots
-		return nil
-	}
-	return &slot{release: func() { <-e.slots }}
-}
-
 // crewed does the work of a member of the crew in its slot.
 func (e *engine) crewed(slot *slot, nodeID string, work func()) {
 	defer e.crew.leave()
 	defer slot.leave()
 	e.guard("node "+nodeID, work)
-}
-
-// slot is one node's place in the process. It is given back when the worker has
-// left it and no node that ignores its context is still in it.
-type slot struct {
-	holders atomic.Int32
-	release func()
-}
-
-func (s *slot) enter() { s.holders.Add(1) }
-
-func (s *slot) leave() {
-	if s.holders.Add(-1) < 0 { // the worker itself is not counted as a holder
-		s.release()
-	}
 }
 
 // workOn runs a claimed node, and then whatever of its run it may go on with.

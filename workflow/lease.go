@@ -19,7 +19,7 @@ import (
 func (e *engine) enlist(ctx context.Context, tx bun.IDB) error {
 	db := e.s.cfg.DB
 	_, err := tx.NewRaw("INSERT INTO ?schema.jet_worker (id, name, slots, started_at, expires_at) VALUES (?, ?, ?, ?, "+db.Dialect.After()+")",
-		e.workerID, e.s.cfg.WorkerName, cap(e.slots), bun.Safe(db.Dialect.Now()), e.s.cfg.Lease.Milliseconds()).Exec(ctx)
+		e.workerID, e.s.cfg.WorkerName, e.slots.size(), bun.Safe(db.Dialect.Now()), e.s.cfg.Lease.Milliseconds()).Exec(ctx)
 	return err
 }
 

@@ -244,7 +244,7 @@ func (e *engine) reserve(b *beginning, token string) *slot {
 	if len(b.ready) == 0 {
 		return nil
 	}
-	slot := e.vacant()
+	slot := e.vacant(b.run.TenantID)
 	if slot == nil {
 		return nil
 	}
