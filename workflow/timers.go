@@ -143,6 +143,9 @@ func (e *engine) wakeSleepers(ctx context.Context, asleep []*transition) (failed
 				e.guard("timer", func() { e.publish(auth.NewContext(ctx, auth.ServicePrincipal(run.TenantID, "run")), t) })
 				return
 			}
+			if ctx.Err() != nil {
+				return
+			}
 			e.s.cfg.Logger.Warn("workflow engine: wake a node", "run", run.ID, "node", t.claim.node.Key, "error", err)
 			mu.Lock()
 			defer mu.Unlock()

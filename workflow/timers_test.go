@@ -59,12 +59,13 @@ func TestABurstOfTimersDelaysNothingElse(t *testing.T) {
 	testdb.Each(t, func(t *testing.T, db *store.DB) {
 		b := setup(t, db)
 		const timers = 10_000
+		in := workflow.StartParams{WorkflowID: b.publish(t, chain())}
 		b.sleepers(t, timers)
 		tx, err := db.DB.DB.Begin()
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := b.StartTx(b.ctx, tx, workflow.StartParams{WorkflowID: b.publish(t, chain())})
+		r, err := b.StartTx(b.ctx, tx, in)
 		if err != nil {
 			t.Fatal(err)
 		}
