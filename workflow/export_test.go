@@ -130,3 +130,15 @@ func Attempts(traces trace.TracerProvider, metrics metric.MeterProvider) func(co
 		ended(outcome{status: NodeSucceeded})
 	}
 }
+
+// Due looks at the agenda and names the duties that are due.
+func (s *Service) Due(ctx context.Context) ([]string, error) {
+	due, err := s.engine.lookUp(ctx)
+	var names []string
+	for i, d := range s.engine.agenda.all {
+		if due[i] {
+			names = append(names, d.name)
+		}
+	}
+	return names, err
+}
