@@ -1,0 +1,2 @@
+DROP INDEX ?schema.jet_run_end;
+DROP INDEX ?schema.jet_run_test;
