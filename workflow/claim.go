@@ -181,17 +181,19 @@ func (e *engine) pick(ctx context.Context, tx bun.IDB, batch []*claimRequest) er
 const nodeColumns = `id, tenant_id, run_id, key, priority, status, edges_decided, edges_taken, attempt, losses, token, worker_id, ready_at, wake_at,
 	started_at, finished_at`
 
+// takeNodes claims the nodes that were picked. It looks for them by nothing but
+// their ids: they are locked, and a planner that believes that few nodes are ready
+// would look through all that are.
 func (e *engine) takeNodes(ctx context.Context, tx bun.IDB, batch []*claimRequest) ([]nodeRow, error) {
 	type wanted struct {
-		ID       string `json:"new_id"`
-		TenantID string `json:"new_tenant_id"`
-		Token    string `json:"new_token"`
+		ID    string `json:"new_id"`
+		Token string `json:"new_token"`
 	}
 	var list []wanted
 	byToken := make(map[string]*claimRequest, len(batch))
 	for _, r := range batch {
 		if r.nodeID != "" {
-			list = append(list, wanted{r.nodeID, r.tenantID, r.token})
+			list = append(list, wanted{r.nodeID, r.token})
 			byToken[r.token] = r
 		}
 	}
@@ -203,8 +205,7 @@ func (e *engine) takeNodes(ctx context.Context, tx bun.IDB, batch []*claimReques
 	var rows []nodeRow
 	err := store.Select(ctx, tx, &rows, `UPDATE ?schema.jet_run_node AS n /* across tenants: claims of one process */ SET status = 'running', token = d.new_token,
 			worker_id = ?, attempt = n.attempt + 1, started_at = ?, finished_at = NULL
-		FROM `+d.Records("new_id uuid", "new_tenant_id uuid", "new_token uuid")+`
-		WHERE n.id = d.new_id AND n.tenant_id = d.new_tenant_id AND n.status = 'ready'
+		FROM `+d.Records("new_id uuid", "new_token uuid")+` WHERE n.id = d.new_id
 		RETURNING `+nodeColumns, e.workerID, store.Column(e.s.cfg.Clock.Now()), encode(list))
 	for i := range rows {
 		byToken[*rows[i].Token].node = &rows[i]
