@@ -23,8 +23,10 @@ lint: ## Check the format, vet and staticcheck
 	go tool -modfile=tools/go.mod staticcheck ./...
 
 .PHONY: bench
-bench: ## Run the benchmarks
-	go test -run '^$$' -bench . -benchmem ./...
+bench: export JETADMIN_BENCH_BACKLOG ?= 100000
+bench: export JETADMIN_BENCH_RUNS ?= 1000000
+bench: ## Run the benchmarks, then print the targets of the engine beside the figures
+	go test -run '^$$' -bench . -benchmem -timeout 60m ./... | go run ./internal/benchtable
 
 .PHONY: chaos
 chaos: ## Kill, pause and wipe real processes under load, the long form

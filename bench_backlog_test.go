@@ -69,8 +69,9 @@ func newBacklog(b *testing.B, began chan time.Time) *backlog {
 	return &backlog{app: app, db: db, tenant: tenant.ID, host: host, ran: ran, redis: cfg.Redis}
 }
 
-// fill makes nodes ready, in runs that are copies of one.
-func (l *backlog) fill(b *testing.B, nodes int) {
+// fill makes nodes ready, in runs that are copies of one, and says since when they
+// are.
+func (l *backlog) fill(b *testing.B, nodes int) (ready time.Time) {
 	b.Helper()
 	graph := workflow.Graph{Nodes: []workflow.GraphNode{{Key: "start", Type: "start"}}}
 	for i := range wide {
@@ -99,8 +100,10 @@ func (l *backlog) fill(b *testing.B, nodes int) {
 		_, err := l.db.NewRaw(statement, nodes/wide, run.ID).Exec(b.Context())
 		must(b, err)
 	}
+	ready = time.Now()
 	_, err = l.db.NewRaw("ANALYZE").Exec(b.Context()) // what autovacuum does within a minute
 	must(b, err)
+	return ready
 }
 
 // A tenant has very many nodes ready, or starts runs without end. How long does
@@ -181,15 +184,17 @@ func BenchmarkBacklog(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			l := newBacklog(b, nil)
+			var took time.Duration
 			for b.Loop() {
 				all := l.ran.Load() + wide + int64(nodes) // also those of the run that is copied
-				l.fill(b, nodes)
+				ready := l.fill(b, nodes)
 				must(b, during(l))
 				for l.ran.Load() < all {
 					<-time.After(time.Millisecond)
 				}
+				took += time.Since(ready)
 			}
-			b.ReportMetric(float64(nodes)*float64(b.N)/b.Elapsed().Seconds(), "nodes/s")
+			b.ReportMetric(float64(nodes)*float64(b.N)/took.Seconds(), "nodes/s")
 		})
 	}
 }
