@@ -48,13 +48,13 @@ func (e *engine) newAgenda() *agenda {
 		leases:   newDuty("leases", worker+"expires_at <= :now", e.judgeLeases),
 		timers:   newDuty("timers", node+"status = 'waiting' AND wake_at <= :now ORDER BY wake_at", e.wakeDue),
 		backOffs: newDuty("back-offs", node+"status = 'ready' AND wake_at <= :now ORDER BY wake_at", e.endBackOffs),
-		waits:    newDuty("waits", wait+"state = 'new' OR state = 'met' ORDER BY id", e.sweepWaits),
+		waits:    newDuty("waits", wait+"state = 'new' OR state = 'met' ORDER BY id", e.giveOwed),
 	}
 	a.all = []*duty{
 		a.backOffs, a.leases, a.timers, a.waits,
 		newDuty("ready nodes", node+"status = 'ready' AND wake_at IS NULL ORDER BY tenant_id", e.lookForReady),
 		newDuty("deadlines", run+"look_at <= :now AND finished_at IS NULL ORDER BY look_at", e.expire),
-		newDuty("events", event+"state = 'new' ORDER BY id", e.sweepEvents),
+		newDuty("events", event+"state = 'new' ORDER BY id", e.spreadOwed),
 		newDuty("old events", event+"expires_at <= :now ORDER BY expires_at", e.forgetEvents),
 	}
 	return a

@@ -149,7 +149,7 @@ func (e *engine) whyNot(ctx context.Context, row *waitRow) error {
 	if err := now.ended(); err != nil {
 		return err
 	}
-	return errWaitExpired() // and the sweeper is about to say so
+	return errWaitExpired() // and the agenda is about to say so
 }
 
 // closeWait ends a wait and its node in one transaction. false: something else

@@ -17,9 +17,9 @@
 // SQL is the truth; a [Queue] only carries hints.
 //
 //   - A row with status "ready" is the outbox: a dispatch is owed. Losing the
-//     hint costs time (the sweeper finds the row), never the run.
-//   - A node is claimed by one fenced UPDATE that writes a new token; a hint
-//     delivered twice changes nothing the second time.
+//     hint costs time (any process finds the row within a second), never the run.
+//   - A hint names a tenant. Its next node is asked of the rows, locked and claimed
+//     under a new token; a hint delivered twice finds another node, or none.
 //   - A result is kept by one transaction that is fenced by that token, together
 //     with the output, the decisions on the edges and the end of the run. A
 //     worker that was paused and comes back changes nothing.

@@ -13,14 +13,14 @@ import (
 // for the other then, so that of two that come at the same time at least one
 // sees the other. A match is a transaction of its own that makes the event used
 // and its waits met; ending their nodes is owed from then on. What a process that
-// dies in between leaves undone is found by the sweeper.
+// dies in between leaves undone is on the agenda of others.
 
 const (
 	// maxDelivered is how many waits a sender of an event stays for. Others are
-	// left to the sweeper.
+	// left to the agenda.
 	maxDelivered = 100
 
-	waitSweepBatch = 500
+	owedBatch = 500
 )
 
 // spread gives a new event to the waits for it.
@@ -145,11 +145,11 @@ func (e *engine) abandonWait(ctx context.Context, w *waitRow) error {
 	return cancelWaits(ctx, e.s.cfg.DB.DB, &run, e.s.cfg.Clock.Now())
 }
 
-// sweepWaits does what a process that died left undone.
-func (e *engine) sweepWaits(ctx context.Context) error {
+// giveOwed does what a process that died left undone.
+func (e *engine) giveOwed(ctx context.Context) error {
 	var waits []waitRow
 	err := e.s.cfg.DB.NewRaw(`SELECT * FROM ?schema.jet_wait /* across tenants: waits that something is owed to */
-		WHERE state = 'new' OR state = 'met' ORDER BY id LIMIT ?`, waitSweepBatch).Scan(ctx, &waits)
+		WHERE state = 'new' OR state = 'met' ORDER BY id LIMIT ?`, owedBatch).Scan(ctx, &waits)
 	for i := range waits {
 		w := &waits[i]
 		ctx := auth.NewContext(ctx, auth.ServicePrincipal(w.TenantID, "event"))
@@ -162,11 +162,11 @@ func (e *engine) sweepWaits(ctx context.Context) error {
 	return err
 }
 
-// sweepEvents is the same for events.
-func (e *engine) sweepEvents(ctx context.Context) error {
+// spreadOwed is the same for events.
+func (e *engine) spreadOwed(ctx context.Context) error {
 	var events []eventRow
 	err := e.s.cfg.DB.NewRaw(`SELECT * FROM ?schema.jet_event /* across tenants: events that nobody has looked at */
-		WHERE state = 'new' ORDER BY id LIMIT ?`, waitSweepBatch).Scan(ctx, &events)
+		WHERE state = 'new' ORDER BY id LIMIT ?`, owedBatch).Scan(ctx, &events)
 	for i := range events {
 		e.spread(ctx, &events[i])
 	}
@@ -180,6 +180,6 @@ func (e *engine) forgetEvents(ctx context.Context) error {
 	_, err := db.NewRaw(`DELETE FROM ?schema.jet_event /* across tenants: retention */ WHERE id IN (
 			SELECT id FROM ?schema.jet_event AS x WHERE x.expires_at <= ? AND NOT EXISTS (
 				SELECT 1 FROM ?schema.jet_wait AS w WHERE w.tenant_id = x.tenant_id AND w.event_id = x.id AND w.state = 'met' AND w.closed_at IS NULL)
-			ORDER BY x.expires_at LIMIT ? ?)`, e.s.cfg.Clock.Now(), waitSweepBatch, bun.Safe(db.Dialect.SkipLocked())).Exec(ctx)
+			ORDER BY x.expires_at LIMIT ? ?)`, e.s.cfg.Clock.Now(), owedBatch, bun.Safe(db.Dialect.SkipLocked())).Exec(ctx)
 	return err
 }

@@ -3,7 +3,11 @@ package workflow_test
 import (
 	"context"
 	"testing"
+	"time"
 
+	"github.com/uptrace/bun"
+
+	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/internal/testdb"
 	"github.com/jetadmin/jetadmin/workflow"
@@ -52,31 +56,38 @@ func (b *bundle) waiting(t *testing.T) (n int) {
 	return n
 }
 
-// Ten thousand timers are due at once. A run that nobody was told of begins and
-// ends long before the last of them is served, and all are.
+// Ten thousand timers are due at once. A run that nobody was told of, and one whose
+// process died, end long before the last timer is served, and all are.
 func TestABurstOfTimersDelaysNothingElse(t *testing.T) {
 	t.Parallel()
 	testdb.Each(t, func(t *testing.T, db *store.DB) {
-		b := setup(t, db)
+		b := setup(t, db, withLease(time.Second))
 		const timers = 10_000
 		in := workflow.StartParams{WorkflowID: b.publish(t, chain())}
 		b.sleepers(t, timers)
-		tx, err := db.DB.DB.Begin()
+		var untold, lost workflow.Run
+		err := db.InTx(b.ctx, func(ctx context.Context, tx bun.IDB) (err error) {
+			host := tx.(bun.Tx).Tx
+			if untold, err = b.StartTx(ctx, host, in); err != nil {
+				return err
+			}
+			if lost, err = b.StartTx(ctx, host, in); err != nil {
+				return err
+			}
+			_, err = tx.NewRaw(`UPDATE ?schema.jet_run_node SET status = 'running', attempt = 1, token = ?, worker_id = ?
+				WHERE tenant_id = ? AND run_id = ? AND status = 'ready'`, id.New(), id.New(), b.tenant, lost.ID).Exec(ctx)
+			return err
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := b.StartTx(b.ctx, tx, in)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := tx.Commit(); err != nil {
-			t.Fatal(err)
-		}
-		if d := b.wait(t, r.ID); d.Status != workflow.RunSucceeded {
-			t.Errorf("status %s", d.Status)
-		}
-		if b.waiting(t) < timers/10 {
-			t.Error("the run came after the timers")
+		for _, r := range []workflow.Run{untold, lost} {
+			if d := b.wait(t, r.ID); d.Status != workflow.RunSucceeded {
+				t.Errorf("status %s", d.Status)
+			}
+			if b.waiting(t) < timers/10 {
+				t.Error("the run came after the timers")
+			}
 		}
 		eventually(t, func() bool { return b.waiting(t) == 1 }) // the run that was copied
 	})
