@@ -103,7 +103,7 @@ func diamond() workflow.Graph {
 // ever help.
 func TestANodeDoesNotStrayInALiveProcess(t *testing.T) {
 	t.Parallel()
-	claim, load, outputs := has("UPDATE", "jet_run_node", "attempt = n.attempt + 1"), has("SELECT", "jet_run_data"), has("SELECT", "jet_run_output", "IN (")
+	claim, load, outputs := has("UPDATE", "jet_run_node", "attempt = n.attempt + 1"), has("d.input", "jet_run_data"), has("SELECT", "jet_run_output", "IN (")
 	for name, disturbed := range map[string]func() *line{
 		"the-answer-to-the-claim-is-lost": func() *line { return &line{swallow: nth(1, claim)} },
 		"the-claim-does-not-arrive":       func() *line { return &line{refuse: nth(1, claim)} },

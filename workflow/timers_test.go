@@ -89,6 +89,9 @@ func TestABurstOfTimersDelaysNothingElse(t *testing.T) {
 				t.Error("the run came after the timers")
 			}
 		}
-		eventually(t, func() bool { return b.waiting(t) == 1 }) // the run that was copied
+		for left := timers; left > 1; { // the run that was copied
+			eventually(t, func() bool { return b.waiting(t) <= max(left/2, 1) })
+			left = b.waiting(t)
+		}
 	})
 }
