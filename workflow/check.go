@@ -24,9 +24,16 @@ const (
 
 var keyPattern = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_]{0,63}$`)
 
-// roots are the names an expression of a node may use. item and index exist
-// only inside a loop.
-var roots = map[string]bool{"input": true, "steps": true, "run": true, "tenant": true}
+// sees reports whether an expression of a node may use a name.
+func (n *planNode) sees(root string) bool {
+	switch root {
+	case "input", "steps", "run", "tenant":
+		return true
+	case "item", "index":
+		return n.def.Parent != ""
+	}
+	return false
+}
 
 // checker turns a graph into a plan, or into the list of everything that is
 // wrong with it.
@@ -42,7 +49,9 @@ func compile(g Graph, types catalogue) (*plan, error) {
 	c := &checker{graph: g, types: types, plan: &plan{graph: g, nodes: make(map[string]*planNode, len(g.Nodes))}}
 	if c.size(); len(c.faults.List()) == 0 {
 		c.nodes()
+		c.bodies()
 		c.edges()
+		c.flows()
 		c.shape()
 		c.settings()
 	}
@@ -233,6 +242,10 @@ func (c *checker) edges() {
 			c.faults.Check(slices.Contains(from.ports, e.Port), path+".port", "is not an output port of node "+e.From)
 		}
 		c.faults.Check(e.To != c.plan.start, path+".to", "must not lead to the start node")
+		if from.def.Parent != to.def.Parent {
+			c.faults.Add(path, "must not lead into the body of a loop, or out of it")
+			continue
+		}
 		k := endpoint{e.From, e.Port, e.To}
 		c.faults.Check(!seen[k], path, "is there twice")
 		seen[k] = true
@@ -258,9 +271,10 @@ func (c *checker) shape() {
 		for _, e := range pn.out {
 			in[e.To] = append(in[e.To], e.From)
 		}
-		if pn.in > 1 {
-			c.plan.joins = append(c.plan.joins, n.Key)
-		}
+	}
+	for _, e := range c.entries(in) {
+		edges = append(edges, e)
+		in[e.To] = append(in[e.To], e.From)
 	}
 	order, cyclic := topological(keys, edges)
 	for _, k := range cyclic {
@@ -295,8 +309,10 @@ func (c *checker) references(n *planNode, runsBefore func(key string) bool) {
 	path := "nodes." + n.def.Key + ".config"
 	for _, r := range refs {
 		switch {
-		case !roots[r.Root]:
+		case !n.sees(r.Root):
 			c.faults.Addf(path, "uses %s, which does not exist here", r.Root)
+		case r.Root == "item":
+			n.readsItem = true
 		case r.Root != "steps" || slices.Contains(n.needs, r.Step):
 		case r.Step == "":
 			c.faults.Add(path, "uses steps as a whole: name the node whose output is meant, as in steps.total")

@@ -60,7 +60,7 @@ func (e *engine) beginSub(ctx context.Context, c *claim, sub *SubRun) (runRow, e
 	}
 	defer e.s.telemetry.begin(ctx, &b.run)()
 	err = db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
-		if err := e.holdParent(ctx, tx, c); err != nil {
+		if err := e.holdParent(ctx, tx, c, NodeRunning); err != nil {
 			return err
 		}
 		return insertRuns(ctx, tx, []*beginning{b})
@@ -93,9 +93,9 @@ func (r *runRow) descend(c *claim) {
 }
 
 // holdParent locks the run of a claim and makes sure that the claim is still
-// good. So nothing is begun for a run that has ended, or twice for a node that
-// another process has taken up.
-func (e *engine) holdParent(ctx context.Context, tx bun.IDB, c *claim) error {
+// good, and its node in a status. So nothing is begun for a run that has ended, or
+// twice for a node that another process has taken up.
+func (e *engine) holdParent(ctx context.Context, tx bun.IDB, c *claim, status NodeStatus) error {
 	run, err := readRun(ctx, tx, c.run.TenantID, c.run.ID, e.s.cfg.DB.Dialect.Lock)
 	if err != nil {
 		return err
@@ -105,7 +105,7 @@ func (e *engine) holdParent(ctx context.Context, tx bun.IDB, c *claim) error {
 	if err != nil {
 		return err
 	}
-	if run.Status.Final() || n.Status != NodeRunning || n.Token == nil || *n.Token != *c.node.Token {
+	if run.Status.Final() || n.Status != status || n.Token == nil || *n.Token != *c.node.Token {
 		return errNotOurs
 	}
 	return nil

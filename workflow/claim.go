@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -23,6 +24,7 @@ type claim struct {
 	run   runRow
 	plan  *plan
 	input map[string]any
+	item  *string // of the run of an item: JSON, or a reference relative to the run around it
 
 	// known are outputs that the worker has seen on its way along the run, so that
 	// they need not be read again.
@@ -47,6 +49,9 @@ const (
 
 func (c *claim) def() *planNode { return c.plan.nodes[c.node.Key] }
 
+// loops reports whether the node has a body.
+func (c *claim) loops() bool { return c.def().nodeType.spec.Container }
+
 // chains reports whether the worker may go on with a successor of the node.
 func (c *claim) chains() bool {
 	return c.steps < maxChainSteps && time.Since(c.since) < maxChainTime
@@ -55,7 +60,7 @@ func (c *claim) chains() bool {
 // next is the claim of a successor that was taken in the transaction that
 // finished this one.
 func (c *claim) next(n nodeRow) *claim {
-	return &claim{node: n, run: c.run, plan: c.plan, input: c.input, known: c.known, steps: c.steps + 1, since: c.since}
+	return &claim{node: n, run: c.run, plan: c.plan, input: c.input, item: c.item, known: c.known, steps: c.steps + 1, since: c.since}
 }
 
 // claim takes the node of a tenant that is next. nil without an error: none is
@@ -79,6 +84,7 @@ func (e *engine) claim(ctx context.Context, t turn) (*claim, error) {
 		e.rota.atLeast(t.tenantID, cap(e.slots.common))
 	}
 	c := &claim{node: *r.node, run: *r.run, known: make(map[string]json.RawMessage), since: time.Now()}
+	c.item = r.item
 	err = e.prepareClaim(ctx, c, r.input)
 	if err != nil {
 		e.handBack(ctx, &c.node)
@@ -112,6 +118,7 @@ type claimRequest struct {
 	node   *nodeRow
 	run    *runRow
 	input  string
+	item   *string
 	begun  bool // it is the first node of its run
 }
 
@@ -152,7 +159,7 @@ func (e *engine) takeAll(ctx context.Context, batch []*claimRequest) error {
 func (e *engine) pick(ctx context.Context, tx bun.IDB, batch []*claimRequest) error {
 	asking := make(map[string][]*claimRequest)
 	for _, r := range batch {
-		r.nodeID, r.more, r.node, r.run, r.begun = "", false, nil, nil, false
+		r.nodeID, r.more, r.node, r.run, r.item, r.begun = "", false, nil, nil, nil, false
 		asking[r.tenantID] = append(asking[r.tenantID], r)
 	}
 	var parts []string
@@ -244,8 +251,13 @@ func (e *engine) readRuns(ctx context.Context, tx bun.IDB, batch []*claimRequest
 		return err
 	}
 	runs := make(map[string]*withInput, len(rows))
+	all := make([]*runRow, len(rows))
 	for i := range rows {
-		runs[rows[i].ID] = &rows[i]
+		runs[rows[i].ID], all[i] = &rows[i], &rows[i].runRow
+	}
+	inputs, err := readInputs(ctx, tx, d, all)
+	if err != nil {
+		return err
 	}
 	for _, r := range batch {
 		if r.node == nil {
@@ -255,7 +267,9 @@ func (e *engine) readRuns(ctx context.Context, tx bun.IDB, batch []*claimRequest
 		if run == nil {
 			return fmt.Errorf("run %s is not there", r.node.RunID)
 		}
-		r.run, r.input = &run.runRow, run.Input
+		if r.run, r.input = &run.runRow, run.Input; run.Enclosing != nil {
+			r.input, r.item = inputs[run.root()], &run.Input
+		}
 		if i := slices.Index(begun, run.ID); i >= 0 {
 			r.begun, begun = true, slices.Delete(begun, i, i+1)
 		}
@@ -271,66 +285,85 @@ func (c *claim) principal() *auth.Principal {
 	return p
 }
 
-// outputs gives the outputs of the nodes that this one reads, by key. A node
-// that was skipped has none, nor has one whose failure ended the run.
-func (e *engine) outputs(ctx context.Context, c *claim) (map[string]any, error) {
+// reads is what the expressions of a node read.
+type reads struct {
+	steps map[string]any // outputs by the keys of nodes
+	item  any
+}
+
+// read gives what the node reads. A node that was skipped has no output, nor has
+// one whose failure ended the run. Large ones are fetched each time: the claim keeps
+// the reference only.
+func (e *engine) read(ctx context.Context, c *claim) (r reads, err error) {
+	if err := e.know(ctx, c); err != nil {
+		return r, err
+	}
+	outputs := make(map[string]*string, len(c.def().needs))
+	byRun := make(map[string][]*string)
+	add := func(run string, text string) *string {
+		byRun[run] = append(byRun[run], &text)
+		return &text
+	}
+	for _, key := range c.def().needs {
+		if raw, ok := c.known[key]; ok {
+			outputs[key] = add(c.runOf(key), string(raw))
+		}
+	}
+	item := new("null")
+	if c.item != nil && c.def().readsItem {
+		item = add(*c.run.ParentRunID, *c.item)
+	}
+	if err := e.fetchFor(ctx, c, byRun); err != nil {
+		return r, err
+	}
+	r.steps = make(map[string]any, len(outputs))
+	for key, text := range outputs {
+		var v any
+		if err := decode(*text, &v); err != nil {
+			return r, err
+		}
+		r.steps[key] = v
+	}
+	return r, decode(*item, &r.item)
+}
+
+// know reads the outputs that the node needs, as far as the worker has not seen
+// them.
+func (e *engine) know(ctx context.Context, c *claim) error {
 	var missing []string
 	for _, key := range c.def().needs {
 		if _, ok := c.known[key]; !ok {
 			missing = append(missing, key)
 		}
 	}
-	if len(missing) > 0 {
-		var rows []outputRow
-		err := e.s.cfg.DB.NewSelect().Model(&rows).Column("key", "output").Where("tenant_id = ?", c.run.TenantID).
-			Where("run_id = ?", c.run.ID).Where("key IN (?)", bun.List(missing)).Where("output IS NOT NULL").Scan(ctx)
-		if err != nil {
-			return nil, notPrepared("read the outputs of earlier nodes", err)
-		}
-		for _, row := range rows {
-			if row.Output != nil {
-				c.known[row.Key] = json.RawMessage(*row.Output)
-			}
-		}
+	if len(missing) == 0 {
+		return nil
 	}
-	return e.decodeOutputs(ctx, c)
+	var rows []outputRow
+	// No two of the runs around one another execute a node of the same key.
+	err := e.s.cfg.DB.NewSelect().Model(&rows).Column("key", "output").Where("tenant_id = ?", c.run.TenantID).
+		Where("run_id IN (?)", bun.List(append(c.run.around(), c.run.ID))).Where("key IN (?)", bun.List(missing)).Where("output IS NOT NULL").Scan(ctx)
+	if err != nil {
+		return notPrepared("read the outputs of earlier nodes", err)
+	}
+	for _, row := range rows {
+		c.known[row.Key] = json.RawMessage(*row.Output)
+	}
+	return nil
 }
 
-// decodeOutputs reads the known outputs that a node needs. Large ones are fetched
-// each time: the claim keeps the reference only.
-func (e *engine) decodeOutputs(ctx context.Context, c *claim) (map[string]any, error) {
-	texts := make(map[string]*string, len(c.def().needs))
-	var all []*string
-	for _, key := range c.def().needs {
-		if raw, ok := c.known[key]; ok {
-			texts[key] = new(string(raw))
-			all = append(all, texts[key])
-		}
-	}
-	if err := e.fetchFor(ctx, c, all); err != nil {
-		return nil, err
-	}
-	outputs := make(map[string]any, len(texts))
-	for key, text := range texts {
-		var v any
-		if err := decode(*text, &v); err != nil {
-			return nil, err
-		}
-		outputs[key] = v
-	}
-	return outputs, nil
-}
-
-// fetchFor fetches large outputs for a node; their memory is the claim's until
-// [claim.forget].
-func (e *engine) fetchFor(ctx context.Context, c *claim, texts []*string) error {
-	release, err := e.payloads.read(ctx, !c.computed, texts)
+// fetchFor fetches large texts for a node, each with those of its run; their memory
+// is the claim's until [claim.forget].
+func (e *engine) fetchFor(ctx context.Context, c *claim, byRun map[string][]*string) error {
+	release, err := e.payloads.read(ctx, !c.computed, slices.Concat(slices.Collect(maps.Values(byRun))...))
 	if err != nil {
 		return err
 	}
-	if err := fetch(ctx, e.s.cfg.DB.DB, c.run.TenantID, c.run.ID, texts...); err != nil {
-		release()
-		return notPrepared("read the outputs of earlier nodes", err)
+	for run, texts := range byRun {
+		if err := fetch(ctx, e.s.cfg.DB.DB, c.run.TenantID, run, texts...); err != nil {
+			release()
+			return notPrepared("read the outputs of earlier nodes", err)
+		}
 	}
 	c.forget()
 	c.release = release

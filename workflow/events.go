@@ -31,6 +31,7 @@ type NodeEvent struct {
 	Attempt int        `json:"attempt"`
 	Port    string     `json:"port,omitempty"`
 	Error   *Failure   `json:"error,omitempty"`
+	Items   *Items     `json:"items,omitempty"` // of a loop: how far it has come
 }
 
 // LogEvent is a line that a node has just logged, or (Dropped > 0) says how many
@@ -97,6 +98,11 @@ func (o *outlet) node(_ context.Context, n *nodeRow, port string, f *Failure) {
 	o.send(n.RunID, event{kind: EventNode, data: NodeEvent{
 		RunID: n.RunID, Key: n.Key, Status: n.Status, Attempt: n.Attempt, Port: port, Error: f,
 	}})
+}
+
+// loop tells how far a loop has come.
+func (o *outlet) loop(n *nodeRow, l *loopRow) {
+	o.send(n.RunID, event{kind: EventNode, data: NodeEvent{RunID: n.RunID, Key: n.Key, Status: n.Status, Attempt: n.Attempt, Items: l.items()}})
 }
 
 func (o *outlet) wait(w *waitRow) {

@@ -153,6 +153,11 @@ func (e *engine) runNode(ctx context.Context, c *claim, call *Call) (result Resu
 			return Result{}, err
 		}
 	}
+	if result.Each != nil {
+		if err := e.startEach(ctx, c, &result); err != nil {
+			return Result{}, err
+		}
+	}
 	result.Output, err = encodeOutput(result.Output)
 	return result, err
 }
@@ -179,16 +184,19 @@ func (e *engine) prepare(ctx context.Context, c *claim) (*Call, error) {
 
 // call expands the configuration of a node with what its run has come to.
 func (e *engine) call(ctx context.Context, c *claim) (*Call, error) {
-	steps, err := e.outputs(ctx, c)
+	read, err := e.read(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	now := e.s.cfg.Clock.Now()
 	log := e.s.newNodeLog(c.run.TenantID, c.run.ID, c.node.Key, c.node.Attempt)
 	env := expr.Env{
-		"input": c.input, "steps": steps, "now": now,
+		"input": c.input, "steps": read.steps, "now": now,
 		"run":    map[string]any{"id": c.run.ID, "workflowId": c.run.WorkflowID, "startedBy": c.run.StartedBy, "attempt": c.node.Attempt},
 		"tenant": map[string]any{"id": c.run.TenantID},
+	}
+	if c.item != nil {
+		env["item"], env["index"] = read.item, c.run.ItemIndex
 	}
 	def := c.def()
 	expanded, err := def.config.Eval(env)
@@ -198,7 +206,7 @@ func (e *engine) call(ctx context.Context, c *claim) (*Call, error) {
 	config, _ := expanded.(map[string]any)
 	return &Call{
 		TenantID: c.run.TenantID, RunID: c.run.ID, Key: c.node.Key, Attempt: c.node.Attempt,
-		IdempotencyKey: c.run.ID + "/" + c.node.Key + "/0",
+		IdempotencyKey: c.effectKey(),
 		Config:         config, Input: c.input, Now: now,
 		Logger: log.logger(), log: log,
 		eval: func(text string) (any, error) {

@@ -37,6 +37,7 @@ type GraphNode struct {
 	Key      string         `json:"key" doc:"unique identifier; expressions read its output as steps.<key>"`
 	Type     string         `json:"type" doc:"one of the node types"`
 	Name     string         `json:"name,omitempty" doc:"for people"`
+	Parent   string         `json:"parent,omitempty" doc:"key of the loop whose body the node belongs to; default none"`
 	Config   map[string]any `json:"config,omitempty" doc:"as the node type's schema says; strings may hold {{ expressions }}"`
 	Policy   *Policy        `json:"policy,omitempty"`
 	Position *Position      `json:"position,omitempty"`
@@ -48,7 +49,7 @@ type Position struct {
 	Y float64 `json:"y"`
 }
 
-// Edge leads from an output port of a node to another node.
+// Edge leads from an output port of a node to another node of the same body.
 type Edge struct {
 	From string `json:"from"`
 	Port string `json:"port,omitempty" doc:"output port of from; default success"`

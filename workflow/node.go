@@ -88,6 +88,13 @@ type NodeSpec struct {
 	// builds on is stored, and stores both together.
 	Pure bool `json:"pure,omitempty"`
 
+	// Container says that other nodes may have this one for their parent: they are
+	// its body, which runs once for each item of Result.Each.
+	Container bool `json:"container,omitempty"`
+
+	// Once says that the node belongs to the run as a whole, and not into a body.
+	Once bool `json:"once,omitempty"`
+
 	// Literals names the fields of the configuration whose texts are taken as they
 	// are: {{ }} means nothing in them. They are not below others.
 	Literals []string `json:"literals,omitempty"`
@@ -100,8 +107,8 @@ type Call struct {
 	Key      string // of the node in the graph
 	Attempt  int    // 1 for the first
 
-	// IdempotencyKey is the same for every attempt at this node of this run: hand
-	// it to whoever must not do the work twice.
+	// IdempotencyKey is the same for every attempt at this node of this run, in a
+	// body for this item: hand it to whoever must not do the work twice.
 	IdempotencyKey string
 
 	Config map[string]any // with every template expanded
@@ -118,7 +125,7 @@ type Call struct {
 }
 
 // Eval evaluates a bare expression with what the node may see: input, steps,
-// run, tenant, now().
+// run, tenant, now() and, in a body, item and index.
 func (c *Call) Eval(expression string) (any, error) { return c.eval(expression) }
 
 // Bind reads the expanded configuration into a struct. A value of the wrong
@@ -142,6 +149,7 @@ type Result struct {
 	Sleep  time.Duration // > 0: wait, holding no worker, then succeed
 	End    *End          // ends the run, or contributes to its end
 	Start  *SubRun       // run a workflow, and take its output for the node's
+	Each   *Each         // run the node's body for each item; for the type of a container
 
 	Wait     *Wait     // wait for people or an event; Output is for when nobody comes
 	Response *Response // answer whoever started the run and waits

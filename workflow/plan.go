@@ -3,6 +3,7 @@ package workflow
 import (
 	"maps"
 	"math/big"
+	"slices"
 	"sync"
 
 	"github.com/jetadmin/jetadmin/auth"
@@ -14,12 +15,22 @@ type plan struct {
 	graph Graph
 	nodes map[string]*planNode
 	start string
-	joins []string // keys of the nodes with more than one incoming edge
+
+	flows map[string]*flow // by the key of the loop; "" = the graph but for the bodies of its loops
 
 	slotKey *expr.Expression // what runs that compete for room have in common; nil = the workflow
 
 	granted []auth.Grant   // of a published version: the whole of its runs' rights
 	pins    map[string]Pin // of a test run
+}
+
+// flow is what one run executes of a graph: all of it but the bodies of its loops,
+// or one of these.
+type flow struct {
+	nodes []*GraphNode
+	roots []string // keys of the nodes that nothing leads to
+	joins []string // of those that several edges lead to
+	ends  []string // of those whose outputs make the output of the run
 }
 
 type planNode struct {
@@ -32,6 +43,7 @@ type planNode struct {
 	config      *expr.Value
 	expressions map[string]*expr.Expression // by their text
 	needs       []string                    // keys of the nodes whose outputs it reads
+	readsItem   bool
 }
 
 // onlyPure is the one node that becomes ready when another takes a port, if it is
@@ -54,18 +66,35 @@ func (p *plan) onlyPure(key, port string) string {
 	return only
 }
 
-// ends lists the nodes whose outputs make the output of the run.
-func (p *plan) ends() []string {
-	var keys []string
-	for _, n := range p.graph.Nodes {
-		if n.Type == TypeEnd {
-			keys = append(keys, n.Key)
-		}
+// around lists the loops around a node, outermost first.
+func (p *plan) around(key string) (loops []string) {
+	for n := p.nodes[key]; n != nil && n.def.Parent != "" && len(loops) <= maxNesting; n = p.nodes[n.def.Parent] {
+		loops = append(loops, n.def.Parent)
 	}
-	return keys
+	slices.Reverse(loops)
+	return loops
 }
 
-// TypeEnd is the type of the nodes whose outputs become the run's output.
+// body is the part of a graph that the run of an item executes, with the bodies of
+// the loops in it.
+func (p *plan) body(loop string) Graph {
+	g := Graph{}
+	within := func(key string) bool { return slices.Contains(p.around(key), loop) }
+	for _, n := range p.graph.Nodes {
+		if within(n.Key) {
+			g.Nodes = append(g.Nodes, n)
+		}
+	}
+	for _, e := range p.graph.Edges {
+		if within(e.From) {
+			g.Edges = append(g.Edges, e)
+		}
+	}
+	return g
+}
+
+// TypeEnd is the type of the nodes whose outputs become the run's output. In a body
+// without any, those of the nodes that lead nowhere do.
 const TypeEnd = "end"
 
 // planCache keeps the plans of published versions. They never change, so a plan

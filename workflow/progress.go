@@ -37,6 +37,9 @@ func newProgress(p *plan, run runRow, now time.Time) *progress {
 	}
 }
 
+// flow is the part of the graph that the run executes.
+func (p *progress) flow() *flow { return p.plan.flows[p.run.loop()] }
+
 // ended reports whether the run ends with what was applied so far.
 func (p *progress) ended() bool { return p.run.Status.Final() }
 

@@ -262,13 +262,17 @@ func mayBegin(g workflow.Graph, key string, verdicts map[string]verdict, ended m
 		}
 		return mayBegin(g, from, verdicts, ended)
 	}
-	all, any := true, false
+	edges, all, any := 0, true, false
 	for _, e := range g.Edges {
 		if e.To != key {
 			continue
 		}
+		edges++
 		all = all && decided(e.From)
 		any = any || decided(e.From) && verdicts[e.From].port == e.Port
+	}
+	if edges == 0 { // a body begins with it
+		return true
 	}
 	if types[key].Policy.Join == workflow.JoinAny {
 		return any

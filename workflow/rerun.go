@@ -41,6 +41,7 @@ func chooseFailed(r *rerun) error {
 	if r.failedNode != "" && r.plan.nodes[r.failedNode] == nil {
 		return nodeMissing(r.failedNode)
 	}
+	r.retries = true
 	return r.keep(func(string) bool { return true })
 }
 
@@ -51,8 +52,12 @@ func chooseFailed(r *rerun) error {
 // node.
 func (s *Service) Rerun(ctx context.Context, runID, from string, version RerunVersion) (Run, error) {
 	run, _, err := s.rerun(ctx, rerunParams{runID: runID, version: version, choose: func(r *rerun) error {
-		if r.plan.nodes[from] == nil {
+		n := r.plan.nodes[from]
+		if n == nil {
 			return nodeMissing(from)
+		}
+		if n.def.Parent != "" {
+			return problem.Newf(problem.Conflict, "node_in_loop", "node %s is in the body of a loop", from).Fix("rerun from the loop, or retry the run")
 		}
 		anew := r.plan.descendants(from)
 		if err := r.keep(func(key string) bool { return !anew[key] }); err != nil {
@@ -94,6 +99,7 @@ type rerun struct {
 	plan       *plan  // of the new run
 	kept       map[string]past
 	states     map[string]nodeState // nil: from the beginning
+	retries    bool                 // loops go on with the items that had succeeded
 }
 
 // keep plays through what is taken over: every result that is fit for it and
@@ -125,6 +131,11 @@ func (s *Service) rerun(ctx context.Context, in rerunParams) (_ Run, existing bo
 		if err := copyOutputs(ctx, tx, b.takeovers); err != nil {
 			return err
 		}
+		if b.keepsItems {
+			if err := b.keepItems(ctx, tx); err != nil {
+				return err
+			}
+		}
 		return s.cfg.Audit(ctx, tx, audit.Entry{
 			TenantID: b.run.TenantID, Action: "run.rerun", ObjectType: "run", ObjectID: in.runID,
 			Detail: map[string]any{"workflowId": b.run.WorkflowID, "newRunId": b.run.ID, "kept": len(b.takeovers)},
@@ -145,6 +156,10 @@ func (s *Service) beginAgain(ctx context.Context, in rerunParams) (*beginning, e
 	r := &rerun{ctx: ctx, db: db}
 	if r.source, err = readRun(ctx, db, who.TenantID, in.runID, nil); err != nil {
 		return nil, err
+	}
+	if loop := r.source.loop(); loop != "" {
+		return nil, problem.Newf(problem.Conflict, "run_of_item", "the run executes the body of the loop %s for an item", loop).
+			Fix("retry the run around it: items that succeeded are not run again")
 	}
 	if in.choose != nil && !r.source.Status.Final() {
 		return nil, problem.New(problem.Conflict, "run_open", "the run has not ended").Fix("wait for its end, or cancel it")
@@ -209,6 +224,7 @@ func (r *rerun) mark(b *beginning, key string) {
 	}
 	b.mark(r.source.Test)
 	b.run.DraftOf = r.source.DraftOf
+	b.keepsItems = r.retries && b.run.WorkflowVersion == r.source.WorkflowVersion
 	if r.states != nil {
 		b.resume(r.states, r.kept, b.run.CreatedAt)
 	}

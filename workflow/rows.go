@@ -69,11 +69,13 @@ type runRow struct {
 	Trace           *string // in which its spans are, as a traceparent; nil = none
 	ParentRunID     *string // the run with the node that began this one
 	ParentNodeID    *string
-	ParentKey       string // of that node
-	ParentAttempt   int    // at that node
-	ItemIndex       int    // among the runs that the attempt has begun
-	Depth           int    // how many runs are above this one
-	Detached        bool   // the node does not wait for this run
+	ParentKey       string  // of that node
+	ParentAttempt   int     // at that node
+	ItemIndex       int     // among the runs that the attempt has begun
+	Depth           int     // how many runs are above this one
+	Detached        bool    // the node does not wait for this run
+	Enclosing       *string // of the run of an item: the runs around it, see [runRow.around]
+	Iteration       string  // and which items of their loops it is for, as "3" or "3.17"
 }
 
 type runDataRow struct {

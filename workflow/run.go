@@ -78,6 +78,7 @@ type Run struct {
 	Test            bool       `json:"test,omitempty" doc:"a test run"`
 	ParentRunID     string     `json:"parentRunId,omitempty" doc:"the run whose node began this one"`
 	ParentNode      string     `json:"parentNode,omitempty" doc:"key of that node"`
+	Index           *int       `json:"index,omitempty" doc:"of the item that the run executes the body of a loop for"`
 	CreatedAt       time.Time  `json:"createdAt"`
 	StartedAt       *time.Time `json:"startedAt,omitempty"`
 	DeadlineAt      *time.Time `json:"deadlineAt,omitempty" doc:"when it times out"`
@@ -87,11 +88,12 @@ type Run struct {
 // RunDetail is a run with what went in, what came out, and its nodes.
 type RunDetail struct {
 	Run
-	Input  map[string]any `json:"input"`
+	Input  map[string]any `json:"input" doc:"of the run; of an item, the input of the run around it"`
+	Item   any            `json:"item,omitempty" doc:"that the body of a loop is executed for"`
 	Output any            `json:"output,omitempty" doc:"of the end node; by key when several were reached"`
 	Error  *Failure       `json:"error,omitempty" doc:"of the node that failed the run"`
-	Graph  Graph          `json:"graph" doc:"of the version that the run executes"`
-	Nodes  []RunNode      `json:"nodes" doc:"in the order of the graph"`
+	Graph  Graph          `json:"graph" doc:"of the version that the run executes; of an item, the body of the loop"`
+	Nodes  []RunNode      `json:"nodes" doc:"in the order of the graph, without those in the bodies of its loops"`
 }
 
 // RunNode is a node of a run.
@@ -104,6 +106,15 @@ type RunNode struct {
 	WakeAt     *time.Time `json:"wakeAt,omitempty"`
 	StartedAt  *time.Time `json:"startedAt,omitempty"`
 	FinishedAt *time.Time `json:"finishedAt,omitempty"`
+	Items      *Items     `json:"items,omitempty" doc:"of a loop: how far it has come"`
+}
+
+// Items says how far a loop has come.
+type Items struct {
+	Total  int `json:"total"`
+	Begun  int `json:"begun"`
+	Ended  int `json:"ended" doc:"of those begun"`
+	Failed int `json:"failed" doc:"of those ended"`
 }
 
 // RunNodeDetail is a node of a run with what each of its attempts came to.
@@ -194,8 +205,11 @@ func (s *Service) Run(ctx context.Context, runID string) (RunDetail, error) {
 	if err != nil {
 		return RunDetail{}, err
 	}
-	detail := RunDetail{Run: row.run(), Graph: p.graph}
+	detail := RunDetail{Run: row.run(), Graph: p.graphOf(&row)}
 	data, err := readRunData(ctx, s.cfg.DB.DB, who.TenantID, runID)
+	if err == nil && row.Enclosing != nil {
+		detail.Item, data.Input, err = readItem(ctx, s.cfg.DB.DB, &row, data.Input)
+	}
 	if err != nil {
 		return RunDetail{}, err
 	}
@@ -210,7 +224,11 @@ func (s *Service) Run(ctx context.Context, runID string) (RunDetail, error) {
 	if err != nil {
 		return RunDetail{}, err
 	}
-	detail.Nodes = p.runNodes(detail.Status, nodes)
+	loops, err := readLoops(ctx, s.cfg.DB.DB, &row)
+	if err != nil {
+		return RunDetail{}, err
+	}
+	detail.Nodes = p.runNodes(&row, nodes, loops)
 	return detail, nil
 }
 
@@ -245,24 +263,34 @@ func (s *Service) RunNode(ctx context.Context, runID, key string) (RunNodeDetail
 
 // runNodes puts the stored states beside the graph. A node without a row was not
 // reached yet or, when the run has ended, not at all.
-func (p *plan) runNodes(status RunStatus, rows []nodeRow) []RunNode {
+func (p *plan) runNodes(run *runRow, rows []nodeRow, loops []loopRow) []RunNode {
 	byKey := make(map[string]*nodeRow, len(rows))
 	for i := range rows {
 		byKey[rows[i].Key] = &rows[i]
 	}
-	nodes := make([]RunNode, len(p.graph.Nodes))
-	for i, def := range p.graph.Nodes {
+	defs := p.flows[run.loop()].nodes
+	nodes := make([]RunNode, len(defs))
+	for i, def := range defs {
 		n := RunNode{Key: def.Key, Type: def.Type, Status: NodePending}
 		if row := byKey[def.Key]; row != nil {
 			n.Status, n.Attempt, n.ReadyAt, n.WakeAt = row.Status, row.Attempt, row.ReadyAt, row.WakeAt
 			n.StartedAt, n.FinishedAt = row.StartedAt, row.FinishedAt
+			n.Items = row.items(loops)
 		}
-		if n.Status == NodePending && status.Final() {
+		if n.Status == NodePending && run.Status.Final() {
 			n.Status = NodeCancelled
 		}
 		nodes[i] = n
 	}
 	return nodes
+}
+
+// graphOf is the graph that a run executes.
+func (p *plan) graphOf(run *runRow) Graph {
+	if loop := run.loop(); loop != "" {
+		return p.body(loop)
+	}
+	return p.graph
 }
 
 func (r *runRow) run() Run {
@@ -285,6 +313,9 @@ func (r *runRow) run() Run {
 	}
 	if r.ParentRunID != nil {
 		run.ParentRunID, run.ParentNode = *r.ParentRunID, r.ParentKey
+	}
+	if r.Enclosing != nil {
+		run.Index = &r.ItemIndex
 	}
 	return run
 }

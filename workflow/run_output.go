@@ -62,7 +62,7 @@ func (s *settlement) mergeEnds(ctx context.Context) error {
 }
 
 func (s *settlement) runOutput(ctx context.Context, p *progress) (*string, error) {
-	ends := p.plan.ends()
+	ends := p.flow().ends
 	fresh := p.reached(ends)
 	if len(ends) < 2 {
 		return mergeOutputs(fresh), nil

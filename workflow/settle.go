@@ -265,8 +265,8 @@ func (s *settlement) findStored(ctx context.Context) error {
 func (s *settlement) readJoins(ctx context.Context) error {
 	var runs, keys []string
 	for id, p := range s.runs {
-		if len(p.plan.joins) > 0 {
-			runs, keys = append(runs, id), append(keys, p.plan.joins...)
+		if joins := p.flow().joins; len(joins) > 0 {
+			runs, keys = append(runs, id), append(keys, joins...)
 		}
 	}
 	if len(runs) == 0 {
@@ -364,11 +364,7 @@ func (s *settlement) insertOutputs(ctx context.Context) error {
 			rows = append(rows, &p.outputs[i])
 		}
 	}
-	if len(rows) == 0 {
-		return nil
-	}
-	_, err := store.Exec(ctx, s.tx, store.InsertSQL[outputRow](s.tx), store.Records(s.tx, rows))
-	return err
+	return insertAll(ctx, s.tx, rows)
 }
 
 // saveNodes writes the rows that edges have reached. What they become is known
@@ -385,13 +381,8 @@ func (s *settlement) saveNodes(ctx context.Context) error {
 			}
 		}
 	}
-	if len(rows) > 0 {
-		if _, err := store.Exec(ctx, s.tx, store.InsertSQL[nodeRow](s.tx), store.Records(s.tx, rows)); err != nil {
-			return err
-		}
-	}
-	if len(joins) == 0 {
-		return nil
+	if err := insertAll(ctx, s.tx, rows); err != nil || len(joins) == 0 {
+		return err
 	}
 	slices.SortFunc(joins, func(a, b *nodeRow) int {
 		return cmp.Or(cmp.Compare(a.RunID, b.RunID), cmp.Compare(a.Key, b.Key))

@@ -92,10 +92,11 @@ type beginning struct {
 	outputs []outputRow
 	ready   []*nodeRow // of the nodes
 
-	takeovers []takeover // outputs that come from another run
-	held      []*nodeRow // would be ready, but the run has to wait for its turn
-	victims   []victim   // runs whose place it takes
-	above     []string   // ids of runs that it descends from and that hold places it asks for
+	takeovers  []takeover // outputs that come from another run
+	keepsItems bool       // and the items of loops that had succeeded there
+	held       []*nodeRow // would be ready, but the run has to wait for its turn
+	victims    []victim   // runs whose place it takes
+	above      []string   // ids of runs that it descends from and that hold places it asks for
 
 	plan     *plan
 	input    map[string]any
@@ -325,16 +326,15 @@ func insertRuns(ctx context.Context, tx bun.IDB, batch []*beginning) error {
 			outputs = append(outputs, &b.outputs[i])
 		}
 	}
-	if len(data) > 0 {
-		if _, err := store.Exec(ctx, tx, store.InsertSQL[runDataRow](tx), store.Records(tx, data)); err != nil {
-			return err
-		}
-		if _, err := store.Exec(ctx, tx, store.InsertSQL[nodeRow](tx), store.Records(tx, nodes)); err != nil {
-			return err
-		}
-		if _, err := store.Exec(ctx, tx, store.InsertSQL[outputRow](tx), store.Records(tx, outputs)); err != nil {
-			return err
-		}
+	err := insertAll(ctx, tx, data)
+	if err == nil {
+		err = insertAll(ctx, tx, nodes)
+	}
+	if err == nil {
+		err = insertAll(ctx, tx, outputs)
+	}
+	if err != nil {
+		return err
 	}
 	for _, b := range batch {
 		if !stored[b.run.ID] {
@@ -344,6 +344,15 @@ func insertRuns(ctx context.Context, tx bun.IDB, batch []*beginning) error {
 		}
 	}
 	return nil
+}
+
+// insertAll stores rows of one model; none is no statement.
+func insertAll[T any](ctx context.Context, tx bun.IDB, rows []*T) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	_, err := store.Exec(ctx, tx, store.InsertSQL[T](tx), store.Records(tx, rows))
+	return err
 }
 
 // find reads the run that was started with the same key, or by the same attempt.

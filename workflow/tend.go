@@ -160,7 +160,11 @@ func (e *engine) waitingClaim(ctx context.Context, p parent) (*claim, error) {
 // childrenOutcome is what a node that waits for runs comes to; ok = false: it goes
 // on waiting.
 func (e *engine) childrenOutcome(ctx context.Context, c *claim) (o outcome, ok bool, err error) {
-	if o, ok, err = e.subOutcome(ctx, c); ok || err != nil {
+	end := e.subOutcome
+	if c.loops() {
+		end = e.turn
+	}
+	if o, ok, err = end(ctx, c); ok || err != nil {
 		return o, ok, err
 	}
 	if c.left(e.s.cfg.Clock.Now()) <= 0 {

@@ -80,13 +80,13 @@ func (s *Service) Timeline(ctx context.Context, runID string) (Timeline, error) 
 	}
 	t := Timeline{RunID: run.ID, Status: run.Status, CreatedAt: run.CreatedAt, StartedAt: run.StartedAt, FinishedAt: run.FinishedAt}
 	t.QueuedMS, t.RanMS = milliseconds(&run.CreatedAt, run.StartedAt), milliseconds(run.StartedAt, run.FinishedAt)
-	t.Nodes = p.timeline(run.Status, nodes, outputs)
+	t.Nodes = p.timeline(&run, nodes, outputs)
 	return t, nil
 }
 
-func (p *plan) timeline(status RunStatus, rows []nodeRow, outputs []outputRow) []TimelineNode {
-	nodes := make([]TimelineNode, 0, len(p.graph.Nodes))
-	for _, n := range p.runNodes(status, rows) {
+func (p *plan) timeline(run *runRow, rows []nodeRow, outputs []outputRow) []TimelineNode {
+	nodes := []TimelineNode{}
+	for _, n := range p.runNodes(run, rows, nil) {
 		node := TimelineNode{
 			Key: n.Key, Type: n.Type, Status: n.Status, ReadyAt: n.ReadyAt, FinishedAt: n.FinishedAt, Attempts: []TimelineAttempt{},
 		}

@@ -83,9 +83,9 @@ func (e *engine) wakeAll(ctx context.Context, due []dueTimer) error {
 			later = append(later, d.ID)
 		case d.HasWait:
 			waits.Go(func() error { return e.contain("wait", func() error { return e.expireNode(ctx, &d.nodeRow) }) })
-		case d.HasChildren:
+		case d.HasChildren || c.loops():
 			later = append(later, d.ID)
-			if !d.Children || c.left(e.s.cfg.Clock.Now()) <= 0 {
+			if !d.Children || c.loops() || c.left(e.s.cfg.Clock.Now()) <= 0 {
 				e.tender.add(parentOf(&d.nodeRow))
 			}
 		default:

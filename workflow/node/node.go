@@ -35,7 +35,7 @@ type Config struct {
 }
 
 // Builtins returns the built-in node types: start, query, http, transform,
-// condition, switch, delay, subWorkflow, waitEvent, approval, form, respond, notify, end, script.
+// condition, switch, delay, subWorkflow, forEach, waitEvent, approval, form, respond, notify, end, script.
 func Builtins(c Config) ([]workflow.Node, error) {
 	if c.Client == nil || c.RunQuery == nil {
 		return nil, errors.New("node.Config: Client and RunQuery are required")
@@ -44,7 +44,7 @@ func Builtins(c Config) ([]workflow.Node, error) {
 		c.CheckParams = func(context.Context, string, map[string]any, func(any) bool) error { return nil }
 	}
 	nodes := []workflow.Node{
-		start{}, query{check: c.CheckParams, run: c.RunQuery}, httpCall{client: c.Client}, transform{}, condition{}, choose{}, delay{}, subWorkflow{},
+		start{}, query{check: c.CheckParams, run: c.RunQuery}, httpCall{client: c.Client}, transform{}, condition{}, choose{}, delay{}, subWorkflow{}, forEach{},
 		waitEvent{}, approval{}, form{}, respond{}, notify{client: c.Client}, end{},
 	}
 	if c.Scripts != nil {

@@ -21,7 +21,7 @@ type respondConfig struct {
 
 func (respond) Spec() workflow.NodeSpec {
 	return workflow.NodeSpec{
-		Type: "respond", Title: "Respond", Config: schemaOf[respondConfig](),
+		Type: "respond", Once: true, Title: "Respond", Config: schemaOf[respondConfig](),
 		Description: "Answers a webhook that waits, with a status, headers and a body. The first answer of a run counts; the run goes on.",
 	}
 }

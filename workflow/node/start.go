@@ -21,7 +21,7 @@ type startConfig struct {
 
 func (start) Spec() workflow.NodeSpec {
 	return workflow.NodeSpec{
-		Type: workflow.TypeStart, Title: "Start", Description: "Begins the run and declares its input.",
+		Type: workflow.TypeStart, Once: true, Title: "Start", Description: "Begins the run and declares its input.",
 		Output: "the input, with the defaults filled in; expressions read it as `input`, too",
 		Limits: []string{"a graph has exactly one, and no edge leads to it", "the schema holds no `$ref`"},
 		Config: schemaOf[startConfig](),
