@@ -126,7 +126,7 @@ func (s *scene) ended(but int) bool {
 	n := s.count - but
 	last, progress := -1, time.Now()
 	for {
-		ended, err := s.number("SELECT count(*) FROM ?schema.jet_run /* across tenants: count */ WHERE finished_at IS NOT NULL")
+		ended, err := s.number("SELECT count(*) FROM ?schema.jet_run /* across tenants: count */ WHERE finished_at IS NOT NULL AND enclosing IS NULL")
 		if err == nil {
 			s.progress.Store(int64(ended))
 		}

@@ -61,7 +61,8 @@ func newTenant(t testing.TB, db *store.DB) context.Context {
 }
 
 // graphs are the shapes that runs take, of ten nodes each: a chain, a fan-out with
-// a join, a lattice, a branch that is skipped, and one that waits.
+// a join, a lattice, a branch that is skipped, one that waits, and a loop of which
+// each of three items takes two.
 func graphs() []workflow.Graph {
 	return []workflow.Graph{
 		newGraph("a>b", "b>c", "c>d", "d>e", "e>f", "f>g", "g>h", "h>i", "i>j"),
@@ -69,7 +70,19 @@ func graphs() []workflow.Graph {
 		newGraph("a>b", "a>c", "b>d", "c>d", "b>e", "c>e", "d>f", "e>g", "f>h", "g>h", "h>i", "h>j"),
 		newGraph("a>fork", "fork.yes>b", "fork.no>c", "b>d", "c>d", "d>e", "d>f", "e>g", "f>g", "g>h", "h>i"),
 		newGraph("a>nap", "nap>b", "b>c", "a>d", "c>e", "d>e", "e>f", "f>g", "g>h", "h>i"),
+		loop(newGraph("a>each", "each>b", "a>e", "e>b")),
 	}
+}
+
+// loop gives the node each of a graph a body of c and d, which see the node a that
+// comes before the loop.
+func loop(g workflow.Graph) workflow.Graph {
+	body := func(key string, saw map[string]any) workflow.GraphNode {
+		return workflow.GraphNode{Key: key, Type: "entry", Parent: "each", Config: map[string]any{"saw": saw}}
+	}
+	g.Nodes = append(g.Nodes, body("c", map[string]any{"a": "{{ steps.a }}"}), body("d", map[string]any{"a": "{{ steps.a }}", "c": "{{ steps.c }}"}))
+	g.Edges = append(g.Edges, workflow.Edge{From: "c", To: "d"})
+	return g
 }
 
 // newGraph makes a graph of edges "from>to" or "from.port>to" between start and
@@ -90,6 +103,8 @@ func newGraph(edges ...string) workflow.Graph {
 			n.Config = map[string]any{"branches": []any{map[string]any{"port": "yes", "when": "true"}, map[string]any{"port": "no", "when": "true"}}}
 		case "nap":
 			n.Type, n.Config = "delay", map[string]any{"duration": "300ms"}
+		case "each":
+			n.Type, n.Config = "forEach", map[string]any{"items": []any{1, 2, 3}, "concurrency": 2}
 		default:
 			saw[key] = map[string]any{}
 			n.Config = map[string]any{"saw": saw[key]}

@@ -36,10 +36,13 @@ func (s *scene) judge() verdict {
 	s.t.Helper()
 	givenUp := s.setAside()
 	for what, query := range map[string]string{
-		"starts without a run, or runs that nobody started": `SELECT abs(?0 - count(*)) FROM ?schema.jet_run`,
-		"runs that did not succeed":                         `SELECT count(*) FROM ?schema.jet_run WHERE status <> 'succeeded'`,
-		"runs with open nodes":                              `SELECT count(*) FROM ?schema.jet_run WHERE open_nodes <> 0 OR waiting_nodes <> 0`,
-		"nodes that did not end":                            `SELECT count(*) FROM ?schema.jet_run_node WHERE status NOT IN ('succeeded', 'skipped')`,
+		"starts without a run, or runs that nobody started": `SELECT abs(?0 - count(*)) FROM ?schema.jet_run WHERE enclosing IS NULL`,
+		"items without exactly one run": `SELECT count(*) FROM (SELECT 1 FROM ?schema.jet_run_item i LEFT JOIN ?schema.jet_run r ON r.parent_node_id = i.node_id AND r.item_index = i.item_index
+			GROUP BY i.node_id, i.item_index HAVING count(r.id) <> 1) x`,
+		"loops that did not come to their end": `SELECT count(*) FROM ?schema.jet_run_loop WHERE ended <> 3 OR begun <> 3 OR items <> 3 OR failed <> 0`,
+		"runs that did not succeed":            `SELECT count(*) FROM ?schema.jet_run WHERE status <> 'succeeded'`,
+		"runs with open nodes":                 `SELECT count(*) FROM ?schema.jet_run WHERE open_nodes <> 0 OR waiting_nodes <> 0`,
+		"nodes that did not end":               `SELECT count(*) FROM ?schema.jet_run_node WHERE status NOT IN ('succeeded', 'skipped')`,
 		"nodes that ended without exactly one record": `SELECT count(*) FROM ?schema.jet_run_node n WHERE status = 'succeeded'
 			AND 1 <> (SELECT count(*) FROM ?schema.jet_run_output o WHERE o.node_id = n.id)`,
 		"records that are not of a success": `SELECT count(*) FROM ?schema.jet_run_output o WHERE o.status <> 'succeeded'
@@ -47,7 +50,8 @@ func (s *scene) judge() verdict {
 		"nodes of a run with the same key":              `SELECT count(*) FROM (SELECT 1 FROM ?schema.jet_run_output GROUP BY run_id, key HAVING count(*) <> 1) x`,
 		"attempts that were counted for a lost process": `SELECT count(*) FROM ?schema.jet_run_node WHERE attempt > 1`,
 		"nodes of the graph without an outcome": `SELECT count(*) FROM ?schema.jet_run r JOIN ?schema.jet_workflow_version v USING (tenant_id, workflow_id)
-			WHERE json_array_length(v.graph::json->'nodes') <> (SELECT count(*) FROM ?schema.jet_run_node n WHERE n.run_id = r.id)`,
+			WHERE (SELECT count(*) FROM json_array_elements(v.graph::json->'nodes') AS g WHERE coalesce(g->>'parent', '') = CASE WHEN r.enclosing IS NULL THEN '' ELSE r.parent_key END)
+				<> (SELECT count(*) FROM ?schema.jet_run_node n WHERE n.run_id = r.id)`,
 	} {
 		if n := s.must("/* across tenants: the verdict */ "+query, s.count); n != 0 {
 			s.t.Errorf("%d %s", n, what)
@@ -63,24 +67,35 @@ func (s *scene) judge() verdict {
 // a node which kills its process.
 func (s *scene) setAside() map[string]bool {
 	s.t.Helper()
-	var ids []string
-	err := s.db.NewRaw(`DELETE FROM ?schema.jet_run r /* across tenants: the verdict */ USING ?schema.jet_run_data d, ?schema.jet_run_node n
-		WHERE d.run_id = r.id AND n.run_id = r.id AND r.status = 'failed' AND d.error LIKE '%node_crash_loop%' AND n.status = 'failed' AND n.losses >= 3
-		RETURNING r.id`).Scan(s.t.Context(), &ids)
+	var gone []struct {
+		ID   string
+		Item bool
+	}
+	err := s.db.NewRaw(`DELETE FROM ?schema.jet_run r /* across tenants: the verdict */ WHERE `+root+` IN (
+			SELECT `+root+` FROM ?schema.jet_run r, ?schema.jet_run_data d, ?schema.jet_run_node n
+			WHERE d.run_id = r.id AND n.run_id = r.id AND r.status = 'failed' AND d.error LIKE '%node_crash_loop%' AND n.status = 'failed' AND n.losses >= 3)
+		RETURNING id, enclosing IS NOT NULL AS item`).Scan(s.t.Context(), &gone)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.count -= len(ids)
-	set := make(map[string]bool, len(ids))
-	for _, id := range ids {
-		set[id] = true
+	set := make(map[string]bool, len(gone))
+	for _, r := range gone {
+		set[r.ID] = true
+		if !r.Item {
+			s.count--
+		}
 	}
 	return set
 }
 
+// root is the run that was started, of a run r.
+const root = `coalesce(split_part(r.enclosing, ',', 1)::uuid, r.id)`
+
 // nodeRecord is what the database says of a node.
 type nodeRecord struct {
 	RunID  string
+	Root   string // the run that was started
+	Item   string // which of its items, "0" = none
 	Key    string
 	Status string
 	Losses int
@@ -113,8 +128,10 @@ func (s *scene) judgeLedger(givenUp map[string]bool) verdict {
 	}
 	v.nodes = len(executed)
 	marks := map[nodeName]string{} // that the database has
+	roots := map[string]string{}
 	for _, r := range s.nodeRecords() {
 		n := nodeName{r.RunID, r.Key}
+		roots[r.RunID] = r.Root
 		s.judgeNode(n, r, executed[n], done, marks)
 	}
 	for n, list := range executed {
@@ -122,7 +139,7 @@ func (s *scene) judgeLedger(givenUp map[string]bool) verdict {
 			s.t.Errorf("node %s of run %s ran and has no result", n.key, n.runID)
 		}
 		for _, e := range list {
-			s.judgeSeen(n, e, marks)
+			s.judgeSeen(n, e, roots[n.runID], marks)
 		}
 		if len(list) > 1 {
 			v.repeated++
@@ -134,8 +151,8 @@ func (s *scene) judgeLedger(givenUp map[string]bool) verdict {
 
 func (s *scene) nodeRecords() (rows []nodeRecord) {
 	s.t.Helper()
-	err := s.db.NewRaw(`SELECT n.run_id, n.key, n.status, n.losses, o.output FROM ?schema.jet_run_node n /* across tenants: the verdict */
-		LEFT JOIN ?schema.jet_run_output o ON o.node_id = n.id WHERE length(n.key) = 1`).Scan(s.t.Context(), &rows)
+	err := s.db.NewRaw(`SELECT n.run_id, `+root+` AS root, coalesce(nullif(r.iteration, ''), '0') AS item, n.key, n.status, n.losses, o.output
+		FROM ?schema.jet_run_node n /* across tenants: the verdict */ JOIN ?schema.jet_run r ON r.id = n.run_id LEFT JOIN ?schema.jet_run_output o ON o.node_id = n.id WHERE length(n.key) = 1`).Scan(s.t.Context(), &rows)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -164,7 +181,7 @@ func (s *scene) judgeNode(n nodeName, r nodeRecord, list []entry, done map[strin
 		s.t.Errorf("node %s of run %s ran %d times after %d losses", n.key, n.runID, len(list), r.Losses)
 	}
 	for _, e := range list {
-		if e.IdempotencyKey != n.runID+"/"+n.key+"/0" || e.Attempt != 1 {
+		if e.IdempotencyKey != r.Root+"/"+n.key+"/"+r.Item || e.Attempt != 1 {
 			s.t.Errorf("node %s of run %s ran with the idempotency key %s and attempt %d", n.key, n.runID, e.IdempotencyKey, e.Attempt)
 		}
 	}
@@ -172,10 +189,14 @@ func (s *scene) judgeNode(n nodeName, r nodeRecord, list []entry, done map[strin
 
 // judgeSeen checks that the outputs which a node read are those that the database
 // has at the end: a result never changes.
-func (s *scene) judgeSeen(n nodeName, e entry, marks map[nodeName]string) {
+func (s *scene) judgeSeen(n nodeName, e entry, root string, marks map[nodeName]string) {
 	s.t.Helper()
 	for from, saw := range e.Saw {
-		if want := marks[nodeName{n.runID, from}]; !reflect.DeepEqual(saw, any(want)) {
+		want, ok := marks[nodeName{n.runID, from}]
+		if !ok { // it is outside of the body
+			want = marks[nodeName{root, from}]
+		}
+		if !reflect.DeepEqual(saw, any(want)) {
 			s.t.Errorf("node %s of run %s read %v of node %s, whose result is %s", n.key, n.runID, saw, from, want)
 		}
 	}
