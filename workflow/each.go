@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -60,6 +61,7 @@ type loopRow struct {
 	Begun       int // items that have a run
 	Ended       int // of these, the ones whose run has ended
 	Failed      int // of these, the ones that did not succeed
+	Next        int // no item before this index has yet to begin
 	Concurrency int
 	MaxFailures int
 }
@@ -68,12 +70,12 @@ type itemRow struct {
 	bun.BaseModel `bun:"table:?schema.jet_run_item,alias:i"`
 
 	TenantID  string
-	RunID     string  // with the loop
-	NodeID    string  `bun:",pk"`
-	Attempt   int     `bun:",pk"`
-	ItemIndex int     `bun:",pk"`
-	Value     *string // JSON, or a reference relative to the run; nil = the item's run has it
-	ItemRunID *string // nil = not begun
+	RunID     string // with the loop
+	NodeID    string `bun:",pk"`
+	Attempt   int    `bun:",pk"`
+	ItemIndex int    `bun:",pk"`
+	Value     string // JSON, or a reference relative to the run
+	ItemRunID *string
 }
 
 // itemBatch is how many items a statement stores.
@@ -109,35 +111,21 @@ func (e *engine) storeItems(ctx context.Context, c *claim, each *Each) error {
 	if err != nil {
 		return err
 	}
-	index := 0
-	for chunk := range slices.Chunk(each.Items, itemBatch) {
-		rows, err := e.itemRows(ctx, c, chunk, index)
-		if err != nil {
-			return err
-		}
-		index += len(rows)
-		err = e.forParent(ctx, c, func(ctx context.Context, tx bun.IDB) error {
-			_, err := tx.NewInsert().Model(&rows).Exec(ctx)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
 	loop := loopRow{
 		TenantID: c.run.TenantID, RunID: c.run.ID, NodeID: c.node.ID, Attempt: c.node.Attempt, Items: len(each.Items),
-		Concurrency: each.Concurrency, MaxFailures: each.MaxFailures,
+		Concurrency: cmp.Or(each.Concurrency, DefaultItemConcurrency), MaxFailures: each.MaxFailures,
 	}
-	if loop.Concurrency == 0 {
-		loop.Concurrency = DefaultItemConcurrency
-	}
-	return e.forParent(ctx, c, func(ctx context.Context, tx bun.IDB) error {
-		taken, err := takeOverItems(ctx, tx, &c.node)
+	first := 0
+	for chunk := range slices.Chunk(each.Items, itemBatch) {
+		taken, err := e.storeChunk(ctx, c, chunk, first)
 		if err != nil {
 			return err
 		}
-		loop.Begun, loop.Ended = int(taken), int(taken)
-		_, err = tx.NewInsert().Model(&loop).Exec(ctx)
+		first += len(chunk)
+		loop.Begun, loop.Ended = loop.Begun+taken, loop.Ended+taken
+	}
+	return e.forParent(ctx, c, func(ctx context.Context, tx bun.IDB) error {
+		_, err := tx.NewInsert().Model(&loop).Exec(ctx)
 		return err
 	})
 }
@@ -152,26 +140,51 @@ func (e *engine) forParent(ctx context.Context, c *claim, do func(context.Contex
 	})
 }
 
-func (e *engine) itemRows(ctx context.Context, c *claim, items []any, first int) ([]itemRow, error) {
+// storeChunk stores items, and says how many of them have the run that succeeded
+// for them in the attempt before.
+func (e *engine) storeChunk(ctx context.Context, c *claim, items []any, first int) (taken int, err error) {
+	earlier, err := e.earlierItems(ctx, &c.node, first, first+len(items))
+	if err != nil {
+		return 0, err
+	}
 	rows := make([]itemRow, len(items))
 	for i, v := range items {
 		value, err := e.itemOf(ctx, c, v)
 		if err != nil {
-			return nil, err
+			return 0, err
 		}
-		rows[i] = itemRow{TenantID: c.run.TenantID, RunID: c.run.ID, NodeID: c.node.ID, Attempt: c.node.Attempt, ItemIndex: first + i, Value: &value}
+		rows[i] = itemRow{TenantID: c.run.TenantID, RunID: c.run.ID, NodeID: c.node.ID, Attempt: c.node.Attempt, ItemIndex: first + i, Value: value}
+		if before, ok := earlier[first+i]; ok && before.Input == value {
+			rows[i].ItemRunID = &before.RunID
+			taken++
+		}
 	}
-	return rows, nil
+	return taken, e.forParent(ctx, c, func(ctx context.Context, tx bun.IDB) error {
+		_, err := tx.NewInsert().Model(&rows).Exec(ctx)
+		return err
+	})
 }
 
-// takeOverItems gives the items that succeeded in the attempt before, and are what
-// they were, the runs that they had.
-func takeOverItems(ctx context.Context, tx bun.IDB, n *nodeRow) (int64, error) {
-	return store.Changed(tx.NewRaw(`UPDATE ?schema.jet_run_item AS i SET item_run_id = o.item_run_id FROM ?schema.jet_run_item AS o
-			JOIN ?schema.jet_run AS r ON r.id = o.item_run_id JOIN ?schema.jet_run_data AS d ON d.run_id = r.id
-		WHERE i.tenant_id = ? AND i.node_id = ? AND i.attempt = ? AND o.tenant_id = ? AND o.node_id = ? AND o.attempt = ?
-			AND o.item_index = i.item_index AND r.status = ? AND r.tenant_id = ? AND d.tenant_id = ? AND d.input = i.value`,
-		n.TenantID, n.ID, n.Attempt, n.TenantID, n.ID, n.Attempt-1, RunSucceeded, n.TenantID, n.TenantID).Exec(ctx))
+// earlierItem is an item that succeeded in the attempt before.
+type earlierItem struct {
+	ItemIndex int
+	RunID     string
+	Input     string
+}
+
+func (e *engine) earlierItems(ctx context.Context, n *nodeRow, from, to int) (map[int]earlierItem, error) {
+	var rows []earlierItem
+	err := e.s.cfg.DB.NewRaw(`SELECT r.item_index, r.id AS run_id, d.input FROM ?schema.jet_run AS r JOIN ?schema.jet_run_data AS d ON d.run_id = r.id
+			WHERE r.tenant_id = ?0 AND d.tenant_id = ?0 AND r.parent_node_id = ?1 AND r.parent_attempt = ?2 AND r.item_index >= ?3 AND r.item_index < ?4 AND r.status = ?5
+		UNION ALL SELECT i.item_index, r.id AS run_id, d.input FROM ?schema.jet_run_item AS i
+				JOIN ?schema.jet_run AS r ON r.id = i.item_run_id JOIN ?schema.jet_run_data AS d ON d.run_id = r.id
+			WHERE i.tenant_id = ?0 AND r.tenant_id = ?0 AND d.tenant_id = ?0 AND i.node_id = ?1 AND i.attempt = ?2 AND i.item_index >= ?3 AND i.item_index < ?4 AND r.status = ?5`,
+		n.TenantID, n.ID, n.Attempt-1, from, to, RunSucceeded).Scan(ctx, &rows)
+	earlier := make(map[int]earlierItem, len(rows))
+	for _, row := range rows {
+		earlier[row.ItemIndex] = row
+	}
+	return earlier, err
 }
 
 // keepItems lets the loops of a retried run take over the items that had succeeded:
@@ -181,16 +194,31 @@ func (b *beginning) keepItems(ctx context.Context, tx bun.IDB) error {
 		if !b.plan.nodes[n.Key].nodeType.spec.Container {
 			continue
 		}
-		_, err := tx.NewRaw(`INSERT INTO ?schema.jet_run_item (tenant_id, run_id, node_id, attempt, item_index, item_run_id)
-			SELECT i.tenant_id, ?, ?, 0, i.item_index, i.item_run_id FROM ?schema.jet_run_item AS i
-				JOIN ?schema.jet_run_node AS n ON n.id = i.node_id AND n.attempt = i.attempt JOIN ?schema.jet_run AS r ON r.id = i.item_run_id
-			WHERE i.tenant_id = ? AND n.tenant_id = ? AND n.run_id = ? AND n.key = ? AND r.tenant_id = ? AND r.status = ?`,
-			b.run.ID, n.ID, b.run.TenantID, b.run.TenantID, *b.run.RerunOf, n.Key, b.run.TenantID, RunSucceeded).Exec(ctx)
+		var was nodeRow
+		err := tx.NewSelect().Model(&was).Where("tenant_id = ?", n.TenantID).Where("run_id = ?", *b.run.RerunOf).Where("key = ?", n.Key).Scan(ctx)
+		if store.IsMissing(err) {
+			continue // the run had not come to it
+		}
+		if err == nil {
+			err = n.keepItems(ctx, tx, &was)
+		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (n *nodeRow) keepItems(ctx context.Context, tx bun.IDB, was *nodeRow) error {
+	const into = `INSERT INTO ?schema.jet_run_item (tenant_id, run_id, node_id, attempt, item_index, value, item_run_id) `
+	_, err := tx.NewRaw(into+`SELECT tenant_id, ?, ?, 0, item_index, '', id FROM ?schema.jet_run
+		WHERE tenant_id = ? AND parent_node_id = ? AND parent_attempt = ? AND status = ?`, n.RunID, n.ID, was.TenantID, was.ID, was.Attempt, RunSucceeded).Exec(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = tx.NewRaw(into+`SELECT tenant_id, ?, ?, 0, item_index, '', item_run_id FROM ?schema.jet_run_item
+		WHERE tenant_id = ? AND node_id = ? AND attempt = ? AND item_run_id IS NOT NULL`, n.RunID, n.ID, was.TenantID, was.ID, was.Attempt).Exec(ctx)
+	return err
 }
 
 // readLoop reads the loop that the last attempt at a node has begun.

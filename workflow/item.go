@@ -68,7 +68,7 @@ func newItem(c *claim, item itemRow, now time.Time) *beginning {
 	run.descend(c)
 	run.Enclosing = new(strings.Join(append(c.run.around(), c.run.ID), ","))
 	run.Iteration = strings.TrimPrefix(c.run.Iteration+"."+strconv.Itoa(item.ItemIndex), ".")
-	b := &beginning{run: run, plan: c.plan, data: runDataRow{RunID: run.ID, TenantID: run.TenantID, Input: *item.Value}}
+	b := &beginning{run: run, plan: c.plan, data: runDataRow{RunID: run.ID, TenantID: run.TenantID, Input: item.Value}}
 	for _, key := range c.plan.flows[run.loop()].roots {
 		n := &nodeRow{ID: id.New(), TenantID: run.TenantID, RunID: run.ID, Key: key, Priority: run.Priority}
 		n.enter(nodeState{Status: NodeReady}, now)

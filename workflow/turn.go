@@ -30,12 +30,10 @@ func (e *engine) turn(ctx context.Context, c *claim) (o outcome, ok bool, err er
 		if err := loop.count(ctx, tx); err != nil || loop.Failed > loop.MaxFailures {
 			return err
 		}
-		begun, err = e.beginItems(ctx, tx, c, loop.Concurrency-(loop.Begun-loop.Ended))
-		loop.Begun += len(begun)
-		if err != nil {
+		if begun, err = e.beginItems(ctx, tx, c, &loop); err != nil {
 			return err
 		}
-		_, err = tx.NewUpdate().Model(&loop).Column("begun", "ended", "failed").WherePK().Where("tenant_id = ?", loop.TenantID).Exec(ctx)
+		_, err = tx.NewUpdate().Model(&loop).Column("begun", "ended", "failed", "next").WherePK().Where("tenant_id = ?", loop.TenantID).Exec(ctx)
 		return err
 	})
 	switch {
@@ -72,35 +70,38 @@ func (l *loopRow) count(ctx context.Context, tx bun.IDB) error {
 // recount says anew how many items have begun: the run of one that was taken over
 // may have been deleted.
 func (l *loopRow) recount(ctx context.Context, db bun.IDB) error {
-	_, err := db.NewRaw(`UPDATE ?schema.jet_run_loop SET begun = (SELECT count(i.item_run_id) FROM ?schema.jet_run_item AS i WHERE i.tenant_id = ? AND i.node_id = ? AND i.attempt = ?)
+	_, err := db.NewRaw(`UPDATE ?schema.jet_run_loop SET next = 0, begun = items - (SELECT count(*) FROM ?schema.jet_run_item AS i
+			WHERE i.tenant_id = ? AND i.node_id = ? AND i.attempt = ? AND i.item_run_id IS NULL)
 		WHERE tenant_id = ? AND node_id = ? AND attempt = ?`, l.TenantID, l.NodeID, l.Attempt, l.TenantID, l.NodeID, l.Attempt).Exec(ctx)
 	return err
 }
 
-// beginItems stores the runs of the next items.
-func (e *engine) beginItems(ctx context.Context, tx bun.IDB, c *claim, room int) ([]*beginning, error) {
-	if room <= 0 {
+// beginItems stores the runs of the next items, as many as there is room for. Items
+// are looked for and deleted by ranges of their indexes, whatever the planner believes
+// of the tables.
+func (e *engine) beginItems(ctx context.Context, tx bun.IDB, c *claim, l *loopRow) ([]*beginning, error) {
+	room := l.Concurrency - (l.Begun - l.Ended)
+	if room <= 0 || l.Begun == l.Items {
 		return nil, nil
 	}
 	var next []itemRow
-	err := tx.NewSelect().Model(&next).Where("tenant_id = ?", c.run.TenantID).Where("node_id = ?", c.node.ID).Where("attempt = ?", c.node.Attempt).
-		Where("item_run_id IS NULL").OrderExpr("item_index").Limit(int64(room)).Scan(ctx)
+	err := tx.NewSelect().Model(&next).Where("tenant_id = ?", l.TenantID).Where("node_id = ?", l.NodeID).Where("attempt = ?", l.Attempt).
+		Where("item_index >= ?", l.Next).Where("item_run_id IS NULL").OrderExpr("node_id, attempt, item_index").Limit(int64(room)).Scan(ctx)
 	if err != nil || len(next) == 0 {
 		return nil, err
 	}
 	now := e.s.cfg.Clock.Now()
 	begun := make([]*beginning, len(next))
-	indexes := make([]int, len(next))
 	for i, item := range next {
-		begun[i], indexes[i] = newItem(c, item, now), item.ItemIndex
+		begun[i] = newItem(c, item, now)
 	}
 	if err := insertRuns(ctx, tx, begun); err != nil {
 		return nil, err
 	}
-	_, err = tx.NewRaw(`UPDATE ?schema.jet_run_item AS i SET item_run_id = r.id, value = NULL FROM ?schema.jet_run AS r
-		WHERE i.tenant_id = ? AND i.node_id = ? AND i.attempt = ? AND i.item_index IN (?)
-			AND r.tenant_id = ? AND r.parent_node_id = ? AND r.parent_attempt = ? AND r.item_index = i.item_index`,
-		c.run.TenantID, c.node.ID, c.node.Attempt, bun.List(indexes), c.run.TenantID, c.node.ID, c.node.Attempt).Exec(ctx)
+	first, last := next[0].ItemIndex, next[len(next)-1].ItemIndex
+	_, err = tx.NewDelete().Model((*itemRow)(nil)).Where("tenant_id = ?", l.TenantID).Where("node_id = ?", l.NodeID).Where("attempt = ?", l.Attempt).
+		Where("item_index BETWEEN ? AND ?", first, last).Where("item_run_id IS NULL").Exec(ctx)
+	l.Begun, l.Next = l.Begun+len(next), last+1
 	return begun, err
 }
 
@@ -133,29 +134,47 @@ type itemResult struct {
 	Error     *string
 }
 
+func (r *itemResult) problem() *problem.Error {
+	return childProblem(&runRow{ID: r.RunID}, &runDataRow{Error: r.Error})
+}
+
 func (r *itemResult) failure() itemError {
-	p := childProblem(&runRow{ID: r.RunID}, &runDataRow{Error: r.Error})
+	p := r.problem()
 	return itemError{Index: r.ItemIndex, RunID: r.RunID, Kind: p.Kind, Code: p.Code, Message: p.Message}
 }
 
-// results reads what items came to, in their order.
-func (e *engine) results(ctx context.Context, n *nodeRow, after, limit int, also string) (rows []itemResult, err error) {
-	err = e.s.cfg.DB.NewRaw(`SELECT i.item_index, r.id AS run_id, r.status, d.output, d.error FROM ?schema.jet_run_item AS i
-			JOIN ?schema.jet_run AS r ON r.id = i.item_run_id JOIN ?schema.jet_run_data AS d ON d.run_id = r.id
-		WHERE i.tenant_id = ? AND i.node_id = ? AND i.attempt = ? AND i.item_index > ? AND r.tenant_id = ? AND d.tenant_id = ? `+also+`
-		ORDER BY i.item_index LIMIT ?`, n.TenantID, n.ID, n.Attempt, after, n.TenantID, n.TenantID, limit).Scan(ctx, &rows)
+// results reads what items came to, in their order: those of this attempt, and those
+// that it has from the one before.
+func (e *engine) results(ctx context.Context, l *loopRow, after int) (rows []itemResult, err error) {
+	err = e.s.cfg.DB.NewRaw(`SELECT * FROM (SELECT r.item_index, r.id AS run_id, r.status, d.output, d.error FROM ?schema.jet_run AS r
+				JOIN ?schema.jet_run_data AS d ON d.run_id = r.id
+			WHERE r.tenant_id = ?0 AND d.tenant_id = ?0 AND r.parent_node_id = ?1 AND r.parent_attempt = ?2 AND r.item_index > ?3
+			ORDER BY r.parent_node_id, r.parent_attempt, r.item_index LIMIT ?4) AS own
+		UNION ALL SELECT * FROM (SELECT i.item_index, r.id AS run_id, r.status, d.output, d.error FROM ?schema.jet_run_item AS i
+				JOIN ?schema.jet_run AS r ON r.id = i.item_run_id JOIN ?schema.jet_run_data AS d ON d.run_id = r.id
+			WHERE i.tenant_id = ?0 AND r.tenant_id = ?0 AND d.tenant_id = ?0 AND i.node_id = ?1 AND i.attempt = ?2 AND i.item_index > ?3
+			ORDER BY i.node_id, i.attempt, i.item_index LIMIT ?4) AS taken
+		ORDER BY item_index LIMIT ?4`, l.TenantID, l.NodeID, l.Attempt, after, resultsPage).Scan(ctx, &rows)
 	return rows, err
+}
+
+// firstFailed is the first item that failed in this attempt.
+func (e *engine) firstFailed(ctx context.Context, l *loopRow) (r itemResult, err error) {
+	err = e.s.cfg.DB.NewRaw(`SELECT r.item_index, r.id AS run_id, r.status, d.error FROM ?schema.jet_run AS r JOIN ?schema.jet_run_data AS d ON d.run_id = r.id
+		WHERE r.tenant_id = ?0 AND d.tenant_id = ?0 AND r.parent_node_id = ?1 AND r.parent_attempt = ?2 AND r.status IN ('failed', 'cancelled', 'timedOut')
+		ORDER BY r.item_index LIMIT 1`, l.TenantID, l.NodeID, l.Attempt).Scan(ctx, &r)
+	return r, err
 }
 
 // tooManyFailed is the failure of a loop: that of the first item that failed, with
 // where it was.
 func (e *engine) tooManyFailed(ctx context.Context, c *claim, loop *loopRow) (outcome, error) {
-	rows, err := e.results(ctx, &c.node, -1, 1, "AND r.status IN ('failed', 'cancelled', 'timedOut')")
-	if err != nil || len(rows) == 0 {
+	item, err := e.firstFailed(ctx, loop)
+	if err != nil {
 		return outcome{}, err
 	}
-	first := childProblem(&runRow{ID: rows[0].RunID}, &runDataRow{Error: rows[0].Error})
-	p := problem.Newf(first.Kind, first.Code, "item %d: %s", rows[0].ItemIndex, first.Message)
+	first := item.problem()
+	p := problem.Newf(first.Kind, first.Code, "item %d: %s", item.ItemIndex, first.Message)
 	p.Remedy, p.Faults = first.Remedy, first.Faults
 	if loop.MaxFailures > 0 {
 		p.Message = fmt.Sprintf("more than %d items failed, the first of them %s", loop.MaxFailures, p.Message)
@@ -171,7 +190,7 @@ const resultsPage = 200
 func (e *engine) collect(ctx context.Context, c *claim, loop *loopRow) (o outcome, ok bool, err error) {
 	list := &resultList{errors: []itemError{}}
 	for last := -1; list.count < loop.Items; {
-		rows, err := e.results(ctx, &c.node, last, resultsPage, "")
+		rows, err := e.results(ctx, loop, last)
 		if err != nil {
 			return outcome{}, false, err
 		}

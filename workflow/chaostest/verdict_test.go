@@ -37,8 +37,8 @@ func (s *scene) judge() verdict {
 	givenUp := s.setAside()
 	for what, query := range map[string]string{
 		"starts without a run, or runs that nobody started": `SELECT abs(?0 - count(*)) FROM ?schema.jet_run WHERE enclosing IS NULL`,
-		"items without exactly one run": `SELECT count(*) FROM (SELECT 1 FROM ?schema.jet_run_item i LEFT JOIN ?schema.jet_run r ON r.parent_node_id = i.node_id AND r.item_index = i.item_index
-			GROUP BY i.node_id, i.item_index HAVING count(r.id) <> 1) x`,
+		"items without exactly one run": `SELECT count(*) FROM ?schema.jet_run_loop l WHERE (SELECT array_agg(item_index ORDER BY item_index) FROM ?schema.jet_run r WHERE r.parent_node_id = l.node_id) <> ARRAY[0, 1, 2]
+			OR EXISTS (SELECT 1 FROM ?schema.jet_run_item i WHERE i.node_id = l.node_id)`,
 		"loops that did not come to their end": `SELECT count(*) FROM ?schema.jet_run_loop WHERE ended <> 3 OR begun <> 3 OR items <> 3 OR failed <> 0`,
 		"runs that did not succeed":            `SELECT count(*) FROM ?schema.jet_run WHERE status <> 'succeeded'`,
 		"runs with open nodes":                 `SELECT count(*) FROM ?schema.jet_run WHERE open_nodes <> 0 OR waiting_nodes <> 0`,

@@ -12,24 +12,24 @@ CREATE TABLE ?schema.jet_run_loop (
     begun        integer NOT NULL,
     ended        integer NOT NULL,
     failed       integer NOT NULL,
+    next         integer NOT NULL,
     concurrency  integer NOT NULL,
     max_failures integer NOT NULL,
     PRIMARY KEY (node_id, attempt)
 );
 CREATE INDEX jet_run_loop_run ON ?schema.jet_run_loop (run_id);
 
--- An item of a loop, with the run that it has, or takes over from an earlier attempt.
--- Its value moves to the run that is made for it.
+-- An item that has not begun, or has the run of an earlier attempt. A run that is made
+-- for an item takes its place.
 CREATE TABLE ?schema.jet_run_item (
     tenant_id   uuid NOT NULL,
     run_id      uuid NOT NULL REFERENCES ?schema.jet_run (id) ON DELETE CASCADE,
     node_id     uuid NOT NULL,
     attempt     integer NOT NULL,
     item_index  integer NOT NULL,
-    value       text,
+    value       text NOT NULL,
     item_run_id uuid REFERENCES ?schema.jet_run (id) ON DELETE SET NULL,
     PRIMARY KEY (node_id, attempt, item_index)
 );
 CREATE INDEX jet_run_item_run ON ?schema.jet_run_item (run_id);
-CREATE INDEX jet_run_item_next ON ?schema.jet_run_item (node_id, attempt, item_index) WHERE item_run_id IS NULL;
 CREATE INDEX jet_run_item_of ON ?schema.jet_run_item (item_run_id) WHERE item_run_id IS NOT NULL;

@@ -12,24 +12,24 @@ CREATE TABLE ?schema.jet_run_loop (
     begun        INTEGER NOT NULL,
     ended        INTEGER NOT NULL,
     failed       INTEGER NOT NULL,
+    next         INTEGER NOT NULL,
     concurrency  INTEGER NOT NULL,
     max_failures INTEGER NOT NULL,
     PRIMARY KEY (node_id, attempt)
 );
 CREATE INDEX ?schema.jet_run_loop_run ON jet_run_loop (run_id);
 
--- An item of a loop, with the run that it has, or takes over from an earlier attempt.
--- Its value moves to the run that is made for it.
+-- An item that has not begun, or has the run of an earlier attempt. A run that is made
+-- for an item takes its place.
 CREATE TABLE ?schema.jet_run_item (
     tenant_id   TEXT NOT NULL,
     run_id      TEXT NOT NULL REFERENCES jet_run (id) ON DELETE CASCADE,
     node_id     TEXT NOT NULL,
     attempt     INTEGER NOT NULL,
     item_index  INTEGER NOT NULL,
-    value       TEXT,
+    value       TEXT NOT NULL,
     item_run_id TEXT REFERENCES jet_run (id) ON DELETE SET NULL,
     PRIMARY KEY (node_id, attempt, item_index)
 );
 CREATE INDEX ?schema.jet_run_item_run ON jet_run_item (run_id);
-CREATE INDEX ?schema.jet_run_item_next ON jet_run_item (node_id, attempt, item_index) WHERE item_run_id IS NULL;
 CREATE INDEX ?schema.jet_run_item_of ON jet_run_item (item_run_id) WHERE item_run_id IS NOT NULL;
