@@ -159,9 +159,11 @@ var codeRules = []struct {
 		},
 	},
 	{
-		name:   "a library is quiet",
-		why:    "standard output, the exit code, signals and the default logger are the host's",
-		exempt: func(s source) bool { return s.test || within(s.dir, "examples", "internal/testdb", "internal/benchtable") },
+		name: "a library is quiet",
+		why:  "standard output, the exit code, signals and the default logger are the host's",
+		exempt: func(s source) bool {
+			return s.test || within(s.dir, "examples", "internal/testdb", "internal/benchtable")
+		},
 		broken: func(s source, n ast.Node) (string, bool) {
 			if call, ok := n.(*ast.CallExpr); ok {
 				if f, ok := call.Fun.(*ast.Ident); ok && (f.Name == "print" || f.Name == "println") {

@@ -3,6 +3,7 @@ package workflow_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"net/http"
@@ -484,5 +485,19 @@ func TestBackoffGrowsAndIsCapped(t *testing.T) {
 		if d := r.BackOff(attempt); d != want {
 			t.Errorf("attempt %d waits up to %s, want %s", attempt, d, want)
 		}
+	}
+}
+
+// A node finds the input in the types of JSON, whoever has started the run and
+// whichever process reads it.
+func TestTheInputHasTheTypesOfJSON(t *testing.T) {
+	t.Parallel()
+	b := setup(t, testdb.SQLite(t), withNodes(fn("types", func(_ context.Context, call *workflow.Call) (any, error) {
+		return fmt.Sprintf("%T %T %T", call.Input["list"], call.Input["n"], call.Input["object"]), nil
+	})))
+	type object struct{ A int }
+	d := b.run(t, b.publish(t, chain(step("types", "types", nil))), map[string]any{"list": []string{"a"}, "n": 1, "object": object{1}})
+	if d.Output != "[]interface {} json.Number map[string]interface {}" {
+		t.Error(d.Output)
 	}
 }

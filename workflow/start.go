@@ -165,7 +165,7 @@ func newBeginning(p *plan, w workflowRow, who *auth.Principal, in StartParams, i
 	}
 	encoded := encode(input)
 	b.data = runDataRow{RunID: b.run.ID, TenantID: who.TenantID, Input: encoded}
-	b.plan, b.input = p, input
+	b.plan, b.input = p, asRead(encoded)
 	b.run.settle(p.graph.settings())
 	b.run.OpenNodes = 1 // the start node, which is done at once
 	progress := newProgress(p, b.run, now)
@@ -185,6 +185,14 @@ func newBeginning(p *plan, w workflowRow, who *auth.Principal, in StartParams, i
 		b.run.Status, b.run.StartedAt = RunQueued, nil
 	}
 	return b
+}
+
+// asRead is an input as every process reads it, whatever types the caller gave.
+func asRead(encoded string) (input map[string]any) {
+	if err := decode(encoded, &input); err != nil {
+		panic(err) // it has just been written
+	}
+	return input
 }
 
 // result is the run that was begun, or found.
