@@ -25,6 +25,7 @@ lint: ## Check the format, vet and staticcheck
 .PHONY: bench
 bench: export JETADMIN_BENCH_BACKLOG ?= 100000
 bench: export JETADMIN_BENCH_RUNS ?= 1000000
+bench: export JETADMIN_BENCH_ITEMS ?= 100000
 bench: ## Run the benchmarks, then print the targets of the engine beside the figures
 	go test -run '^$$' -bench . -benchmem -timeout 60m ./... | go run ./internal/benchtable
 

@@ -90,9 +90,6 @@ func (e *engine) startEach(ctx context.Context, c *claim, r *Result) error {
 	if c.node.ID == "" {
 		return problem.New(problem.Internal, "node_not_stored", "the node has no row yet")
 	}
-	if err := r.Each.check(); err != nil {
-		return err
-	}
 	if err := c.deeper(); err != nil {
 		return err
 	}

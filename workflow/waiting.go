@@ -128,7 +128,7 @@ func (w *Wait) outcome(output []byte) outcome {
 }
 
 // Check says why the engine cannot go on with the result of a node that has the
-// ports: it takes another one, or it asks for a wait or gives a response that is
+// ports: it takes another one, or it asks for a wait or a loop, or gives a response, that is
 // not possible.
 func (r *Result) Check(ports []string) error {
 	port := cmp.Or(r.Port, PortSuccess)
@@ -141,6 +141,11 @@ func (r *Result) Check(ports []string) error {
 	if !slices.Contains(ports, port) {
 		// Every edge would be dead, and the run would succeed without a word.
 		return problem.New(problem.Internal, "node_port_unknown", "the node took a port that it does not have")
+	}
+	if r.Each != nil {
+		if err := r.Each.check(); err != nil {
+			return err
+		}
 	}
 	return r.Response.check()
 }

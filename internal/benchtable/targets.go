@@ -44,6 +44,8 @@ var targets = []target{
 	{what: "idle, start to first node", figure: figure{"StartLatency" + redis, p99}, limit: 50},
 	{what: "idle, chain of 40 nodes", figure: figure{"Chain40Idle" + redis, p50}, limit: 160},
 	{what: "1,000 nodes side by side and a join", figure: figure{"FanOut1000" + redis, p50}, limit: 500},
+	{what: "memory during a loop of many items, PostgreSQL and Redis", figure: figure{"ForEach" + redis, "RSS-most-MB"}, limit: 300},
+	{what: "memory during a loop of many items, SQLite", figure: figure{"ForEach" + sqlite, "RSS-most-MB"}, limit: 300},
 	{what: "idle with 1,000 tenants, PostgreSQL", figure: figure{"Idle", "statements/s"}, limit: 5},
 	{what: "idle with 1,000 tenants, Redis", figure: figure{"Idle", "redis-ops/s"}, limit: 100},
 	{what: "start to first node, another tenant has nodes ready", figure: figure{"Fairness/ready_nodes_of_another", p99}, limit: 200},

@@ -145,6 +145,15 @@ func conformance(other *service) map[string]nodetest.Cases {
 			"detached": {Config: config("workflowId", "w", "wait", false)},
 			"wrong":    {Config: config("workflowId", "w", "wait", "no"), Kind: problem.Invalid},
 		}},
+		"forEach": {Calls: map[string]nodetest.Call{
+			"list":     {Config: config("items", []any{1, "b", nil})},
+			"nothing":  {Config: config("items", []any{})},
+			"batches":  {Config: config("items", []any{1, 2, 3}, "batchSize", 2, "maxFailurePercent", 12.5, "maxFailures", 0)},
+			"no list":  {Config: config("items", map[string]any{"rows": []any{}}), Kind: problem.Invalid},
+			"too many": {Config: config("items", []any{1}, "batchSize", 20_000), Kind: problem.Invalid},
+			"negative": {Config: config("items", []any{1}, "maxFailures", -1), Kind: problem.Invalid},
+			"wrong":    {Config: config("items", []any{1}, "concurrency", "all"), Kind: problem.Invalid},
+		}},
 		"delay": {Calls: map[string]nodetest.Call{
 			"duration": {Config: config("duration", "90s")},
 			"until":    {Config: config("until", "2030-02-01T00:00:00Z")},
