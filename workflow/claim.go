@@ -197,10 +197,11 @@ func (e *engine) takeNodes(ctx context.Context, tx bun.IDB, batch []*claimReques
 		Token string `json:"new_token"`
 	}
 	var list []wanted
+	var ids []string // see saveRuns
 	byToken := make(map[string]*claimRequest, len(batch))
 	for _, r := range batch {
 		if r.nodeID != "" {
-			list = append(list, wanted{r.nodeID, r.token})
+			list, ids = append(list, wanted{r.nodeID, r.token}), append(ids, r.nodeID)
 			byToken[r.token] = r
 		}
 	}
@@ -212,8 +213,8 @@ func (e *engine) takeNodes(ctx context.Context, tx bun.IDB, batch []*claimReques
 	var rows []nodeRow
 	err := store.Select(ctx, tx, &rows, `UPDATE ?schema.jet_run_node AS n /* across tenants: claims of one process */ SET status = 'running', token = d.new_token,
 			worker_id = ?, attempt = n.attempt + 1, started_at = ?, finished_at = NULL
-		FROM `+d.Records("new_id uuid", "new_token uuid")+` WHERE n.id = d.new_id
-		RETURNING `+nodeColumns, e.workerID, store.Column(e.s.cfg.Clock.Now()), encode(list))
+		FROM `+d.Records("new_id uuid", "new_token uuid")+` WHERE n.id = d.new_id AND `+d.AnyOf("n.id")+`
+		RETURNING `+nodeColumns, e.workerID, store.Column(e.s.cfg.Clock.Now()), encode(list), d.IDs(ids))
 	for i := range rows {
 		byToken[*rows[i].Token].node = &rows[i]
 	}

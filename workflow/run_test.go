@@ -3,8 +3,10 @@ package workflow_test
 import (
 	"testing"
 
+	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/internal/testdb"
+	"github.com/jetadmin/jetadmin/problem"
 	"github.com/jetadmin/jetadmin/workflow"
 )
 
@@ -42,5 +44,17 @@ func TestRunFollowsTheBranchThatMatches(t *testing.T) {
 			}
 		}
 		t.Logf("%+v", d.Output)
+	})
+}
+
+func TestStartOfWhatIsNotThere(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := newBundle(t, db)
+		for _, workflowID := range []string{"", "nowhere", "*", id.New(), "01890a5d-ac96-774b-bcce-b302099a8057\x00"} {
+			if _, err := b.Start(b.ctx, workflow.StartParams{WorkflowID: workflowID}); !problem.Is(err, problem.NotFound) {
+				t.Errorf("%q: %v", workflowID, err)
+			}
+		}
 	})
 }

@@ -110,7 +110,7 @@ func (s *Service) begin(ctx context.Context, db bun.IDB, in StartParams) (*begin
 	if err != nil {
 		return nil, err
 	}
-	w, err := readWorkflow(ctx, db, who.TenantID, in.WorkflowID, nil)
+	w, err := readPublished(ctx, db, who.TenantID, in.WorkflowID)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/internal/page"
+	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -202,6 +203,24 @@ func readWorkflow(ctx context.Context, db bun.IDB, tenantID, workflowID string, 
 	return find[workflowRow](ctx, db, tenantID, workflowID, "workflow", func(q *bun.SelectQuery) *bun.SelectQuery {
 		return q.Where("deleted_at IS NULL").Apply(lock)
 	})
+}
+
+// readPublished reads what a start needs of a workflow, and not its draft, which may
+// be large.
+func readPublished(ctx context.Context, db bun.IDB, tenantID, workflowID string) (w workflowRow, err error) {
+	if !id.Valid(workflowID) {
+		return w, problem.Missing("workflow")
+	}
+	var rows []workflowRow
+	err = store.Select(ctx, db, &rows, `SELECT id, tenant_id, published_version FROM ?schema.jet_workflow
+		WHERE tenant_id = ? AND id = ? AND deleted_at IS NULL`, tenantID, workflowID)
+	if err == nil && len(rows) == 0 {
+		err = problem.Missing("workflow")
+	}
+	if err != nil {
+		return w, err
+	}
+	return rows[0], nil
 }
 
 func saveWorkflow(ctx context.Context, tx bun.IDB, row *workflowRow) error {
