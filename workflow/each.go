@@ -224,6 +224,19 @@ func readLoop(ctx context.Context, db bun.IDB, n *nodeRow) (row loopRow, err err
 	return row, err
 }
 
+// hasLoop reports whether the last attempt at a node has begun a loop. One of a
+// type with a body may have done something else.
+func hasLoop(ctx context.Context, db bun.IDB, c *claim) (bool, error) {
+	if !c.loops() {
+		return false, nil
+	}
+	_, err := readLoop(ctx, db, &c.node)
+	if store.IsMissing(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // readLoops reads the loops of a run.
 func readLoops(ctx context.Context, db bun.IDB, run *runRow) (rows []loopRow, err error) {
 	err = db.NewSelect().Model(&rows).Where("tenant_id = ?", run.TenantID).Where("run_id = ?", run.ID).Scan(ctx)

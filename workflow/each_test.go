@@ -399,6 +399,31 @@ func TestItemsWaitForPeople(t *testing.T) {
 	})
 }
 
+// A container of the host may do without its body.
+func TestAContainerThatDoesNotLoop(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		spec := workflow.NodeSpec{Type: "maybe", Container: true}
+		b := setup(t, db, withNodes(workflow.NodeFunc(spec, func(_ context.Context, call *workflow.Call, c struct{ How string }) (any, error) {
+			switch c.How {
+			case "sleep":
+				return workflow.Result{Sleep: time.Millisecond}, nil
+			case "each":
+				return workflow.Result{Each: &workflow.Each{Items: []any{1}}}, nil
+			}
+			return "at once", nil
+		})))
+		g := chain(step("maybe", "maybe", map[string]any{"How": "{{ input.how }}"}))
+		g.Nodes = append(g.Nodes, within("maybe", step("body", "transform", map[string]any{"value": "{{ item }}"}))...)
+		id := b.publish(t, g)
+		for how, want := range map[string]string{"sleep": "null", "": `"at once"`, "each": `{"count":1,"errors":[],"failed":0,"results":[1]}`} {
+			if d := b.run(t, id, map[string]any{"how": how}); d.Status != workflow.RunSucceeded || encoded(d.Output) != want {
+				t.Errorf("%s: %s with %s", how, d.Status, encoded(d.Output))
+			}
+		}
+	})
+}
+
 func TestFaultsOfLoops(t *testing.T) {
 	t.Parallel()
 	b := newBundle(t, testdb.SQLite(t))

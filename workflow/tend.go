@@ -161,7 +161,10 @@ func (e *engine) waitingClaim(ctx context.Context, p parent) (*claim, error) {
 // on waiting.
 func (e *engine) childrenOutcome(ctx context.Context, c *claim) (o outcome, ok bool, err error) {
 	end := e.subOutcome
-	if c.loops() {
+	switch loops, err := hasLoop(ctx, e.s.cfg.DB.DB, c); {
+	case err != nil:
+		return outcome{}, false, err
+	case loops:
 		end = e.turn
 	}
 	if o, ok, err = end(ctx, c); ok || err != nil {

@@ -33,6 +33,7 @@ const (
 type dueTimer struct {
 	nodeRow
 	HasWait     bool // for people or an event
+	HasLoop     bool // for the items of a loop
 	HasChildren bool // for runs, which have ended or not
 	Children    bool // some of them are open
 }
@@ -55,6 +56,7 @@ func (e *engine) wakeDue(ctx context.Context) error {
 func (e *engine) dueTimers(ctx context.Context) (due []dueTimer, err error) {
 	err = e.s.cfg.DB.NewRaw(`SELECT n.*,
 			EXISTS (SELECT 1 FROM ?schema.jet_wait AS w WHERE w.node_id = n.id AND w.attempt = n.attempt) AS has_wait,
+			EXISTS (SELECT 1 FROM ?schema.jet_run_loop AS l WHERE l.node_id = n.id AND l.attempt = n.attempt) AS has_loop,
 			EXISTS (SELECT 1 FROM ?schema.jet_run AS c WHERE c.parent_node_id = n.id AND c.parent_attempt = n.attempt AND NOT c.detached) AS has_children,
 			EXISTS (SELECT 1 FROM ?schema.jet_run AS c WHERE c.parent_run_id = n.run_id AND c.parent_node_id = n.id AND NOT c.detached
 				AND c.finished_at IS NULL) AS children
@@ -83,9 +85,9 @@ func (e *engine) wakeAll(ctx context.Context, due []dueTimer) error {
 			later = append(later, d.ID)
 		case d.HasWait:
 			waits.Go(func() error { return e.contain("wait", func() error { return e.expireNode(ctx, &d.nodeRow) }) })
-		case d.HasChildren || c.loops():
+		case d.HasChildren || d.HasLoop:
 			later = append(later, d.ID)
-			if !d.Children || c.loops() || c.left(e.s.cfg.Clock.Now()) <= 0 {
+			if !d.Children || d.HasLoop || c.left(e.s.cfg.Clock.Now()) <= 0 {
 				e.tender.add(parentOf(&d.nodeRow))
 			}
 		default:
