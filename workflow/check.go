@@ -272,11 +272,13 @@ func (c *checker) shape() {
 			in[e.To] = append(in[e.To], e.From)
 		}
 	}
-	for _, e := range c.entries(in) {
-		edges = append(edges, e)
+	entries, into := c.entries()
+	keys, edges = append(keys, entries...), append(edges, into...)
+	for _, e := range into {
 		in[e.To] = append(in[e.To], e.From)
 	}
 	order, cyclic := topological(keys, edges)
+	cyclic = slices.DeleteFunc(cyclic, func(k string) bool { return c.plan.nodes[k] == nil })
 	for _, k := range cyclic {
 		c.faults.Add("nodes."+k, "lies on a cycle or behind one")
 	}
@@ -286,6 +288,9 @@ func (c *checker) shape() {
 	}
 	before := ancestors(order, in)
 	for _, k := range order {
+		if c.plan.nodes[k] == nil { // the beginning of a body
+			continue
+		}
 		runsBefore := func(other string) bool {
 			i, ok := place[other]
 			return ok && before[k].Bit(i) == 1

@@ -79,32 +79,35 @@ func (c *checker) leaves(s *flow) (keys []string) {
 	return keys
 }
 
-// entries are edges that no run follows: from what comes before a loop to where its
-// body begins, for whoever asks what has run before a node.
-func (c *checker) entries(in map[string][]string) (edges []Edge) {
-	for loop, s := range c.plan.flows {
-		if loop == "" {
+// entry names the beginning of a body, which no node can be called.
+func entry(loop string) string { return "> " + loop }
+
+// entries are edges that no run follows: from what leads to a loop to the beginning
+// of its body, and from there to the nodes that it begins with. With them it can be
+// told what has run before a node of the body. A loop with which another body begins
+// itself comes after the beginning of that.
+func (c *checker) entries() (keys []string, edges []Edge) {
+	for loop, f := range c.plan.flows {
+		n := c.plan.nodes[loop]
+		if n == nil {
 			continue
 		}
-		before := c.before(loop, in)
-		for _, root := range s.roots {
-			for _, from := range before {
-				edges = append(edges, Edge{From: from, To: root})
+		keys = append(keys, entry(loop))
+		for _, root := range f.roots {
+			edges = append(edges, Edge{From: entry(loop), To: root})
+		}
+		if n.in == 0 && n.def.Parent != "" {
+			edges = append(edges, Edge{From: entry(n.def.Parent), To: entry(loop)})
+		}
+	}
+	for _, def := range c.plan.flows {
+		for _, n := range def.nodes {
+			for _, e := range c.plan.nodes[n.Key].out {
+				if c.plan.flows[e.To] != nil {
+					edges = append(edges, Edge{From: e.From, To: entry(e.To)})
+				}
 			}
 		}
 	}
-	return edges
-}
-
-// before lists what leads to a loop or, when its own run begins with it, to the
-// loop around.
-func (c *checker) before(loop string, in map[string][]string) []string {
-	for range maxNesting + 1 {
-		n := c.plan.nodes[loop]
-		if n == nil || len(in[loop]) > 0 {
-			break
-		}
-		loop = n.def.Parent
-	}
-	return in[loop]
+	return keys, edges
 }

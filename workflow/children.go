@@ -60,7 +60,7 @@ func (e *engine) beginSub(ctx context.Context, c *claim, sub *SubRun) (runRow, e
 	}
 	defer e.s.telemetry.begin(ctx, &b.run)()
 	err = db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
-		if err := e.holdParent(ctx, tx, c, NodeRunning); err != nil {
+		if err := e.holdParent(ctx, tx, c, NodeRunning, e.s.cfg.DB.Dialect.Lock); err != nil {
 			return err
 		}
 		return insertRuns(ctx, tx, []*beginning{b})
@@ -95,13 +95,13 @@ func (r *runRow) descend(c *claim) {
 // holdParent locks the run of a claim and makes sure that the claim is still
 // good, and its node in a status. So nothing is begun for a run that has ended, or
 // twice for a node that another process has taken up.
-func (e *engine) holdParent(ctx context.Context, tx bun.IDB, c *claim, status NodeStatus) error {
-	run, err := readRun(ctx, tx, c.run.TenantID, c.run.ID, e.s.cfg.DB.Dialect.Lock)
+func (e *engine) holdParent(ctx context.Context, tx bun.IDB, c *claim, status NodeStatus, lock locking) error {
+	run, err := readRun(ctx, tx, c.run.TenantID, c.run.ID, lock)
 	if err != nil {
 		return err
 	}
 	var n nodeRow
-	err = tx.NewSelect().Model(&n).Where("tenant_id = ?", c.run.TenantID).Where("id = ?", c.node.ID).Apply(e.s.cfg.DB.Dialect.Lock).Scan(ctx)
+	err = tx.NewSelect().Model(&n).Where("tenant_id = ?", c.run.TenantID).Where("id = ?", c.node.ID).Apply(lock).Scan(ctx)
 	if err != nil {
 		return err
 	}

@@ -84,7 +84,6 @@ func (e *engine) claim(ctx context.Context, t turn) (*claim, error) {
 		e.rota.atLeast(t.tenantID, cap(e.slots.common))
 	}
 	c := &claim{node: *r.node, run: *r.run, known: make(map[string]json.RawMessage), since: time.Now()}
-	c.item = r.item
 	err = e.prepareClaim(ctx, c, r.input)
 	if err != nil {
 		e.handBack(ctx, &c.node)
@@ -98,12 +97,18 @@ func (e *engine) claim(ctx context.Context, t turn) (*claim, error) {
 	return c, nil
 }
 
-// prepareClaim finds the plan and the input of a claimed node's run.
+// prepareClaim finds the plan and the input of a claimed node's run; input is what
+// stands with the run: for that of an item the item.
 func (e *engine) prepareClaim(ctx context.Context, c *claim, input string) (err error) {
 	if c.plan, err = e.s.planOf(ctx, e.s.cfg.DB.DB, c.run.TenantID, c.run.WorkflowID, c.run.WorkflowVersion); err != nil {
 		return fmt.Errorf("read the version: %w", err)
 	}
-	return decode(input, &c.input)
+	if c.run.Enclosing == nil {
+		return decode(input, &c.input)
+	}
+	c.item = &input
+	c.input, err = e.inputOf(ctx, &c.run)
+	return err
 }
 
 // claimRequest asks for a node of a tenant under a token, together with the
@@ -118,7 +123,6 @@ type claimRequest struct {
 	node   *nodeRow
 	run    *runRow
 	input  string
-	item   *string
 	begun  bool // it is the first node of its run
 }
 
@@ -159,7 +163,7 @@ func (e *engine) takeAll(ctx context.Context, batch []*claimRequest) error {
 func (e *engine) pick(ctx context.Context, tx bun.IDB, batch []*claimRequest) error {
 	asking := make(map[string][]*claimRequest)
 	for _, r := range batch {
-		r.nodeID, r.more, r.node, r.run, r.item, r.begun = "", false, nil, nil, nil, false
+		r.nodeID, r.more, r.node, r.run, r.begun = "", false, nil, nil, false
 		asking[r.tenantID] = append(asking[r.tenantID], r)
 	}
 	var parts []string
@@ -252,13 +256,8 @@ func (e *engine) readRuns(ctx context.Context, tx bun.IDB, batch []*claimRequest
 		return err
 	}
 	runs := make(map[string]*withInput, len(rows))
-	all := make([]*runRow, len(rows))
 	for i := range rows {
-		runs[rows[i].ID], all[i] = &rows[i], &rows[i].runRow
-	}
-	inputs, err := readInputs(ctx, tx, d, all)
-	if err != nil {
-		return err
+		runs[rows[i].ID] = &rows[i]
 	}
 	for _, r := range batch {
 		if r.node == nil {
@@ -268,9 +267,7 @@ func (e *engine) readRuns(ctx context.Context, tx bun.IDB, batch []*claimRequest
 		if run == nil {
 			return fmt.Errorf("run %s is not there", r.node.RunID)
 		}
-		if r.run, r.input = &run.runRow, run.Input; run.Enclosing != nil {
-			r.input, r.item = inputs[run.root()], &run.Input
-		}
+		r.run, r.input = &run.runRow, run.Input
 		if i := slices.Index(begun, run.ID); i >= 0 {
 			r.begun, begun = true, slices.Delete(begun, i, i+1)
 		}

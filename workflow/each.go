@@ -78,8 +78,11 @@ type itemRow struct {
 	ItemRunID *string
 }
 
-// itemBatch is how many items a statement stores.
-const itemBatch = 1000
+// A statement stores at most so many items, of so many bytes.
+const (
+	itemBatch      = 1000
+	itemBatchBytes = 1 << 20
+)
 
 // startEach stores the items of a loop. The row of the loop comes last: with it
 // the items are complete, and an attempt that lost its process goes on with them.
@@ -98,11 +101,21 @@ func (e *engine) startEach(ctx context.Context, c *claim, r *Result) error {
 }
 
 func (e *engine) storeItems(ctx context.Context, c *claim, each *Each) error {
-	if _, err := readLoop(ctx, e.s.cfg.DB.DB, &c.node); !store.IsMissing(err) {
+	db := e.s.cfg.DB
+	if _, err := readLoop(ctx, db.DB, &c.node); !store.IsMissing(err) {
 		return err
 	}
-	err := e.forParent(ctx, c, func(ctx context.Context, tx bun.IDB) error {
-		_, err := tx.NewDelete().Model((*itemRow)(nil)).Where("tenant_id = ?", c.run.TenantID).Where("node_id = ?", c.node.ID).Where("attempt = ?", c.node.Attempt).Exec(ctx)
+	if err := e.endItems(ctx, c); err != nil {
+		return err
+	}
+	before, err := lastLoop(ctx, db.DB, &c.node, c.node.Attempt-1)
+	if err != nil {
+		return err
+	}
+	err = e.forParent(ctx, c, func(ctx context.Context, tx bun.IDB) error {
+		// What is older than the attempt before is of no use, nor is what a process left
+		// that died here.
+		_, err := tx.NewDelete().Model((*itemRow)(nil)).Where("tenant_id = ?", c.run.TenantID).Where("node_id = ?", c.node.ID).Where("attempt <> ?", before).Exec(ctx)
 		return err
 	})
 	if err != nil {
@@ -110,83 +123,135 @@ func (e *engine) storeItems(ctx context.Context, c *claim, each *Each) error {
 	}
 	loop := loopRow{
 		TenantID: c.run.TenantID, RunID: c.run.ID, NodeID: c.node.ID, Attempt: c.node.Attempt, Items: len(each.Items),
-		Concurrency: cmp.Or(each.Concurrency, DefaultItemConcurrency), MaxFailures: each.MaxFailures,
+		Concurrency: cmp.Or(each.Concurrency, DefaultItemConcurrency), MaxFailures: min(each.MaxFailures, len(each.Items)),
 	}
-	first := 0
-	for chunk := range slices.Chunk(each.Items, itemBatch) {
-		taken, err := e.storeChunk(ctx, c, chunk, first)
-		if err != nil {
-			return err
-		}
-		first += len(chunk)
-		loop.Begun, loop.Ended = loop.Begun+taken, loop.Ended+taken
+	if loop.Begun, err = e.storeChunks(ctx, c, each.Items, before); err != nil {
+		return err
 	}
+	loop.Ended = loop.Begun
 	return e.forParent(ctx, c, func(ctx context.Context, tx bun.IDB) error {
 		_, err := tx.NewInsert().Model(&loop).Exec(ctx)
 		return err
 	})
 }
 
+// endItems cancels the items that earlier attempts have left open, and waits until
+// none is: what succeeds meanwhile need not be done again, and no item runs twice at
+// the same time.
+func (e *engine) endItems(ctx context.Context, c *claim) error {
+	for pause := heldPause; ; pause = min(pause*2, maxHeldPause) {
+		open, err := e.s.cfg.DB.NewSelect().Model((*runRow)(nil)).Where("tenant_id = ?", c.run.TenantID).Where("parent_run_id = ?", c.run.ID).
+			Where("parent_node_id = ?", c.node.ID).Where("parent_attempt < ?", c.node.Attempt).Where("finished_at IS NULL").Where("NOT detached").Count(ctx)
+		if err != nil || open == 0 {
+			return err
+		}
+		if err := e.cancelUnwanted(ctx, c.run.ID); err != nil {
+			return err
+		}
+		if !sleep(ctx, pause) {
+			return ctx.Err()
+		}
+	}
+}
+
 // forParent is a transaction for a claim that is still good.
 func (e *engine) forParent(ctx context.Context, c *claim, do func(context.Context, bun.IDB) error) error {
 	return e.s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
-		if err := e.holdParent(ctx, tx, c, NodeRunning); err != nil {
+		if err := e.holdParent(ctx, tx, c, NodeRunning, e.s.cfg.DB.Dialect.Lock); err != nil {
 			return err
 		}
 		return do(ctx, tx)
 	})
 }
 
-// storeChunk stores items, and says how many of them have the run that succeeded
-// for them in the attempt before.
-func (e *engine) storeChunk(ctx context.Context, c *claim, items []any, first int) (taken int, err error) {
-	earlier, err := e.earlierItems(ctx, &c.node, first, first+len(items))
-	if err != nil {
-		return 0, err
-	}
-	rows := make([]itemRow, len(items))
+// storeChunks stores items, and says how many of them have the run that succeeded
+// for them in an earlier attempt.
+func (e *engine) storeChunks(ctx context.Context, c *claim, items []any, before int) (taken int, err error) {
+	var rows []itemRow
+	size, total := 0, 0
 	for i, v := range items {
 		value, err := e.itemOf(ctx, c, v)
 		if err != nil {
 			return 0, err
 		}
-		rows[i] = itemRow{TenantID: c.run.TenantID, RunID: c.run.ID, NodeID: c.node.ID, Attempt: c.node.Attempt, ItemIndex: first + i, Value: value}
-		if before, ok := earlier[first+i]; ok && before.Input == value {
-			rows[i].ItemRunID = &before.RunID
-			taken++
+		rows = append(rows, itemRow{TenantID: c.run.TenantID, RunID: c.run.ID, NodeID: c.node.ID, Attempt: c.node.Attempt, ItemIndex: i, Value: value})
+		size, total = size+len(value), total+len(value)
+		if total > MaxRunOutput {
+			return 0, problem.Newf(problem.TooLarge, "items_too_large", "the items have more than %d bytes together", MaxRunOutput).
+				Fix("let the list hold what identifies an item, and the body read the rest")
 		}
+		if len(rows) < itemBatch && size < itemBatchBytes && i < len(items)-1 {
+			continue
+		}
+		n, err := e.storeChunk(ctx, c, rows, before)
+		if err != nil {
+			return 0, err
+		}
+		taken += n
+		rows, size = rows[:0], 0
 	}
+	return taken, nil
+}
+
+func (e *engine) storeChunk(ctx context.Context, c *claim, rows []itemRow, before int) (taken int, err error) {
 	return taken, e.forParent(ctx, c, func(ctx context.Context, tx bun.IDB) error {
-		_, err := tx.NewInsert().Model(&rows).Exec(ctx)
+		taken = 0
+		earlier, err := e.earlierItems(ctx, tx, &c.node, before, rows)
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			rows[i].ItemRunID = nil
+			if was, ok := earlier[rows[i].ItemIndex]; ok && was.Input == rows[i].Value {
+				rows[i].ItemRunID = &was.RunID
+				taken++
+			}
+		}
+		_, err = tx.NewInsert().Model(&rows).Exec(ctx)
 		return err
 	})
 }
 
-// earlierItem is an item that succeeded in the attempt before.
+// earlierItem is an item that succeeded in an earlier attempt.
 type earlierItem struct {
 	ItemIndex int
 	RunID     string
 	Input     string
 }
 
-func (e *engine) earlierItems(ctx context.Context, n *nodeRow, from, to int) (map[int]earlierItem, error) {
-	var rows []earlierItem
-	err := e.s.cfg.DB.NewRaw(`SELECT r.item_index, r.id AS run_id, d.input FROM ?schema.jet_run AS r JOIN ?schema.jet_run_data AS d ON d.run_id = r.id
-			WHERE r.tenant_id = ?0 AND d.tenant_id = ?0 AND r.parent_node_id = ?1 AND r.parent_attempt = ?2 AND r.item_index >= ?3 AND r.item_index < ?4 AND r.status = ?5
-		UNION ALL SELECT i.item_index, r.id AS run_id, d.input FROM ?schema.jet_run_item AS i
-				JOIN ?schema.jet_run AS r ON r.id = i.item_run_id JOIN ?schema.jet_run_data AS d ON d.run_id = r.id
-			WHERE i.tenant_id = ?0 AND r.tenant_id = ?0 AND d.tenant_id = ?0 AND i.node_id = ?1 AND i.attempt = ?2 AND i.item_index >= ?3 AND i.item_index < ?4 AND r.status = ?5`,
-		n.TenantID, n.ID, n.Attempt-1, from, to, RunSucceeded).Scan(ctx, &rows)
-	earlier := make(map[int]earlierItem, len(rows))
-	for _, row := range rows {
-		earlier[row.ItemIndex] = row
+// earlierItems reads those among some items, and keeps their runs from being
+// deleted until the end of the transaction.
+func (e *engine) earlierItems(ctx context.Context, tx bun.IDB, n *nodeRow, before int, among []itemRow) (map[int]earlierItem, error) {
+	own := `SELECT r.item_index, r.id AS run_id, d.input FROM ?schema.jet_run AS r JOIN ?schema.jet_run_data AS d ON d.run_id = r.id
+		WHERE r.tenant_id = ?0 AND d.tenant_id = ?0 AND r.parent_node_id = ?1 AND r.parent_attempt = ?2 AND r.item_index BETWEEN ?3 AND ?4 AND r.status = ?5 `
+	taken := `SELECT i.item_index, r.id AS run_id, d.input FROM ?schema.jet_run_item AS i
+			JOIN ?schema.jet_run AS r ON r.id = i.item_run_id JOIN ?schema.jet_run_data AS d ON d.run_id = r.id
+		WHERE i.tenant_id = ?0 AND r.tenant_id = ?0 AND d.tenant_id = ?0 AND i.node_id = ?1 AND i.attempt = ?2 AND i.item_index BETWEEN ?3 AND ?4 AND r.status = ?5 `
+	earlier := make(map[int]earlierItem)
+	for _, query := range []string{own, taken} {
+		var rows []earlierItem
+		err := tx.NewRaw(query+e.s.cfg.DB.Dialect.ForUpdateOf("r"), n.TenantID, n.ID, before, among[0].ItemIndex, among[len(among)-1].ItemIndex, RunSucceeded).Scan(ctx, &rows)
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range rows {
+			earlier[row.ItemIndex] = row
+		}
 	}
-	return earlier, err
+	return earlier, nil
+}
+
+// lastLoop is the last attempt at a node, up to one, that has begun a loop; 0 =
+// none, and what a retried run has kept are the items of that.
+func lastLoop(ctx context.Context, db bun.IDB, n *nodeRow, most int) (attempt int, err error) {
+	err = db.NewSelect().Model((*loopRow)(nil)).ColumnExpr("COALESCE(MAX(attempt), 0)").
+		Where("tenant_id = ?", n.TenantID).Where("node_id = ?", n.ID).Where("attempt <= ?", most).Scan(ctx, &attempt)
+	return attempt, err
 }
 
 // keepItems lets the loops of a retried run take over the items that had succeeded:
 // they are those of an attempt before the first.
-func (b *beginning) keepItems(ctx context.Context, tx bun.IDB) error {
+func (b *beginning) keepItems(ctx context.Context, tx bun.IDB, d store.Dialect) error {
 	for _, n := range slices.Concat(b.ready, b.held) {
 		if !b.plan.nodes[n.Key].nodeType.spec.Container {
 			continue
@@ -197,7 +262,7 @@ func (b *beginning) keepItems(ctx context.Context, tx bun.IDB) error {
 			continue // the run had not come to it
 		}
 		if err == nil {
-			err = n.keepItems(ctx, tx, &was)
+			err = n.keepItems(ctx, tx, d, &was)
 		}
 		if err != nil {
 			return err
@@ -206,15 +271,21 @@ func (b *beginning) keepItems(ctx context.Context, tx bun.IDB) error {
 	return nil
 }
 
-func (n *nodeRow) keepItems(ctx context.Context, tx bun.IDB, was *nodeRow) error {
-	const into = `INSERT INTO ?schema.jet_run_item (tenant_id, run_id, node_id, attempt, item_index, value, item_run_id) `
-	_, err := tx.NewRaw(into+`SELECT tenant_id, ?, ?, 0, item_index, '', id FROM ?schema.jet_run
-		WHERE tenant_id = ? AND parent_node_id = ? AND parent_attempt = ? AND status = ?`, n.RunID, n.ID, was.TenantID, was.ID, was.Attempt, RunSucceeded).Exec(ctx)
+func (n *nodeRow) keepItems(ctx context.Context, tx bun.IDB, d store.Dialect, was *nodeRow) error {
+	last, err := lastLoop(ctx, tx, was, was.Attempt)
 	if err != nil {
 		return err
 	}
-	_, err = tx.NewRaw(into+`SELECT tenant_id, ?, ?, 0, item_index, '', item_run_id FROM ?schema.jet_run_item
-		WHERE tenant_id = ? AND node_id = ? AND attempt = ? AND item_run_id IS NOT NULL`, n.RunID, n.ID, was.TenantID, was.ID, was.Attempt).Exec(ctx)
+	const into = `INSERT INTO ?schema.jet_run_item (tenant_id, run_id, node_id, attempt, item_index, value, item_run_id) `
+	_, err = tx.NewRaw(into+`SELECT r.tenant_id, ?, ?, 0, r.item_index, '', r.id FROM ?schema.jet_run AS r
+		WHERE r.tenant_id = ? AND r.parent_node_id = ? AND r.parent_attempt = ? AND r.status = ? `+d.ForUpdateOf("r"),
+		n.RunID, n.ID, was.TenantID, was.ID, last, RunSucceeded).Exec(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = tx.NewRaw(into+`SELECT i.tenant_id, ?, ?, 0, i.item_index, '', r.id FROM ?schema.jet_run_item AS i JOIN ?schema.jet_run AS r ON r.id = i.item_run_id
+		WHERE i.tenant_id = ? AND r.tenant_id = ? AND i.node_id = ? AND i.attempt = ? `+d.ForUpdateOf("r"),
+		n.RunID, n.ID, was.TenantID, was.TenantID, was.ID, last).Exec(ctx)
 	return err
 }
 
@@ -250,9 +321,13 @@ func (n *nodeRow) items(loops []loopRow) *Items {
 	if i < 0 {
 		return nil
 	}
-	return loops[i].items()
+	items := loops[i].items()
+	if n.FinishedAt != nil { // those that were under way have been cancelled
+		items.Ended = items.Begun
+	}
+	return &items
 }
 
-func (l *loopRow) items() *Items {
-	return &Items{Total: l.Items, Begun: l.Begun, Ended: l.Ended, Failed: l.Failed}
+func (l *loopRow) items() Items {
+	return Items{Total: l.Items, Begun: l.Begun, Ended: l.Ended, Failed: l.Failed}
 }

@@ -46,6 +46,7 @@ type engine struct {
 	rota      rota
 	agenda    *agenda
 	payloads  payloads
+	inputs    inputs
 	inFlight  inFlight
 	waiters   waiters
 	aftermath aftermath

@@ -14,6 +14,8 @@ const (
 	EventNode = "run.node.updated" // data: NodeEvent
 	EventLog  = "run.log"          // data: LogEvent
 	EventWait = "run.wait"         // data: WaitEvent
+
+	EventItems = "run.items.updated" // data: ItemsEvent
 )
 
 // RunEvent says where a run stands now.
@@ -31,7 +33,13 @@ type NodeEvent struct {
 	Attempt int        `json:"attempt"`
 	Port    string     `json:"port,omitempty"`
 	Error   *Failure   `json:"error,omitempty"`
-	Items   *Items     `json:"items,omitempty"` // of a loop: how far it has come
+}
+
+// ItemsEvent says how far a loop has come.
+type ItemsEvent struct {
+	RunID string `json:"runId"`
+	Key   string `json:"key"`
+	Items Items  `json:"items"`
 }
 
 // LogEvent is a line that a node has just logged, or (Dropped > 0) says how many
@@ -69,6 +77,9 @@ func (RunEvent) EventKey() string { return "run" }
 func (e NodeEvent) EventKey() string { return "node:" + e.Key }
 
 // EventKey names the state that the event tells: a newer one makes it worthless.
+func (e ItemsEvent) EventKey() string { return "items:" + e.Key }
+
+// EventKey names the state that the event tells: a newer one makes it worthless.
 func (e WaitEvent) EventKey() string { return "wait:" + e.ID }
 
 // startsByHand is how many runs in a second, and at once, may be taken for such
@@ -100,9 +111,8 @@ func (o *outlet) node(_ context.Context, n *nodeRow, port string, f *Failure) {
 	}})
 }
 
-// loop tells how far a loop has come.
-func (o *outlet) loop(n *nodeRow, l *loopRow) {
-	o.send(n.RunID, event{kind: EventNode, data: NodeEvent{RunID: n.RunID, Key: n.Key, Status: n.Status, Attempt: n.Attempt, Items: l.items()}})
+func (o *outlet) items(n *nodeRow, l *loopRow) {
+	o.send(n.RunID, event{kind: EventItems, data: ItemsEvent{RunID: n.RunID, Key: n.Key, Items: l.items()}})
 }
 
 func (o *outlet) wait(w *waitRow) {

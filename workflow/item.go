@@ -10,6 +10,7 @@ import (
 
 	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/problem"
 )
 
 // The run of an item executes the body of a loop for it. It is the child of the
@@ -68,6 +69,7 @@ func newItem(c *claim, item itemRow, now time.Time) *beginning {
 	run.descend(c)
 	run.Enclosing = new(strings.Join(append(c.run.around(), c.run.ID), ","))
 	run.Iteration = strings.TrimPrefix(c.run.Iteration+"."+strconv.Itoa(item.ItemIndex), ".")
+	run.begin(Settings{QueueTimeout: c.plan.graph.settings().QueueTimeout}, now)
 	b := &beginning{run: run, plan: c.plan, data: runDataRow{RunID: run.ID, TenantID: run.TenantID, Input: item.Value}}
 	for _, key := range c.plan.flows[run.loop()].roots {
 		n := &nodeRow{ID: id.New(), TenantID: run.TenantID, RunID: run.ID, Key: key, Priority: run.Priority}
@@ -78,25 +80,16 @@ func newItem(c *claim, item itemRow, now time.Time) *beginning {
 	return b
 }
 
-// readInputs reads the inputs of the runs of items, which stand with the runs
-// around them.
-func readInputs(ctx context.Context, tx bun.IDB, d store.Dialect, runs []*runRow) (map[string]string, error) {
-	var ids []string
-	for _, r := range runs {
-		if r.Enclosing != nil {
-			ids = append(ids, r.root())
-		}
+// inputOf is the input that the nodes of a run of an item see.
+func (e *engine) inputOf(ctx context.Context, run *runRow) (map[string]any, error) {
+	if input, ok := e.inputs.find(run.root()); ok {
+		return input, nil
 	}
-	if len(ids) == 0 {
-		return nil, nil
+	data, err := readRunData(ctx, e.s.cfg.DB.DB, run.TenantID, run.root())
+	if err != nil {
+		return nil, err
 	}
-	var rows []runDataRow
-	err := store.Select(ctx, tx, &rows, `SELECT run_id, input FROM ?schema.jet_run_data /* across tenants: claims of one process */ WHERE `+d.AnyOf("run_id"), d.IDs(ids))
-	inputs := make(map[string]string, len(rows))
-	for _, row := range rows {
-		inputs[row.RunID] = row.Input
-	}
-	return inputs, err
+	return e.inputs.keep(run.root(), data.Input)
 }
 
 // readItem reads an item from its text, and the input of the run around it.
@@ -108,6 +101,9 @@ func readItem(ctx context.Context, db bun.IDB, run *runRow, text string) (item a
 		return nil, "", err
 	}
 	root, err := readRunData(ctx, db, run.TenantID, run.root())
+	if store.IsMissing(err) { // and this one is about to go, too
+		err = problem.Missing("run")
+	}
 	return item, root.Input, err
 }
 
@@ -121,6 +117,6 @@ func (e *engine) itemOf(ctx context.Context, c *claim, v any) (string, error) {
 		return "", err
 	}
 	defer e.payloads.writing.Release(int64(len(text)))
-	ref, err := e.storePayload(ctx, &c.run, string(text))
+	ref, err := e.storePayload(ctx, &c.run, id.Of(text), string(text))
 	return ref.String(), err
 }

@@ -112,7 +112,7 @@ type Call struct {
 	IdempotencyKey string
 
 	Config map[string]any // with every template expanded
-	Input  map[string]any // of the run
+	Input  map[string]any // of the run; read only
 	Now    time.Time
 
 	// Logger writes to the host's log and to that of the run, which everybody may
@@ -152,7 +152,7 @@ type Result struct {
 	Each   *Each         // run the node's body for each item; for the type of a container
 
 	Wait     *Wait     // wait for people or an event; Output is for when nobody comes
-	Response *Response // answer whoever started the run and waits
+	Response *Response // answer whoever started the run and waits; of no use in a body
 
 	waits bool // for the runs that the engine has begun for the node
 }

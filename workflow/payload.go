@@ -88,7 +88,7 @@ func (e *engine) setAside(ctx context.Context, c *claim, steps []step) ([]step, 
 		if err := e.payloads.writing.Acquire(ctx, int64(len(output))); err != nil {
 			return nil, err
 		}
-		ref, err := e.storePayload(ctx, &c.run, string(output))
+		ref, err := e.storePayload(ctx, &c.run, id.New(), string(output))
 		e.payloads.writing.Release(int64(len(output)))
 		switch {
 		case (problem.Is(err, problem.TooLarge) || problem.Is(err, problem.Invalid)) && i > 0:
@@ -104,9 +104,10 @@ func (e *engine) setAside(ctx context.Context, c *claim, steps []step) ([]step, 
 	return steps, nil
 }
 
-// storePayload tries until the database has taken it.
-func (e *engine) storePayload(ctx context.Context, run *runRow, text string) (reference, error) {
-	ref := reference{payload: id.New(), bytes: int64(len(text))}
+// storePayload tries until the database has taken it. What is there under the id is
+// the same.
+func (e *engine) storePayload(ctx context.Context, run *runRow, payload, text string) (reference, error) {
+	ref := reference{payload: payload, bytes: int64(len(text))}
 	for pause := retryStore; ; pause = min(pause*2, maxRetryStore) {
 		err := e.s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error { return insertPieces(ctx, tx, run, ref, text) })
 		switch {
@@ -119,13 +120,16 @@ func (e *engine) storePayload(ctx context.Context, run *runRow, text string) (re
 		if !sleep(ctx, pause) {
 			return ref, errors.Join(ctx.Err(), err)
 		}
-		ref.payload = id.New() // the pieces may be there
 	}
 }
 
 func insertPieces(ctx context.Context, tx bun.IDB, run *runRow, ref reference, text string) error {
+	there, err := tx.NewSelect().Model((*pieceRow)(nil)).Where("tenant_id = ?", run.TenantID).Where("run_id = ?", run.ID).Where("payload = ?", ref.payload).Exists(ctx)
+	if there || err != nil {
+		return err
+	}
 	var taken int64
-	err := tx.NewSelect().Model((*pieceRow)(nil)).ColumnExpr("COALESCE(SUM(bytes), 0)").
+	err = tx.NewSelect().Model((*pieceRow)(nil)).ColumnExpr("COALESCE(SUM(bytes), 0)").
 		Where("tenant_id = ?", run.TenantID).Where("run_id = ?", run.ID).Scan(ctx, &taken)
 	if err != nil {
 		return err

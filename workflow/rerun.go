@@ -132,7 +132,7 @@ func (s *Service) rerun(ctx context.Context, in rerunParams) (_ Run, existing bo
 			return err
 		}
 		if b.keepsItems {
-			if err := b.keepItems(ctx, tx); err != nil {
+			if err := b.keepItems(ctx, tx, s.cfg.DB.Dialect); err != nil {
 				return err
 			}
 		}

@@ -167,13 +167,13 @@ func (e *engine) childrenOutcome(ctx context.Context, c *claim) (o outcome, ok b
 	case loops:
 		end = e.turn
 	}
-	if o, ok, err = end(ctx, c); ok || err != nil {
+	if o, ok, err = end(ctx, c); ok {
 		return o, ok, err
 	}
 	if c.left(e.s.cfg.Clock.Now()) <= 0 {
 		return e.failed(c, c.def().policy.overrun()), true, nil
 	}
-	return outcome{}, false, nil
+	return outcome{}, false, err
 }
 
 // leavesChildren reports whether a transition may leave runs behind that nobody

@@ -252,20 +252,27 @@ const (
 // remind makes the process look when a short delay is over, more precisely than
 // the agenda would.
 func (e *engine) remind(status NodeStatus, d time.Duration) {
+	// The database's clock decides; a few milliseconds make sure it agrees.
+	e.after(d+5*time.Millisecond, func() {
+		if status == NodeReady {
+			e.agenda.backOffs.nudge()
+		} else {
+			e.agenda.timers.nudge()
+		}
+	})
+}
+
+// after does something when a short time is over, unless too much is to be done
+// then already.
+func (e *engine) after(d time.Duration, do func()) {
 	if d > soon || e.reminders.Load() >= maxReminders {
 		return
 	}
 	e.reminders.Add(1)
 	e.loops.Go(func() {
 		defer e.reminders.Add(-1)
-		// The database's clock decides; a few milliseconds make sure it agrees.
-		if !sleep(e.ctx, d+5*time.Millisecond) {
-			return
-		}
-		if status == NodeReady {
-			e.agenda.backOffs.nudge()
-		} else {
-			e.agenda.timers.nudge()
+		if sleep(e.ctx, d) {
+			do()
 		}
 	})
 }

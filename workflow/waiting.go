@@ -143,6 +143,9 @@ func (r *Result) Check(ports []string) error {
 		return problem.New(problem.Internal, "node_port_unknown", "the node took a port that it does not have")
 	}
 	if r.Each != nil {
+		if r.Start != nil || r.Wait != nil || r.Sleep > 0 {
+			return problem.New(problem.Internal, "node_waits_twice", "the node asks for a loop and for something else to wait for")
+		}
 		if err := r.Each.check(); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@
 package id
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"time"
 
@@ -17,6 +18,15 @@ func New() string { return uuid.Must(uuid.NewV7()).String() }
 func From(t time.Time) string {
 	ms := fmt.Sprintf("%012x", max(0, t.UnixMilli()))
 	return ms[:8] + "-" + ms[8:] + "-7000-8000-000000000000"
+}
+
+// Of returns an id that the same content always has, of version 8 of RFC 9562: the
+// first bits of its SHA-256.
+func Of(content []byte) string {
+	sum := sha256.Sum256(content)
+	u := uuid.UUID(sum[:16])
+	u[6], u[8] = u[6]&0x0f|0x80, u[8]&0x3f|0x80
+	return u.String()
 }
 
 // Valid reports whether s is an id in canonical form. Other spellings of a

@@ -134,6 +134,14 @@ func (d Dialect) ForUpdate() string {
 	return "FOR UPDATE"
 }
 
+// ForUpdateOf is [Dialect.ForUpdate] for one table of a join, by its alias.
+func (d Dialect) ForUpdateOf(alias string) string {
+	if d == SQLite {
+		return ""
+	}
+	return "FOR UPDATE OF " + alias
+}
+
 // Lock makes a SELECT of bun lock its rows, as [Dialect.ForUpdate] does in text.
 func (d Dialect) Lock(q *bun.SelectQuery) *bun.SelectQuery {
 	if d == SQLite {
@@ -165,7 +173,7 @@ func (d Dialect) SkipLockedOf(alias string) string {
 	if d == SQLite {
 		return ""
 	}
-	return "FOR UPDATE OF " + alias + " SKIP LOCKED"
+	return d.ForUpdateOf(alias) + " SKIP LOCKED"
 }
 
 // The SQLSTATE and SQLite result codes that callers tell apart.

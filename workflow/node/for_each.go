@@ -14,8 +14,8 @@ type forEach struct{}
 
 type forEachConfig struct {
 	Items             any      `json:"items" jsonschema:"the list, as a template: {{ steps.orders.rows }}"`
-	BatchSize         int      `json:"batchSize,omitempty" jsonschema:"how many items the body gets at a time; from 2 on its item is a list. Default 1, at most 10000"`
-	Concurrency       int      `json:"concurrency,omitempty" jsonschema:"how many items, or batches, run at a time. Default 10, at most 1000; 1 = one after the other"`
+	BatchSize         *int     `json:"batchSize,omitempty" jsonschema:"how many items the body gets at a time; from 2 on its item is a list. Default 1, at most 10000"`
+	Concurrency       *int     `json:"concurrency,omitempty" jsonschema:"how many items, or batches, run at a time. Default 10, at most 1000; 1 = one after the other"`
 	MaxFailures       *int     `json:"maxFailures,omitempty" jsonschema:"how many items, or batches, may fail; one more fails the node. Default 0"`
 	MaxFailurePercent *float64 `json:"maxFailurePercent,omitempty" jsonschema:"the same as a share of the list, 0 to 100; with both, the lower one counts"`
 }
@@ -76,16 +76,25 @@ func (forEach) Run(_ context.Context, call *workflow.Call) (workflow.Result, err
 	if err := c.check(); err != nil {
 		return workflow.Result{}, err
 	}
-	if c.BatchSize > 1 {
-		items = batches(items, c.BatchSize)
+	each := &workflow.Each{Items: items}
+	if c.BatchSize != nil && *c.BatchSize > 1 {
+		each.Items = batches(items, *c.BatchSize)
 	}
-	return workflow.Result{Each: &workflow.Each{Items: items, Concurrency: c.Concurrency, MaxFailures: c.tolerated(len(items))}}, nil
+	if c.Concurrency != nil {
+		each.Concurrency = *c.Concurrency
+	}
+	each.MaxFailures = c.tolerated(len(each.Items))
+	return workflow.Result{Each: each}, nil
 }
 
 func (c *forEachConfig) check() error {
 	var f problem.Faults
-	f.Check(c.BatchSize >= 0 && c.BatchSize <= maxBatchSize, "batchSize", fmt.Sprintf("must be between 1 and %d", maxBatchSize))
-	f.Check(c.MaxFailures == nil || *c.MaxFailures >= 0, "maxFailures", "must not be negative")
+	between := func(field string, v *int, least, most int) {
+		f.Check(v == nil || *v >= least && *v <= most, field, fmt.Sprintf("must be between %d and %d", least, most))
+	}
+	between("batchSize", c.BatchSize, 1, maxBatchSize)
+	between("concurrency", c.Concurrency, 1, workflow.MaxItemConcurrency)
+	between("maxFailures", c.MaxFailures, 0, workflow.MaxItems)
 	f.Check(c.MaxFailurePercent == nil || *c.MaxFailurePercent >= 0 && *c.MaxFailurePercent <= 100, "maxFailurePercent", "must be between 0 and 100")
 	return f.Err("loop_invalid", "the loop is not valid")
 }
@@ -97,7 +106,8 @@ func (c *forEachConfig) tolerated(n int) int {
 		limits = append(limits, *c.MaxFailures)
 	}
 	if c.MaxFailurePercent != nil {
-		limits = append(limits, int(*c.MaxFailurePercent*float64(n)/100))
+		const rounding = 1e-9 // 32.3 % of 1000 are 322.99999999999994 in floats
+		limits = append(limits, int(*c.MaxFailurePercent*float64(n)/100+rounding))
 	}
 	if len(limits) == 0 {
 		return 0
