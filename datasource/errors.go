@@ -61,6 +61,23 @@ func refusal(s *StatementError, detailed bool) error {
 	return e
 }
 
+var errHushed = errors.New("not kept: the statement has sensitive parameters")
+
+// hushed takes from an error what the other side said: databases repeat values.
+// The code of a refused statement, and the place, stay.
+func hushed(err error) error {
+	if s, ok := errors.AsType[*StatementError](err); ok {
+		return &StatementError{
+			Code: s.Code, Position: s.Position, Cause: errHushed,
+			Message: "the datasource refused the query; what it said is not shown, because the query has sensitive parameters",
+		}
+	}
+	if p, ok := errors.AsType[*problem.Error](err); ok {
+		return p.Because(errHushed)
+	}
+	return errHushed
+}
+
 // panicked is the error for a connector that panicked; the value may hold
 // anything, so only the log sees it.
 func panicked(v any) error { return fmt.Errorf("the connector panicked: %v", v) }

@@ -124,11 +124,11 @@ func (s *Service) CheckParams(ctx context.Context, queryID string, params map[st
 		return err
 	}
 	var faults problem.Faults
-	_, rules := s.compile(row.Datasource, query.Operation, query.Params, query.Writes, &faults)
+	c := s.compile(row.Datasource, query.Operation, query.Params, query.Writes, &faults)
 	if len(faults.List()) > 0 {
 		return problem.New(problem.Invalid, "query_invalid", "the saved query is not valid any more")
 	}
-	return bindKnown(rules, params, unknown)
+	return bindKnown(c.rules, params, unknown)
 }
 
 // CreateQuery saves a query. All its faults are one Invalid error: unknown

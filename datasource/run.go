@@ -50,7 +50,7 @@ func (s *Service) RunQuery(ctx context.Context, id string, params map[string]any
 		}
 	}
 	started := time.Now()
-	result, err := s.runRow(ctx, row.Datasource, query, params)
+	result, err := s.runRow(ctx, who, row.Datasource, query, params)
 	if hook := s.cfg.Hooks.AfterRun; hook != nil {
 		hook(ctx, query, time.Since(started), err)
 	}
@@ -79,23 +79,23 @@ func (s *Service) TestQuery(ctx context.Context, in QueryTest) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	return s.runRow(ctx, ds, query, in.Values)
+	return s.runRow(ctx, who, ds, query, in.Values)
 }
 
-func (s *Service) runRow(ctx context.Context, ds *datasourceRow, q Query, params map[string]any) (Result, error) {
+func (s *Service) runRow(ctx context.Context, who *auth.Principal, ds *datasourceRow, q Query, params map[string]any) (Result, error) {
 	var faults problem.Faults
-	op, rules := s.compile(ds, q.Operation, q.Params, q.Writes, &faults)
+	c := s.compile(ds, q.Operation, q.Params, q.Writes, &faults)
 	if err := faults.Err("query_invalid", "the saved query is not valid any more"); err != nil {
 		return Result{}, err
 	}
-	values, err := bind(rules, params)
+	values, err := c.bind(who, params)
 	if err != nil {
 		return Result{}, err
 	}
 	timeout := time.Duration(q.TimeoutMS) * time.Millisecond
 	ctx, cancel := s.limit(ctx, timeout)
 	defer cancel()
-	statement := Statement{Operation: op, Params: values, MaxRows: q.RowLimit, MaxBytes: MaxResultBytes}
+	statement := Statement{Operation: c.op, Params: values, MaxRows: q.RowLimit, MaxBytes: MaxResultBytes}
 	var result Result
 	err = s.withConn(ctx, ds, func(conn Conn, connected time.Duration) error {
 		result, err = run(ctx, conn, statement, q.Writes)
@@ -104,6 +104,9 @@ func (s *Service) runRow(ctx context.Context, ds *datasourceRow, q Query, params
 	})
 	if err == nil {
 		return result, nil
+	}
+	if c.sensitive(values) {
+		err = hushed(err)
 	}
 	return Result{}, s.explain(ctx, err)
 }

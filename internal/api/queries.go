@@ -63,15 +63,16 @@ func (a *API) listQueries(ctx context.Context, in *listQueriesInput) (*output[pa
 // QueryParam is [datasource.Param] with what may be left out.
 type QueryParam struct {
 	Name        string               `json:"name" doc:"a letter or _, then letters, digits and _"`
-	Type        datasource.ParamType `json:"type" doc:"string, number, integer, boolean, date, timestamp, uuid, json, or a list: string[]"`
+	Type        datasource.ParamType `json:"type" doc:"string, number, integer, boolean, date, timestamp, uuid, json, or a list: string[]; in SQL also identifier and direction"`
 	Description string               `json:"description,omitempty"`
 	Required    bool                 `json:"required,omitempty"`
 	Default     any                  `json:"default,omitempty" doc:"for an absent value; without it an absent value is null"`
-	Enum        []any                `json:"enum,omitempty" doc:"the only values"`
+	Enum        []any                `json:"enum,omitempty" doc:"the only values; an identifier needs it"`
 	Min         *float64             `json:"min,omitempty"`
 	Max         *float64             `json:"max,omitempty"`
 	MaxLength   int                  `json:"maxLength,omitempty"`
 	Pattern     string               `json:"pattern,omitempty" doc:"RE2, for the whole of a text"`
+	Sensitive   bool                 `json:"sensitive,omitempty" doc:"its value is not kept in the history, and no message of the datasource is shown with it"`
 }
 
 func declared(params []QueryParam) []datasource.Param {
