@@ -115,20 +115,14 @@ func (s *Service) CheckParams(ctx context.Context, queryID string, params map[st
 	if err != nil {
 		return err
 	}
-	row, err := findRunnable(ctx, s.db.DB, who.TenantID, queryID)
-	if err != nil {
-		return err
-	}
-	query, err := row.view()
-	if err != nil {
-		return err
-	}
-	var faults problem.Faults
-	c := s.compile(row.Datasource, query.Operation, query.Params, query.Writes, &faults)
-	if len(faults.List()) > 0 {
+	p, err := s.plan(ctx, who.TenantID, queryID)
+	if problem.Is(err, problem.Invalid) {
 		return problem.New(problem.Invalid, "query_invalid", "the saved query is not valid any more")
 	}
-	return bindKnown(c.rules, params, unknown)
+	if err != nil {
+		return err
+	}
+	return bindKnown(p.rules, params, unknown)
 }
 
 // CreateQuery saves a query. All its faults are one Invalid error: unknown

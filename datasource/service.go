@@ -55,6 +55,11 @@ type Config struct {
 	// Unavailable when all are in use.
 	MaxOpen int
 
+	// MaxStatements is the number of statements that run at once for one tenant in
+	// this process; 0 = 32. Further ones wait for their turn, within their own time
+	// limit; of more than 256 that wait, the last is RateLimited.
+	MaxStatements int
+
 	// Pages signs the cursors of lists. Required.
 	Pages *page.Signer
 
@@ -86,6 +91,9 @@ func (c Config) withDefaults() Config {
 	if c.MaxOpen == 0 {
 		c.MaxOpen = 256
 	}
+	if c.MaxStatements == 0 {
+		c.MaxStatements = 32
+	}
 	if c.Publish == nil {
 		c.Publish = func(context.Context, string, string, any) {}
 	}
@@ -111,6 +119,8 @@ func (c Config) validate() error {
 		return errors.New("datasource: Keys is required")
 	case c.MaxOpen < 0:
 		return errors.New("datasource: MaxOpen is negative")
+	case c.MaxStatements < 0:
+		return errors.New("datasource: MaxStatements is negative")
 	case c.Pages == nil:
 		return errors.New("datasource: Pages is required")
 	}
@@ -119,6 +129,9 @@ func (c Config) validate() error {
 	}
 	return nil
 }
+
+// maxWaiting is the number of statements of a tenant that may wait for their turn.
+const maxWaiting = 256
 
 // Service holds the datasources and queries of all tenants, and runs them. It is
 // safe for concurrent use.
@@ -129,6 +142,12 @@ type Service struct {
 	types     map[string]Connector
 	pools     *pools
 	probes    limiter
+
+	breakers *breakers
+	epochs   epochs
+	flights  *flights
+	plans    *lru[*plan]
+	rooms    *rooms // by tenant
 }
 
 // New makes a service. It does no I/O and starts nothing; [Service.Close] ends
@@ -138,7 +157,10 @@ func New(cfg Config) (*Service, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	s := &Service{cfg: cfg, authorize: cfg.Authorize, db: cfg.DB, types: map[string]Connector{}, pools: newPools(cfg.MaxOpen, cfg.IdleTimeout)}
+	s := &Service{
+		cfg: cfg, authorize: cfg.Authorize, db: cfg.DB, types: map[string]Connector{}, pools: newPools(cfg.MaxOpen, cfg.IdleTimeout),
+		breakers: newBreakers(), flights: newFlights(), plans: newLRU[*plan](maxPlans), rooms: newRooms(cfg.MaxStatements, maxWaiting),
+	}
 	for _, c := range cfg.Connectors {
 		spec := c.Spec()
 		if err := spec.Validate(); err != nil {

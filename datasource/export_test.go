@@ -1,0 +1,27 @@
+package datasource
+
+import "time"
+
+// SetBreakerPause says for how long a datasource that cannot be reached is left
+// alone first.
+func (s *Service) SetBreakerPause(d time.Duration) { s.breakers.pause = d }
+
+// Sharing is how many callers wait for a statement of another, or their own.
+func (s *Service) Sharing() (n int) {
+	s.flights.mu.Lock()
+	defer s.flights.mu.Unlock()
+	for _, at := range s.flights.byKey {
+		n += at.waiters
+	}
+	return n
+}
+
+// Waiting is how many statements of a tenant run or wait for their turn.
+func (s *Service) Waiting(tenantID string) int {
+	s.rooms.mu.Lock()
+	defer s.rooms.mu.Unlock()
+	if at := s.rooms.byID[tenantID]; at != nil {
+		return at.users
+	}
+	return 0
+}
