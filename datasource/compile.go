@@ -21,6 +21,8 @@ func (s *Service) fillQuery(ctx context.Context, tx bun.IDB, row *queryRow, in N
 	checkNames(in.Name, in.Description, &faults)
 	faults.Check(in.RowLimit >= 0 && in.RowLimit <= MaxRows, "rowLimit", "must be between 1 and 10000")
 	faults.Check(in.TimeoutMS >= 0 && in.TimeoutMS <= MaxTimeout.Milliseconds(), "timeoutMs", "must be between 1 and 30000")
+	faults.Check(in.CacheTTLMS >= 0 && in.CacheTTLMS <= MaxCacheTTL.Milliseconds(), "cacheTtlMs", "must be between 0 and 3600000")
+	faults.Check(in.CacheTTLMS == 0 || !in.Writes, "cacheTtlMs", "is not possible for a query that writes")
 	ds, err := findDatasource(ctx, tx, row.TenantID, in.DatasourceID)
 	switch {
 	case problem.Is(err, problem.NotFound):
@@ -40,6 +42,7 @@ func (s *Service) fillQuery(ctx context.Context, tx bun.IDB, row *queryRow, in N
 	row.Name, row.Description, row.DatasourceID, row.Writes = in.Name, in.Description, in.DatasourceID, in.Writes
 	row.Operation, row.Params = string(in.Operation), params
 	row.RowLimit, row.TimeoutMS = orDefault(in.RowLimit, DefaultRows), orDefault(in.TimeoutMS, MaxTimeout.Milliseconds())
+	row.CacheTTLMS = in.CacheTTLMS
 	return nil
 }
 

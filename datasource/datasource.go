@@ -208,6 +208,7 @@ func (s *Service) forget(id string) {
 	s.pools.drop(id)
 	s.breakers.forget(id)
 	s.plans.drop(func(p *plan) bool { return p.ds.ID == id })
+	s.results.drop(func(c *cached) bool { return c.ds == id })
 }
 
 func (s *Service) view(row *datasourceRow) (Datasource, error) {

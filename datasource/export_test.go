@@ -25,3 +25,10 @@ func (s *Service) Waiting(tenantID string) int {
 	}
 	return 0
 }
+
+// Kept is how many results are kept, and how large they are taken for.
+func (s *Service) Kept() (n int, bytes int64) {
+	s.results.mu.Lock()
+	defer s.results.mu.Unlock()
+	return len(s.results.entries), s.results.size
+}

@@ -103,7 +103,7 @@ func (s *Service) unsaved(ctx context.Context, in QueryTest) (*call, error) {
 }
 
 // answer executes a call, or shares the execution of another one that asks the
-// same.
+// same, now or within the time for which its results are kept.
 func (s *Service) answer(ctx context.Context, c *call) (Result, error) {
 	if c.plan.query.Writes {
 		return s.execute(ctx, c)
@@ -112,7 +112,20 @@ func (s *Service) answer(ctx context.Context, c *call) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	return s.flights.join(ctx, key, func(ctx context.Context) (Result, error) { return s.execute(ctx, c) })
+	if c.plan.query.CacheTTLMS == 0 {
+		return s.flights.join(ctx, key, func(ctx context.Context) (Result, error) { return s.execute(ctx, c) })
+	}
+	if kept, ok := s.fromCache(key); ok {
+		return kept, nil
+	}
+	return s.flights.join(ctx, key, func(ctx context.Context) (Result, error) {
+		asked := time.Now()
+		result, err := s.execute(ctx, c)
+		if err == nil {
+			s.intoCache(key, c, asked, result)
+		}
+		return result, err
+	})
 }
 
 // execute runs a call in its datasource. Its errors are for nobody yet, see shown.

@@ -25,6 +25,11 @@ type Config struct {
 	// Authorize is asked before anything else. Required.
 	Authorize auth.Authorize
 
+	// CacheBytes is about the memory that results of queries with a cache may take
+	// in this process; those used longest ago go first. 0 = 64 MB, negative = no
+	// result is kept.
+	CacheBytes int64
+
 	// Clock stamps what is written; nil = the machine's.
 	Clock clock.Clock
 
@@ -82,6 +87,9 @@ type Hooks struct {
 }
 
 func (c Config) withDefaults() Config {
+	if c.CacheBytes == 0 {
+		c.CacheBytes = DefaultCacheBytes
+	}
 	if c.IdleTimeout == 0 {
 		c.IdleTimeout = 5 * time.Minute
 	}
@@ -147,6 +155,7 @@ type Service struct {
 	epochs   epochs
 	flights  *flights
 	plans    *lru[*plan]
+	results  *lru[*cached]
 	rooms    *rooms // by tenant
 }
 
@@ -159,7 +168,8 @@ func New(cfg Config) (*Service, error) {
 	}
 	s := &Service{
 		cfg: cfg, authorize: cfg.Authorize, db: cfg.DB, types: map[string]Connector{}, pools: newPools(cfg.MaxOpen, cfg.IdleTimeout),
-		breakers: newBreakers(), flights: newFlights(), plans: newLRU[*plan](maxPlans), rooms: newRooms(cfg.MaxStatements, maxWaiting),
+		breakers: newBreakers(), flights: newFlights(), plans: newLRU[*plan](maxPlans), results: newLRU[*cached](cfg.CacheBytes),
+		rooms: newRooms(cfg.MaxStatements, maxWaiting),
 	}
 	for _, c := range cfg.Connectors {
 		spec := c.Spec()

@@ -94,6 +94,7 @@ type createQueryInput struct {
 		Writes       bool            `json:"writes,omitempty" doc:"may change data"`
 		RowLimit     int             `json:"rowLimit,omitempty" doc:"1 to 10000; default 1000"`
 		TimeoutMS    int64           `json:"timeoutMs,omitempty" doc:"1 to 30000; default 30000"`
+		CacheTTLMS   int64           `json:"cacheTtlMs,omitempty" doc:"for how long a result serves whoever asks the same, up to 3600000; default 0, not at all"`
 	} `nameHint:"NewQuery"`
 }
 
@@ -101,7 +102,7 @@ func (a *API) createQuery(ctx context.Context, in *createQueryInput) (*createdVe
 	b := in.Body
 	q, err := a.cfg.Datasources.CreateQuery(ctx, datasource.NewQuery{
 		Name: b.Name, Description: b.Description, DatasourceID: b.DatasourceID, Operation: b.Operation,
-		Params: declared(b.Params), Writes: b.Writes, RowLimit: b.RowLimit, TimeoutMS: b.TimeoutMS,
+		Params: declared(b.Params), Writes: b.Writes, RowLimit: b.RowLimit, TimeoutMS: b.TimeoutMS, CacheTTLMS: b.CacheTTLMS,
 	})
 	return &createdVersion[datasource.Query]{Location: a.at(in.TenantID, "queries", q.ID), ETag: etag(q.Version), Body: q}, err
 }
@@ -144,6 +145,7 @@ type updateQueryInput struct {
 		Writes       *bool           `json:"writes,omitempty" doc:"may change data"`
 		RowLimit     *int            `json:"rowLimit,omitempty" doc:"1 to 10000"`
 		TimeoutMS    *int64          `json:"timeoutMs,omitempty" doc:"1 to 30000"`
+		CacheTTLMS   *int64          `json:"cacheTtlMs,omitempty" doc:"0 to 3600000"`
 		Version      int             `json:"version,omitempty" minimum:"1"`
 	} `nameHint:"QueryUpdate"`
 }
@@ -156,7 +158,7 @@ func (a *API) updateQuery(ctx context.Context, in *updateQueryInput) (*versioned
 	}
 	change := datasource.QueryUpdate{
 		Name: b.Name, Description: b.Description, DatasourceID: b.DatasourceID, Operation: b.Operation,
-		Writes: b.Writes, RowLimit: b.RowLimit, TimeoutMS: b.TimeoutMS, Version: version,
+		Writes: b.Writes, RowLimit: b.RowLimit, TimeoutMS: b.TimeoutMS, CacheTTLMS: b.CacheTTLMS, Version: version,
 	}
 	if b.Params != nil {
 		params := declared(*b.Params)
