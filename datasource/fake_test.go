@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,10 +25,11 @@ type fake struct {
 	failure  error               // what Open returns
 
 	unreachable bool          // what Query says
+	rows        [][]any       // of "rows": an error in the place of a row fails there, nil waits
 	started     chan struct{} // gets one for each "wait" and "gate" that runs
 	gate        chan struct{} // what a "gate" waits for
 
-	statements, ended atomic.Int64
+	statements, ended, closedRows atomic.Int64
 }
 
 func newFake() *fake { return &fake{started: make(chan struct{}, 100), gate: make(chan struct{})} }
@@ -103,7 +105,7 @@ func (c *fakeConn) Query(ctx context.Context, s datasource.Statement) (datasourc
 	c.statements.Add(1)
 	defer c.ended.Add(1)
 	c.mu.Lock()
-	password, gate, unreachable := c.settings.Secret("password").Reveal(), c.gate, c.unreachable
+	password, gate, unreachable, rows := c.settings.Secret("password").Reveal(), c.gate, c.unreachable, c.rows
 	c.mu.Unlock()
 	if unreachable {
 		return nil, problem.New(problem.Upstream, "connect_failed", "the fake cannot be reached")
@@ -132,6 +134,8 @@ func (c *fakeConn) Query(ctx context.Context, s datasource.Statement) (datasourc
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
+	case "rows":
+		return &fakeRows{ctx: ctx, fake: c.fake, all: rows, left: rows}, nil
 	case "who":
 		return one(auth.FromContext(ctx) != nil)
 	case "big":
@@ -184,4 +188,43 @@ func canWrite(c *datasource.Config) {
 			c.Connectors = append(c.Connectors, writing{f})
 		}
 	}
+}
+
+// fakeRows gives rows of one column for each value of the first one.
+type fakeRows struct {
+	*fake
+	ctx       context.Context
+	all, left [][]any
+}
+
+func (r *fakeRows) Columns() []datasource.Column {
+	var columns []datasource.Column
+	if len(r.all) > 0 {
+		for i := range r.all[0] {
+			columns = append(columns, datasource.Column{Name: string(rune('a' + i)), Type: datasource.ColumnUnknown})
+		}
+	}
+	return columns
+}
+
+func (r *fakeRows) Next() ([]any, error) {
+	if len(r.left) == 0 {
+		return nil, io.EOF
+	}
+	row := r.left[0]
+	r.left = r.left[1:]
+	if row == nil {
+		r.started <- struct{}{}
+		<-r.ctx.Done()
+		return nil, r.ctx.Err()
+	}
+	if err, failed := row[0].(error); failed {
+		return nil, err
+	}
+	return row, nil
+}
+
+func (r *fakeRows) Close() error {
+	r.closedRows.Add(1)
+	return nil
 }

@@ -19,7 +19,7 @@ func (s *Service) Schema(ctx context.Context, id string) (Schema, error) {
 	if err != nil {
 		return Schema{}, err
 	}
-	limited, cancel := s.limit(auth.WithoutPrincipal(ctx), MaxTimeout)
+	limited, cancel := s.limit(auth.WithoutPrincipal(ctx), MaxTimeout, late(MaxTimeout))
 	defer cancel()
 	var schema Schema
 	err = s.inRoom(limited, row, func(conn Conn, _ time.Duration) error {

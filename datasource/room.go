@@ -11,6 +11,7 @@ import (
 // rooms bound how many statements run at once for each of many, and how many wait.
 type rooms struct {
 	size, queue int
+	code, what  string // of the refusal
 
 	mu   sync.Mutex
 	byID map[string]*room
@@ -21,8 +22,8 @@ type room struct {
 	users int // inside and waiting
 }
 
-func newRooms(size, queue int) *rooms {
-	return &rooms{size: size, queue: queue, byID: map[string]*room{}}
+func newRooms(size, queue int, code, what string) *rooms {
+	return &rooms{size: size, queue: queue, code: code, what: what, byID: map[string]*room{}}
 }
 
 // enter waits for a place; the caller leaves it. RateLimited says that too many
@@ -30,7 +31,7 @@ func newRooms(size, queue int) *rooms {
 func (r *rooms) enter(ctx context.Context, id string) (leave func(), err error) {
 	at := r.take(id)
 	if at == nil {
-		e := problem.New(problem.RateLimited, "too_many_statements", "too many statements run at once").Fix("try again shortly, or ask less at a time")
+		e := problem.Newf(problem.RateLimited, r.code, "too many %s run at once", r.what).Fix("try again shortly, or ask less at a time")
 		e.RetryAfter = time.Second
 		return nil, e
 	}

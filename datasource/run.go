@@ -130,7 +130,7 @@ func (s *Service) answer(ctx context.Context, c *call) (Result, error) {
 
 // execute runs a call in its datasource. Its errors are for nobody yet, see shown.
 func (s *Service) execute(ctx context.Context, c *call) (Result, error) {
-	ctx, cancel := s.limit(auth.WithoutPrincipal(ctx), c.timeout())
+	ctx, cancel := s.limit(auth.WithoutPrincipal(ctx), c.timeout(), late(c.timeout()))
 	defer cancel()
 	var result Result
 	err := s.inRoom(ctx, c.plan.ds, func(conn Conn, connected time.Duration) (err error) {
@@ -209,10 +209,8 @@ func (s *Service) withConn(ctx context.Context, ds *datasourceRow, fn func(conn 
 	return guard(func() error { return fn(p.conn, time.Since(started)) })
 }
 
-// limit ends a run after its timeout, and when the service closes.
-func (s *Service) limit(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
-	late := problem.Newf(problem.Timeout, "query_timeout", "the query took longer than its limit of %s", timeout).
-		Fix("make the query faster, or raise its timeout up to 30 s")
+// limit ends a run after its timeout, with a cause, and when the service closes.
+func (s *Service) limit(ctx context.Context, timeout time.Duration, late error) (context.Context, context.CancelFunc) {
 	ctx, stop := context.WithTimeoutCause(ctx, timeout, late)
 	ctx, cancel := context.WithCancelCause(ctx)
 	unhook := context.AfterFunc(s.pools.ctx, func() { cancel(closing()) })
@@ -221,6 +219,11 @@ func (s *Service) limit(ctx context.Context, timeout time.Duration) (context.Con
 		cancel(nil)
 		stop()
 	}
+}
+
+func late(timeout time.Duration) error {
+	return problem.Newf(problem.Timeout, "query_timeout", "the query took longer than its limit of %s", timeout).
+		Fix("make the query faster, or raise its timeout up to 30 s")
 }
 
 // shown makes the caller's error out of what a call came to: who may test queries

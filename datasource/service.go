@@ -72,6 +72,10 @@ type Config struct {
 	// nil = nobody.
 	Publish func(ctx context.Context, topic, kind string, data any)
 
+	// Revalidate proves again who began a stream, see auth.Service.Revalidate; nil =
+	// only the rights are looked at again.
+	Revalidate func(ctx context.Context, who *auth.Principal) (*auth.Principal, error)
+
 	// UsedBy names what would break without a saved query of the caller's tenant,
 	// for a person; nil = nothing.
 	UsedBy func(ctx context.Context, queryID string) ([]string, error)
@@ -104,6 +108,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Publish == nil {
 		c.Publish = func(context.Context, string, string, any) {}
+	}
+	if c.Revalidate == nil {
+		c.Revalidate = func(_ context.Context, who *auth.Principal) (*auth.Principal, error) { return who, nil }
 	}
 	if c.UsedBy == nil {
 		c.UsedBy = func(context.Context, string) ([]string, error) { return nil, nil }
@@ -150,6 +157,7 @@ type Service struct {
 	types     map[string]Connector
 	pools     *pools
 	probes    limiter
+	exports   limiter
 
 	breakers *breakers
 	epochs   epochs
@@ -157,6 +165,7 @@ type Service struct {
 	plans    *lru[*plan]
 	results  *lru[*cached]
 	rooms    *rooms // by tenant
+	streams  *rooms // by datasource
 }
 
 // New makes a service. It does no I/O and starts nothing; [Service.Close] ends
@@ -169,7 +178,10 @@ func New(cfg Config) (*Service, error) {
 	s := &Service{
 		cfg: cfg, authorize: cfg.Authorize, db: cfg.DB, types: map[string]Connector{}, pools: newPools(cfg.MaxOpen, cfg.IdleTimeout),
 		breakers: newBreakers(), flights: newFlights(), plans: newLRU[*plan](maxPlans), results: newLRU[*cached](cfg.CacheBytes),
-		rooms: newRooms(cfg.MaxStatements, maxWaiting),
+		rooms:   newRooms(cfg.MaxStatements, maxWaiting, "too_many_statements", "statements"),
+		streams: newRooms(maxStreams, 0, "too_many_streams", "streams of the datasource"),
+		probes:  limiter{perMinute: probesPerMinute, code: "too_many_tests", what: "connection tests"},
+		exports: limiter{perMinute: streamsPerMinute, code: "too_many_streams", what: "streams"},
 	}
 	for _, c := range cfg.Connectors {
 		spec := c.Spec()

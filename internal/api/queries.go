@@ -42,12 +42,14 @@ func (a *API) queryRoutes() {
 		ID: "deleteQuery", Method: http.MethodDelete, Path: "/tenants/{tenantId}/queries/{id}", Access: InTenant, Permission: auth.QueryDelete, Tag: tag,
 		Summary: "Delete a saved query",
 	}, a.deleteQuery)
-	register(a, Operation{
+	registerStreamed(a, Operation{
 		ID: "runQuery", Method: http.MethodPost, Path: "/tenants/{tenantId}/queries/{id}/run", Access: InTenant, Permission: auth.QueryExecute, Tag: tag,
-		Summary:     "Run a saved query",
-		Description: "Values are always bound, never pasted into a text.",
-		Example:     map[string]any{"params": map[string]any{"country": "DE"}},
-	}, a.runQuery)
+		Summary: "Run a saved query",
+		Description: "Values are always bound, never pasted into a text. With `Accept: text/csv` or `application/x-ndjson` up to 1,000,000 rows come as they are read. " +
+			"A stream that is whole has the trailers `X-Row-Count` and `X-Truncated`; NDJSON also says so in its last line, or has an `error` there. " +
+			"Of CSV that fails in the middle the connection is broken off.",
+		Example: map[string]any{"params": map[string]any{"country": "DE"}},
+	}, a.runQuery, a.streamQuery)
 }
 
 type listQueriesInput struct {
