@@ -1,6 +1,12 @@
 package datasource
 
-import "time"
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/jetadmin/jetadmin/internal/id"
+)
 
 // SetBreakerPause says for how long a datasource that cannot be reached is left
 // alone first.
@@ -31,4 +37,26 @@ func (s *Service) Kept() (n int, bytes int64) {
 	s.results.mu.Lock()
 	defer s.results.mu.Unlock()
 	return len(s.results.entries), s.results.size
+}
+
+// FillHistory stores executions of a tenant.
+func (s *Service) FillHistory(t testing.TB, tenantID, datasourceID string, n int) {
+	t.Helper()
+	rows := make([]*executionRow, n)
+	for i := range rows {
+		now := time.Now()
+		rows[i] = &executionRow{
+			ID: id.New(), TenantID: tenantID, Kind: "run", DatasourceID: datasourceID, Actor: "user:x", Params: "{}", Status: "succeeded",
+			StartedAt: now, EndsBy: now, FinishedAt: &now,
+		}
+	}
+	if err := s.history.store(t.Context(), rows); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// PruneHistory cuts the history of a tenant down to its last executions.
+func (s *Service) PruneHistory(ctx context.Context, tenantID string, keep int) error {
+	p := pruner{most: keep, since: map[string]int{tenantID: pruneTenants}}
+	return p.prune(ctx, s.history, nil)
 }

@@ -41,8 +41,7 @@ func (s *Service) RunQuery(ctx context.Context, id string, params map[string]any
 		return Result{}, err
 	}
 	started := time.Now()
-	result, err := s.answer(ctx, c)
-	err = s.shown(ctx, err)
+	result, err := s.taken(ctx, c, ExecutionRun, s.answer)
 	if hook := s.cfg.Hooks.AfterRun; hook != nil {
 		hook(ctx, c.plan.query, time.Since(started), err)
 	}
@@ -73,8 +72,18 @@ func (s *Service) TestQuery(ctx context.Context, in QueryTest) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	result, err := s.execute(ctx, c)
-	return result, s.shown(ctx, err)
+	return s.taken(ctx, c, ExecutionTest, s.execute)
+}
+
+// taken runs a call and takes it down. Its error is the caller's.
+func (s *Service) taken(ctx context.Context, c *call, kind ExecutionKind, run func(context.Context, *call) (Result, error)) (result Result, err error) {
+	running, e := s.history.begin(ctx, c, kind, c.timeout())
+	defer func() { e.end(int64(result.RowCount), result.CachedAt != nil, err) }()
+	if result, err = run(running, c); err != nil {
+		return Result{}, s.shown(ctx, err)
+	}
+	result.ExecutionID = e.row.ID
+	return result, nil
 }
 
 // unsaved is a call of a query that is judged as if it were to be saved.

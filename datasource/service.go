@@ -43,6 +43,10 @@ type Config struct {
 	// address that is not public.
 	Egress egress.Policy
 
+	// HistoryRetention is for how long executions are listed; 0 = 30 days, negative
+	// = as long as they are among the last 100,000 of their tenant.
+	HistoryRetention time.Duration
+
 	// Hooks let the host watch or refuse runs.
 	Hooks Hooks
 
@@ -93,6 +97,9 @@ type Hooks struct {
 func (c Config) withDefaults() Config {
 	if c.CacheBytes == 0 {
 		c.CacheBytes = DefaultCacheBytes
+	}
+	if c.HistoryRetention == 0 {
+		c.HistoryRetention = 30 * 24 * time.Hour
 	}
 	if c.IdleTimeout == 0 {
 		c.IdleTimeout = 5 * time.Minute
@@ -161,6 +168,7 @@ type Service struct {
 
 	breakers *breakers
 	epochs   epochs
+	history  *history
 	flights  *flights
 	plans    *lru[*plan]
 	results  *lru[*cached]
@@ -177,7 +185,7 @@ func New(cfg Config) (*Service, error) {
 	}
 	s := &Service{
 		cfg: cfg, authorize: cfg.Authorize, db: cfg.DB, types: map[string]Connector{}, pools: newPools(cfg.MaxOpen, cfg.IdleTimeout),
-		breakers: newBreakers(), flights: newFlights(), plans: newLRU[*plan](maxPlans), results: newLRU[*cached](cfg.CacheBytes),
+		breakers: newBreakers(), flights: newFlights(), history: newHistory(cfg), plans: newLRU[*plan](maxPlans), results: newLRU[*cached](cfg.CacheBytes),
 		rooms:   newRooms(cfg.MaxStatements, maxWaiting, "too_many_statements", "statements"),
 		streams: newRooms(maxStreams, 0, "too_many_streams", "streams of the datasource"),
 		probes:  limiter{perMinute: probesPerMinute, code: "too_many_tests", what: "connection tests"},
@@ -197,8 +205,12 @@ func New(cfg Config) (*Service, error) {
 }
 
 // Close ends all connections and the runs that use them, and waits until they
-// are closed. Runs after it are Unavailable.
-func (s *Service) Close() error { return s.pools.close() }
+// are closed and what ran is taken down. Runs after it are Unavailable.
+func (s *Service) Close() error {
+	err := s.pools.close()
+	s.history.close()
+	return err
+}
 
 // Types lists the types of datasources in alphabetical order, see [Spec]. It is
 // the same for everybody.

@@ -52,11 +52,21 @@ func (s *Service) StreamQuery(ctx context.Context, id string, params map[string]
 		return Streamed{}, err
 	}
 	started := time.Now()
-	streamed, err := s.stream(ctx, c, to)
+	running, e := s.history.begin(ctx, c, ExecutionStream, MaxStreamTime)
+	streamed, err := s.stream(running, c, to)
+	e.end(streamed.RowCount, false, abandoned(err))
 	if hook := s.cfg.Hooks.AfterRun; hook != nil {
 		hook(ctx, c.plan.query, time.Since(started), err)
 	}
 	return streamed, err
+}
+
+// abandoned names the error of a writer, which is whatever its maker likes.
+func abandoned(err error) error {
+	if _, ours := errors.AsType[*problem.Error](err); err == nil || ours {
+		return err
+	}
+	return problem.New(problem.Timeout, "query_cancelled", "the reader has gone").Because(err)
 }
 
 func (s *Service) stream(ctx context.Context, c *call, to RowWriter) (Streamed, error) {

@@ -149,6 +149,7 @@ func New(cfg Config) (*API, error) {
 	a.auditRoutes()
 	a.datasourceRoutes()
 	a.queryRoutes()
+	a.executionRoutes()
 	a.workflowRoutes()
 	a.runRoutes()
 	a.rerunRoutes()
