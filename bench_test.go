@@ -118,7 +118,8 @@ func saveQueries(b *testing.B, app *jetadmintest.App, db *store.DB, dataDir stri
 	if db.Dialect == store.SQLite {
 		newID = "printf('01900000-0000-7000-8000-%012x', i)"
 	}
-	_, err := db.ExecContext(b.Context(), `INSERT INTO ?schema.jet_query
+	_, err := db.ExecContext(b.Context(), `INSERT INTO ?schema.jet_query (id, tenant_id, datasource_id, name, description, operation, params,
+			writes, row_limit, timeout_ms, created_by, created_at, updated_at, version)
 		SELECT `+newID+`, tenant_id, datasource_id, name || ' ' || i, description, operation, params, writes, row_limit, timeout_ms,
 			created_by, created_at, updated_at, version
 		FROM ?schema.jet_query, (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) SELECT i FROM n) AS numbers

@@ -144,6 +144,9 @@ func (w *world) fill(cfg jetadmin.Config) {
 	}})
 	owner.call("POST", T+"/workflows/"+flow+"/publish", nil).want(http.StatusCreated)
 	run := owner.call("POST", T+"/workflows/"+flow+"/runs", object{"wait": true}).want(http.StatusAccepted).text("id")
+	execution := owner.call("POST", T+"/queries/"+query+"/run", nil).want(http.StatusOK).text("executionId")
+	// What has run is stored by now: no process does so, in its own time, meanwhile.
+	owner.call("GET", T+"/executions", nil).want(http.StatusOK)
 	schedule := made("/schedules", object{"workflowId": flow, "name": canary + "schedule", "expression": "@yearly"})
 	hook := owner.call("POST", T+"/webhooks", object{"workflowId": flow, "name": canary + "webhook"}).want(http.StatusCreated)
 	hookPath := hook.text("path")
@@ -167,6 +170,7 @@ func (w *world) fill(cfg jetadmin.Config) {
 		"apikeys/id":       {key, id.New()},
 		"datasources/id":   {source, id.New()},
 		"queries/id":       {query, id.New()},
+		"executions/id":    {execution, id.New()},
 		"workflows/id":     {flow, id.New()},
 		"versions/number":  {"1", "7"},
 		"runs/id":          {run, id.New()},

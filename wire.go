@@ -73,7 +73,7 @@ func (a *App) build() (err error) {
 	a.datasources, err = datasource.New(datasource.Config{
 		Audit: a.audit.Record, Authorize: a.roles.Authorize, Connectors: append(builtin, cfg.Connectors...), DB: a.db,
 		Egress: outbound, Hooks: cfg.Hooks.Datasource, Keys: a.keys, Logger: cfg.Logger, Pages: pages, Publish: a.publish,
-		UsedBy: a.usersOfQuery,
+		Revalidate: a.auth.Revalidate, UsedBy: a.usersOfQuery,
 	})
 	if err != nil {
 		return fmt.Errorf("jetadmin.Config.Connectors: %w", err)

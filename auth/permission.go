@@ -48,6 +48,8 @@ const (
 	QueryDelete  Permission = "query.delete"
 	QueryTest    Permission = "query.test" // run a text that is not saved
 	QueryExecute Permission = "query.execute"
+	QueryHistory Permission = "query.history" // who ran it, with which values
+	QueryCancel  Permission = "query.cancel"  // stop what others run
 
 	WorkflowList    Permission = "workflow.list"
 	WorkflowRead    Permission = "workflow.read"
@@ -89,7 +91,7 @@ func Permissions() []Permission {
 		APIKeyList, APIKeyCreate, APIKeyDelete,
 		AuditList,
 		DatasourceList, DatasourceRead, DatasourceCreate, DatasourceUpdate, DatasourceDelete, DatasourceTest,
-		QueryList, QueryRead, QueryCreate, QueryUpdate, QueryDelete, QueryTest, QueryExecute,
+		QueryList, QueryRead, QueryCreate, QueryUpdate, QueryDelete, QueryTest, QueryExecute, QueryHistory, QueryCancel,
 		WorkflowList, WorkflowRead, WorkflowCreate, WorkflowUpdate, WorkflowDelete, WorkflowPublish, WorkflowTest, WorkflowExecute,
 		RunList, RunRead, RunCancel, RunRetry, RunAnswer, RunSignal,
 		ScheduleList, ScheduleRead, ScheduleCreate, ScheduleUpdate, ScheduleDelete,

@@ -111,6 +111,13 @@ func NewContext(ctx context.Context, p *Principal) context.Context {
 	return context.WithValue(tenantid.NewContext(ctx, p.TenantID), contextKey{}, p.clone())
 }
 
+// WithoutPrincipal returns a context whose call is made by nobody, in the same
+// tenant: for work whose outcome others will get too, so that it cannot depend on
+// the caller.
+func WithoutPrincipal(ctx context.Context) context.Context {
+	return context.WithValue(ctx, contextKey{}, (*Principal)(nil))
+}
+
 // FromContext returns the principal of the call, or nil: then every service
 // method refuses. The result must not be changed.
 func FromContext(ctx context.Context) *Principal {

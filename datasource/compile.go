@@ -3,9 +3,12 @@ package datasource
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"github.com/uptrace/bun"
 
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/datasource/template"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -18,6 +21,8 @@ func (s *Service) fillQuery(ctx context.Context, tx bun.IDB, row *queryRow, in N
 	checkNames(in.Name, in.Description, &faults)
 	faults.Check(in.RowLimit >= 0 && in.RowLimit <= MaxRows, "rowLimit", "must be between 1 and 10000")
 	faults.Check(in.TimeoutMS >= 0 && in.TimeoutMS <= MaxTimeout.Milliseconds(), "timeoutMs", "must be between 1 and 30000")
+	faults.Check(in.CacheTTLMS >= 0 && in.CacheTTLMS <= MaxCacheTTL.Milliseconds(), "cacheTtlMs", "must be between 0 and 3600000")
+	faults.Check(in.CacheTTLMS == 0 || !in.Writes, "cacheTtlMs", "is not possible for a query that writes")
 	ds, err := findDatasource(ctx, tx, row.TenantID, in.DatasourceID)
 	switch {
 	case problem.Is(err, problem.NotFound):
@@ -37,19 +42,27 @@ func (s *Service) fillQuery(ctx context.Context, tx bun.IDB, row *queryRow, in N
 	row.Name, row.Description, row.DatasourceID, row.Writes = in.Name, in.Description, in.DatasourceID, in.Writes
 	row.Operation, row.Params = string(in.Operation), params
 	row.RowLimit, row.TimeoutMS = orDefault(in.RowLimit, DefaultRows), orDefault(in.TimeoutMS, MaxTimeout.Milliseconds())
+	row.CacheTTLMS = in.CacheTTLMS
 	return nil
 }
 
+// compiled is a query that can be bound to values.
+type compiled struct {
+	op      Operation
+	rules   []rule
+	trusted []string // what the server fills in
+}
+
 // compile reads an operation with its declared parameters.
-func (s *Service) compile(ds *datasourceRow, operation json.RawMessage, params []Param, writes bool, faults *problem.Faults) (Operation, []rule) {
+func (s *Service) compile(ds *datasourceRow, operation json.RawMessage, params []Param, writes bool, faults *problem.Faults) compiled {
 	connector, err := s.connector(ds.Type)
 	if err != nil {
 		faults.Add("datasourceId", "has a type that this server does not know")
-		return nil, nil
+		return compiled{}
 	}
 	if len(operation) == 0 || len(operation) > maxOperation || !json.Valid(operation) {
 		faults.Addf("operation", "must be a JSON object of at most %d bytes", maxOperation)
-		return nil, nil
+		return compiled{}
 	}
 	if writes {
 		faults.Check(connector.Spec().Abilities.Exec, "writes", "is not possible with this type of datasource")
@@ -59,12 +72,40 @@ func (s *Service) compile(ds *datasourceRow, operation json.RawMessage, params [
 	if err != nil {
 		faults.Merge("operation", err)
 		newRules(params, names(params), faults) // tell what is wrong with the declarations, too
-		return nil, nil
+		return compiled{}
 	}
 	if w, ok := op.(interface{ Writes() bool }); ok && w.Writes() {
 		faults.Check(writes, "writes", "must be set: the operation can change data")
 	}
-	return op, newRules(params, op.Placeholders(), faults)
+	checkNameParams(op, params, faults)
+	used := op.Placeholders()
+	return compiled{
+		op: op, rules: newRules(params, used, faults),
+		trusted: slices.DeleteFunc(slices.Clone(used), func(name string) bool { return !template.Trusted(name) }),
+	}
+}
+
+func checkNameParams(op Operation, params []Param, faults *problem.Faults) {
+	if taker, ok := op.(NameTaker); ok && taker.TakesNames() {
+		return
+	}
+	for _, p := range params {
+		faults.Check(!p.Type.names(), "params."+printable(p.Name), "can be an identifier or direction only in SQL: a string with an enum does the same here")
+	}
+}
+
+// bind gives each parameter its value, see [Statement].
+func (c compiled) bind(who *auth.Principal, given map[string]any) (map[string]any, error) {
+	values, err := bind(c.rules, given)
+	if err != nil {
+		return nil, err
+	}
+	return values, trusted(who, c.trusted, values)
+}
+
+// sensitive reports whether one of the values must not be shown.
+func (c compiled) sensitive(values map[string]any) bool {
+	return slices.ContainsFunc(c.rules, func(r rule) bool { return r.Sensitive && values[r.Name] != nil })
 }
 
 func names(params []Param) []string {

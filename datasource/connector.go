@@ -25,10 +25,18 @@ type Connector interface {
 }
 
 // Operation is what [Connector.Parse] makes of an operation, to be given back to
-// the same connector in a [Statement]. It is immutable.
+// the same connector in a [Statement]. It is immutable. It may be a [NameTaker].
 type Operation interface {
-	// Placeholders lists the parameters that the operation uses.
+	// Placeholders lists the parameters that the operation uses, the trusted ones
+	// (see Trusted in package template) among them.
 	Placeholders() []string
+}
+
+// NameTaker is an Operation that can put a name in the place of a parameter, as
+// those of package template do for SQL. Without it, or when it says no, a query
+// can have no parameters of the types identifier and direction.
+type NameTaker interface {
+	TakesNames() bool
 }
 
 // Conn is an open datasource. It is safe for concurrent use and keeps the number
@@ -90,8 +98,13 @@ type Statement struct {
 	//	date              Date
 	//	timestamp         time.Time, UTC
 	//	json              json.RawMessage
+	//	identifier        template.Identifier
+	//	direction         template.Direction
 	//	array of those    []any
 	//	no value          nil
+	//
+	// A trusted value is a string, boolean, int64 or json.Number, or a list of
+	// those.
 	Params map[string]any
 
 	MaxRows  int   // the reader takes at most this many rows and one more

@@ -123,7 +123,7 @@ func (s *Service) Update(ctx context.Context, id string, in DatasourceUpdate) (D
 	if err != nil {
 		return Datasource{}, err
 	}
-	s.pools.drop(row.ID)
+	s.forget(row.ID)
 	s.publish(ctx, who.TenantID, "datasource.updated", changed{row.ID, row.Name})
 	return s.view(row)
 }
@@ -198,9 +198,17 @@ func (s *Service) Delete(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	s.pools.drop(row.ID)
+	s.forget(row.ID)
 	s.publish(ctx, who.TenantID, "datasource.deleted", changed{row.ID, row.Name})
 	return nil
+}
+
+// forget ends what was kept of a datasource that was changed or deleted.
+func (s *Service) forget(id string) {
+	s.pools.drop(id)
+	s.breakers.forget(id)
+	s.plans.drop(func(p *plan) bool { return p.ds.ID == id })
+	s.results.drop(func(c *cached) bool { return c.ds == id })
 }
 
 func (s *Service) view(row *datasourceRow) (Datasource, error) {

@@ -27,16 +27,21 @@ func (e *StatementError) Error() string {
 // Unwrap gives the private cause to errors.Is and errors.As.
 func (e *StatementError) Unwrap() error { return e.Cause }
 
-// failure turns what came out of a connector into an error for the caller. ctx
-// is the context of the run, limited by the time limit that timedOut names.
-func failure(ctx context.Context, err error, detailed bool) error {
-	if cause := context.Cause(ctx); cause != nil {
-		if p, ok := errors.AsType[*problem.Error](cause); ok {
-			return p.Because(err)
-		}
-		return problem.New(problem.Timeout, "query_cancelled", "the query was cancelled").Because(errors.Join(cause, err))
+// caused is the reason why the context of a run ended, when it has; otherwise err.
+func caused(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	if cause == nil || err == nil {
+		return err
 	}
-	if s, ok := errors.AsType[*StatementError](err); ok {
+	if p, ok := errors.AsType[*problem.Error](cause); ok {
+		return p.Because(err)
+	}
+	return problem.New(problem.Timeout, "query_cancelled", "the query was cancelled").Because(errors.Join(cause, err))
+}
+
+// failure turns what came out of a connector into an error for a caller.
+func failure(err error, detailed bool) error {
+	if s := refusedBy(err); s != nil {
 		return refusal(s, detailed)
 	}
 	if p, ok := errors.AsType[*problem.Error](err); ok {
@@ -44,6 +49,20 @@ func failure(ctx context.Context, err error, detailed bool) error {
 	}
 	return problem.New(problem.Upstream, "datasource_failed", "the datasource failed").
 		Fix("test the connection of the datasource; the log has the cause under the id of this request").Because(err)
+}
+
+// refusedBy is the refusal of a statement that err is; nil for a problem that only
+// has one as its cause, and for everything else.
+func refusedBy(err error) *StatementError {
+	for ; err != nil; err = errors.Unwrap(err) {
+		switch e := err.(type) {
+		case *StatementError:
+			return e
+		case *problem.Error:
+			return nil
+		}
+	}
+	return nil
 }
 
 func refusal(s *StatementError, detailed bool) error {
@@ -61,6 +80,25 @@ func refusal(s *StatementError, detailed bool) error {
 	return e
 }
 
+var errHushed = errors.New("not kept: the statement has sensitive parameters")
+
+// hushed takes from an error what the other side said: databases repeat values.
+// The code of a refused statement, and the place, stay.
+func hushed(err error) error {
+	if s := refusedBy(err); s != nil {
+		return &StatementError{
+			Code: s.Code, Position: s.Position, Cause: errHushed,
+			Message: "the datasource refused the query; what it said is not shown, because the query has sensitive parameters",
+		}
+	}
+	if p, ok := errors.AsType[*problem.Error](err); ok {
+		return p.Because(errHushed)
+	}
+	return errHushed
+}
+
+var errPanicked = errors.New("the connector panicked")
+
 // panicked is the error for a connector that panicked; the value may hold
 // anything, so only the log sees it.
-func panicked(v any) error { return fmt.Errorf("the connector panicked: %v", v) }
+func panicked(v any) error { return fmt.Errorf("%w: %v", errPanicked, v) }

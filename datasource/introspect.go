@@ -19,19 +19,19 @@ func (s *Service) Schema(ctx context.Context, id string) (Schema, error) {
 	if err != nil {
 		return Schema{}, err
 	}
-	ctx, cancel := s.limit(ctx, MaxTimeout)
+	limited, cancel := s.limit(auth.WithoutPrincipal(ctx), MaxTimeout, late(MaxTimeout))
 	defer cancel()
 	var schema Schema
-	err = s.withConn(ctx, row, func(conn Conn, _ time.Duration) error {
+	err = s.inRoom(limited, row, func(conn Conn, _ time.Duration) error {
 		introspector, ok := conn.(Introspector)
 		if !ok {
 			return problem.New(problem.Conflict, "schema_unsupported", "this type of datasource has no schema")
 		}
-		schema, err = introspector.Introspect(ctx)
+		schema, err = introspector.Introspect(limited)
 		return err
 	})
 	if err != nil {
-		return Schema{}, s.explain(ctx, err)
+		return Schema{}, s.shown(ctx, caused(limited, err))
 	}
 	if schema.Tables == nil {
 		schema.Tables = []Table{}

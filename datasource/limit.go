@@ -11,12 +11,15 @@ import (
 
 const (
 	probesPerMinute = 20
-	probeTenants    = 10_000
+	limitedTenants  = 10_000
 )
 
-// limiter bounds the connection tests of each tenant: they make this server
-// connect to addresses of the caller's choice.
+// limiter bounds what each tenant begins in a minute: connection tests, which make
+// this server connect to addresses of the caller's choice, and streams.
 type limiter struct {
+	perMinute  int
+	code, what string
+
 	mu      sync.Mutex
 	tenants map[string]*rate.Limiter
 }
@@ -24,18 +27,18 @@ type limiter struct {
 func (l *limiter) take(tenantID string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.tenants == nil || len(l.tenants) >= probeTenants {
+	if l.tenants == nil || len(l.tenants) >= limitedTenants {
 		l.tenants = map[string]*rate.Limiter{}
 	}
 	tenant := l.tenants[tenantID]
 	if tenant == nil {
-		tenant = rate.NewLimiter(rate.Limit(probesPerMinute)/60, probesPerMinute)
+		tenant = rate.NewLimiter(rate.Limit(l.perMinute)/60, l.perMinute)
 		l.tenants[tenantID] = tenant
 	}
 	if tenant.Allow() {
 		return nil
 	}
-	e := problem.Newf(problem.RateLimited, "too_many_tests", "no more than %d connection tests a minute", probesPerMinute)
-	e.RetryAfter = time.Minute / probesPerMinute
+	e := problem.Newf(problem.RateLimited, l.code, "no more than %d %s a minute", l.perMinute, l.what)
+	e.RetryAfter = time.Minute / time.Duration(l.perMinute)
 	return e
 }

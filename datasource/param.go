@@ -16,6 +16,8 @@ const (
 	MaxParams       = 100
 	MaxListElements = 1000    // of one parameter
 	MaxValueLength  = 1 << 20 // bytes of one string or JSON value
+	MaxEnum         = 1000    // values of an enum
+	MaxPattern      = 1000    // bytes of a pattern
 )
 
 // ParamType is the type of a parameter. A list of a type is written with "[]"
@@ -34,7 +36,14 @@ const (
 	ParamJSON      ParamType = "json"      // anything
 )
 
-// ParamTypes lists the types, without the lists of them.
+// The types of what stands for a word of SQL instead of a value. Other operations
+// do not take them.
+const (
+	ParamIdentifier ParamType = "identifier" // the name of a table or column, one of the enum; "orders.total" is two names
+	ParamDirection  ParamType = "direction"  // "asc" or "desc"
+)
+
+// ParamTypes lists the types of values, without the lists of them.
 func ParamTypes() []ParamType {
 	return []ParamType{ParamString, ParamNumber, ParamInteger, ParamBoolean, ParamDate, ParamTimestamp, ParamUUID, ParamJSON}
 }
@@ -49,8 +58,14 @@ func (t ParamType) Element() (element ParamType, ok bool) {
 }
 
 func (t ParamType) valid() bool {
+	element, list := t.Element()
+	return slices.Contains(ParamTypes(), element) || element == ParamIdentifier || element == ParamDirection && !list
+}
+
+// names reports whether a parameter of the type becomes a part of the statement.
+func (t ParamType) names() bool {
 	element, _ := t.Element()
-	return slices.Contains(ParamTypes(), element)
+	return element == ParamIdentifier || element == ParamDirection
 }
 
 // Param declares a parameter of a query. The rules hold for each element of a
@@ -61,11 +76,15 @@ type Param struct {
 	Description string    `json:"description,omitempty"`
 	Required    bool      `json:"required"`          // null and absent are faults
 	Default     any       `json:"default,omitempty"` // for an absent value; without it an absent value is null
-	Enum        []any     `json:"enum,omitempty"`    // the only values
+	Enum        []any     `json:"enum,omitempty"`    // the only values; an identifier needs it
 	Min         *float64  `json:"min,omitempty"`     // of a number or integer
 	Max         *float64  `json:"max,omitempty"`
 	MaxLength   int       `json:"maxLength,omitempty"` // of a string, in characters; 0 = only the general limit
 	Pattern     string    `json:"pattern,omitempty"`   // RE2, for the whole of a string
+
+	// Sensitive values are not kept in the history of executions, and what the
+	// datasource says of a statement with one is shown to nobody.
+	Sensitive bool `json:"sensitive,omitempty"`
 }
 
 // rule is a Param that is ready to judge values.
@@ -79,7 +98,7 @@ type rule struct {
 }
 
 // newRules checks declarations. used lists what the operation names: it must
-// name exactly what is declared.
+// name exactly what is declared, and what the server fills in.
 func newRules(params []Param, used []string, faults *problem.Faults) []rule {
 	if len(params) > MaxParams || len(used) > MaxParams {
 		faults.Add("params", "must not be more than 100")
@@ -96,7 +115,7 @@ func newRules(params []Param, used []string, faults *problem.Faults) []rule {
 		rules = append(rules, newRule(p, path, faults))
 	}
 	for _, name := range used {
-		faults.Check(seen[name], "params."+name, "is used in the operation but not declared")
+		faults.Check(seen[name] || template.Trusted(name), "params."+name, "is used in the operation but not declared")
 	}
 	return rules
 }
@@ -113,26 +132,42 @@ func newRule(p Param, path string, faults *problem.Faults) rule {
 	faults.Check(p.Min == nil || p.Max == nil || *p.Min <= *p.Max, path, "has a min above its max")
 	faults.Check(textual || p.MaxLength == 0 && p.Pattern == "", path, "can have maxLength and pattern only as a string")
 	faults.Check(p.MaxLength >= 0, path, "has a negative maxLength")
-	if p.Pattern != "" {
-		var err error
-		if r.pattern, err = regexp.Compile(`^(?:` + p.Pattern + `)$`); err != nil {
-			faults.Add(path, "has a pattern that is not valid RE2 syntax")
-		}
-	}
-	for _, v := range p.Enum {
-		value, message := coerce(r.element, v)
-		if message != "" || r.element == ParamJSON {
-			faults.Add(path, "has an enum that does not fit its type")
-			break
-		}
-		r.enum = append(r.enum, value)
-	}
+	faults.Check(!p.Sensitive || p.Default == nil, path, "is sensitive: whoever may read the query would see its default")
+	r.compile(path, faults)
+	r.choices(path, faults)
 	if p.Default != nil {
 		var message string
 		r.absent, message = r.value(p.Default)
 		faults.Check(message == "", path, "has a default that "+message)
 	}
 	return r
+}
+
+func (r *rule) compile(path string, faults *problem.Faults) {
+	if r.Pattern == "" {
+		return
+	}
+	var err error
+	if len(r.Pattern) <= MaxPattern {
+		r.pattern, err = regexp.Compile(`^(?:` + r.Pattern + `)$`)
+	}
+	faults.Check(err == nil && len(r.Pattern) <= MaxPattern, path, "has a pattern that is not valid RE2 syntax of at most 1000 bytes")
+}
+
+func (r *rule) choices(path string, faults *problem.Faults) {
+	faults.Check(r.element != ParamIdentifier || len(r.Enum) > 0, path, "needs an enum: the names that it can be")
+	if len(r.Enum) > MaxEnum {
+		faults.Add(path, "has an enum of more than 1000 values")
+		return
+	}
+	for _, v := range r.Enum {
+		value, message := coerce(r.element, v)
+		if message != "" || r.element == ParamJSON {
+			faults.Add(path, "has an enum that does not fit its type")
+			return
+		}
+		r.enum = append(r.enum, value)
+	}
 }
 
 // bind gives each parameter its value, see [Statement]. All faults are told at

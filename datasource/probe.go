@@ -75,7 +75,11 @@ func (s *Service) TestSaved(ctx context.Context, id string) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	return s.probe(ctx, who, connector, settings)
+	report, err := s.probe(ctx, who, connector, settings)
+	if report.OK {
+		s.breakers.forget(row.ID)
+	}
+	return report, err
 }
 
 func (s *Service) probe(ctx context.Context, who *auth.Principal, connector Connector, settings Settings) (Report, error) {

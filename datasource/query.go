@@ -25,9 +25,10 @@ type Query struct {
 	DatasourceID string          `json:"datasourceId"`
 	Operation    json.RawMessage `json:"operation"` // by the schema of the connector's Spec
 	Params       []Param         `json:"params"`
-	Writes       bool            `json:"writes"`    // may change data; without it the datasource refuses to
-	RowLimit     int             `json:"rowLimit"`  // rows of a result at most
-	TimeoutMS    int64           `json:"timeoutMs"` // of a run, waiting for a connection included
+	Writes       bool            `json:"writes"`     // may change data; without it the datasource refuses to
+	RowLimit     int             `json:"rowLimit"`   // rows of a result at most
+	TimeoutMS    int64           `json:"timeoutMs"`  // of a run, waiting for a connection included
+	CacheTTLMS   int64           `json:"cacheTtlMs"` // for how long a result serves whoever asks the same; 0 = not at all
 	CreatedBy    string          `json:"createdBy"`
 	CreatedAt    time.Time       `json:"createdAt"`
 	UpdatedAt    time.Time       `json:"updatedAt"`
@@ -42,8 +43,9 @@ type NewQuery struct {
 	Operation    json.RawMessage `json:"operation"`
 	Params       []Param         `json:"params"`
 	Writes       bool            `json:"writes"`
-	RowLimit     int             `json:"rowLimit"`  // 1 to 10000; 0 = 1000
-	TimeoutMS    int64           `json:"timeoutMs"` // 1 to 30000; 0 = 30000
+	RowLimit     int             `json:"rowLimit"`   // 1 to 10000; 0 = 1000
+	TimeoutMS    int64           `json:"timeoutMs"`  // 1 to 30000; 0 = 30000
+	CacheTTLMS   int64           `json:"cacheTtlMs"` // up to 3600000, not for a query that writes; 0 = no cache
 }
 
 // QueryUpdate changes what is not nil.
@@ -56,6 +58,7 @@ type QueryUpdate struct {
 	Writes       *bool           `json:"writes"`
 	RowLimit     *int            `json:"rowLimit"`
 	TimeoutMS    *int64          `json:"timeoutMs"`
+	CacheTTLMS   *int64          `json:"cacheTtlMs"`
 	Version      int             `json:"version"` // of the query that was read; 0 = whatever it is
 }
 
@@ -115,20 +118,14 @@ func (s *Service) CheckParams(ctx context.Context, queryID string, params map[st
 	if err != nil {
 		return err
 	}
-	row, err := findRunnable(ctx, s.db.DB, who.TenantID, queryID)
-	if err != nil {
-		return err
-	}
-	query, err := row.view()
-	if err != nil {
-		return err
-	}
-	var faults problem.Faults
-	_, rules := s.compile(row.Datasource, query.Operation, query.Params, query.Writes, &faults)
-	if len(faults.List()) > 0 {
+	p, err := s.plan(ctx, who.TenantID, queryID)
+	if problem.Is(err, problem.Invalid) {
 		return problem.New(problem.Invalid, "query_invalid", "the saved query is not valid any more")
 	}
-	return bindKnown(rules, params, unknown)
+	if err != nil {
+		return err
+	}
+	return bindKnown(p.rules, params, unknown)
 }
 
 // CreateQuery saves a query. All its faults are one Invalid error: unknown
@@ -174,6 +171,7 @@ func (s *Service) UpdateQuery(ctx context.Context, id string, in QueryUpdate) (Q
 	if err != nil {
 		return Query{}, err
 	}
+	s.forgetQuery(row.ID)
 	s.publish(ctx, who.TenantID, "query.updated", changed{row.ID, row.Name})
 	return row.view()
 }
@@ -189,7 +187,7 @@ func (s *Service) changeQuery(ctx context.Context, tx bun.IDB, row *queryRow, in
 	}
 	next := NewQuery{
 		Name: q.Name, Description: q.Description, DatasourceID: q.DatasourceID, Operation: q.Operation, Params: q.Params,
-		Writes: q.Writes, RowLimit: q.RowLimit, TimeoutMS: q.TimeoutMS,
+		Writes: q.Writes, RowLimit: q.RowLimit, TimeoutMS: q.TimeoutMS, CacheTTLMS: q.CacheTTLMS,
 	}
 	set(&next.Name, in.Name)
 	set(&next.Description, in.Description)
@@ -201,6 +199,7 @@ func (s *Service) changeQuery(ctx context.Context, tx bun.IDB, row *queryRow, in
 	set(&next.Writes, in.Writes)
 	set(&next.RowLimit, in.RowLimit)
 	set(&next.TimeoutMS, in.TimeoutMS)
+	set(&next.CacheTTLMS, in.CacheTTLMS)
 	if err := s.fillQuery(ctx, tx, row, next); err != nil {
 		return err
 	}
@@ -235,8 +234,16 @@ func (s *Service) DeleteQuery(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
+	s.forgetQuery(row.ID)
 	s.publish(ctx, who.TenantID, "query.deleted", changed{row.ID, row.Name})
 	return nil
+}
+
+// forgetQuery ends what was kept of a query that was changed or deleted. What
+// other processes keep, their next run finds to be of another version.
+func (s *Service) forgetQuery(id string) {
+	s.plans.drop(func(p *plan) bool { return p.query.ID == id })
+	s.results.drop(func(c *cached) bool { return c.id == id })
 }
 
 // unused is nil when nobody needs the query. It asks before the transaction of the
@@ -258,7 +265,7 @@ func (s *Service) unused(ctx context.Context, queryID string) error {
 func (r *queryRow) view() (Query, error) {
 	q := Query{
 		ID: r.ID, Name: r.Name, Description: r.Description, DatasourceID: r.DatasourceID, Operation: json.RawMessage(r.Operation),
-		Writes: r.Writes, RowLimit: r.RowLimit, TimeoutMS: r.TimeoutMS, CreatedBy: r.CreatedBy,
+		Writes: r.Writes, RowLimit: r.RowLimit, TimeoutMS: r.TimeoutMS, CacheTTLMS: r.CacheTTLMS, CreatedBy: r.CreatedBy,
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, Version: r.Version,
 	}
 	return q, json.Unmarshal([]byte(r.Params), &q.Params)
@@ -273,6 +280,7 @@ func (r *queryRow) changes(before *queryRow) []string {
 		"name": r.Name != before.Name, "description": r.Description != before.Description, "datasourceId": r.DatasourceID != before.DatasourceID,
 		"operation": r.Operation != before.Operation, "params": r.Params != before.Params, "writes": r.Writes != before.Writes,
 		"rowLimit": r.RowLimit != before.RowLimit, "timeoutMs": r.TimeoutMS != before.TimeoutMS,
+		"cacheTtlMs": r.CacheTTLMS != before.CacheTTLMS,
 	}
 	maps.DeleteFunc(differs, func(_ string, changed bool) bool { return !changed })
 	return sortedKeys(differs)

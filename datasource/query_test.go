@@ -199,15 +199,16 @@ func TestNewNamesTheFieldThatIsWrong(t *testing.T) {
 	var good datasource.Config
 	setup(t, testdb.SQLite(t), func(c *datasource.Config) { good = *c })
 	for field, spoil := range map[string]func(*datasource.Config){
-		"Audit":       func(c *datasource.Config) { c.Audit = nil },
-		"Authorize":   func(c *datasource.Config) { c.Authorize = nil },
-		"Connectors":  func(c *datasource.Config) { c.Connectors = append(c.Connectors, w.fake) },
-		"DB":          func(c *datasource.Config) { c.DB = nil },
-		"Egress":      func(c *datasource.Config) { c.Egress.AllowHosts = []string{"no port"} },
-		"IdleTimeout": func(c *datasource.Config) { c.IdleTimeout = -1 },
-		"Keys":        func(c *datasource.Config) { c.Keys = nil },
-		"MaxOpen":     func(c *datasource.Config) { c.MaxOpen = -1 },
-		"Pages":       func(c *datasource.Config) { c.Pages = nil },
+		"Audit":         func(c *datasource.Config) { c.Audit = nil },
+		"Authorize":     func(c *datasource.Config) { c.Authorize = nil },
+		"Connectors":    func(c *datasource.Config) { c.Connectors = append(c.Connectors, w.fake) },
+		"DB":            func(c *datasource.Config) { c.DB = nil },
+		"Egress":        func(c *datasource.Config) { c.Egress.AllowHosts = []string{"no port"} },
+		"IdleTimeout":   func(c *datasource.Config) { c.IdleTimeout = -1 },
+		"Keys":          func(c *datasource.Config) { c.Keys = nil },
+		"MaxOpen":       func(c *datasource.Config) { c.MaxOpen = -1 },
+		"MaxStatements": func(c *datasource.Config) { c.MaxStatements = -1 },
+		"Pages":         func(c *datasource.Config) { c.Pages = nil },
 	} {
 		cfg := good
 		cfg.Connectors = slices.Clone(good.Connectors)

@@ -28,6 +28,12 @@ type Result struct {
 	Truncated bool     `json:"truncated"`          // there were more rows, or more bytes, than the limits allow
 	Affected  *int64   `json:"affected,omitempty"` // the rows that a writing query changed, where the datasource says it
 	Timings   Timings  `json:"timings"`
+
+	// ExecutionID names the run in the history, see [Service.Executions].
+	ExecutionID string `json:"executionId,omitempty"`
+
+	// CachedAt is when a result that was kept was read; nil = just now.
+	CachedAt *time.Time `json:"cachedAt,omitempty"`
 }
 
 // Timings says where the time of a run went, in milliseconds.

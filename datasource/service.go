@@ -25,6 +25,11 @@ type Config struct {
 	// Authorize is asked before anything else. Required.
 	Authorize auth.Authorize
 
+	// CacheBytes is about the memory that results of queries with a cache may take
+	// in this process; those used longest ago go first. 0 = 64 MB, negative = no
+	// result is kept.
+	CacheBytes int64
+
 	// Clock stamps what is written; nil = the machine's.
 	Clock clock.Clock
 
@@ -37,6 +42,10 @@ type Config struct {
 	// Egress says where connectors may connect to; the zero value refuses every
 	// address that is not public.
 	Egress egress.Policy
+
+	// HistoryRetention is for how long executions are listed; 0 = 30 days, negative
+	// = as long as they are among the last 100,000 of their tenant.
+	HistoryRetention time.Duration
 
 	// Hooks let the host watch or refuse runs.
 	Hooks Hooks
@@ -55,12 +64,21 @@ type Config struct {
 	// Unavailable when all are in use.
 	MaxOpen int
 
+	// MaxStatements is the number of statements that run at once for one tenant in
+	// this process; 0 = 32. Further ones wait for their turn, within their own time
+	// limit; of more than 256 that wait, the last is RateLimited.
+	MaxStatements int
+
 	// Pages signs the cursors of lists. Required.
 	Pages *page.Signer
 
 	// Publish tells subscribers of a topic about a change, after its commit;
 	// nil = nobody.
 	Publish func(ctx context.Context, topic, kind string, data any)
+
+	// Revalidate proves again who began a stream, see auth.Service.Revalidate; nil =
+	// only the rights are looked at again.
+	Revalidate func(ctx context.Context, who *auth.Principal) (*auth.Principal, error)
 
 	// UsedBy names what would break without a saved query of the caller's tenant,
 	// for a person; nil = nothing.
@@ -77,6 +95,12 @@ type Hooks struct {
 }
 
 func (c Config) withDefaults() Config {
+	if c.CacheBytes == 0 {
+		c.CacheBytes = DefaultCacheBytes
+	}
+	if c.HistoryRetention == 0 {
+		c.HistoryRetention = 30 * 24 * time.Hour
+	}
 	if c.IdleTimeout == 0 {
 		c.IdleTimeout = 5 * time.Minute
 	}
@@ -86,8 +110,14 @@ func (c Config) withDefaults() Config {
 	if c.MaxOpen == 0 {
 		c.MaxOpen = 256
 	}
+	if c.MaxStatements == 0 {
+		c.MaxStatements = 32
+	}
 	if c.Publish == nil {
 		c.Publish = func(context.Context, string, string, any) {}
+	}
+	if c.Revalidate == nil {
+		c.Revalidate = func(_ context.Context, who *auth.Principal) (*auth.Principal, error) { return who, nil }
 	}
 	if c.UsedBy == nil {
 		c.UsedBy = func(context.Context, string) ([]string, error) { return nil, nil }
@@ -111,6 +141,8 @@ func (c Config) validate() error {
 		return errors.New("datasource: Keys is required")
 	case c.MaxOpen < 0:
 		return errors.New("datasource: MaxOpen is negative")
+	case c.MaxStatements < 0:
+		return errors.New("datasource: MaxStatements is negative")
 	case c.Pages == nil:
 		return errors.New("datasource: Pages is required")
 	}
@@ -119,6 +151,9 @@ func (c Config) validate() error {
 	}
 	return nil
 }
+
+// maxWaiting is the number of statements of a tenant that may wait for their turn.
+const maxWaiting = 256
 
 // Service holds the datasources and queries of all tenants, and runs them. It is
 // safe for concurrent use.
@@ -129,6 +164,16 @@ type Service struct {
 	types     map[string]Connector
 	pools     *pools
 	probes    limiter
+	exports   limiter
+
+	breakers *breakers
+	epochs   epochs
+	history  *history
+	flights  *flights
+	plans    *lru[*plan]
+	results  *lru[*cached]
+	rooms    *rooms // by tenant
+	streams  *rooms // by datasource
 }
 
 // New makes a service. It does no I/O and starts nothing; [Service.Close] ends
@@ -138,7 +183,14 @@ func New(cfg Config) (*Service, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	s := &Service{cfg: cfg, authorize: cfg.Authorize, db: cfg.DB, types: map[string]Connector{}, pools: newPools(cfg.MaxOpen, cfg.IdleTimeout)}
+	s := &Service{
+		cfg: cfg, authorize: cfg.Authorize, db: cfg.DB, types: map[string]Connector{}, pools: newPools(cfg.MaxOpen, cfg.IdleTimeout),
+		breakers: newBreakers(), flights: newFlights(), history: newHistory(cfg), plans: newLRU[*plan](maxPlans), results: newLRU[*cached](cfg.CacheBytes),
+		rooms:   newRooms(cfg.MaxStatements, maxWaiting, "too_many_statements", "statements"),
+		streams: newRooms(maxStreams, 0, "too_many_streams", "streams of the datasource"),
+		probes:  limiter{perMinute: probesPerMinute, code: "too_many_tests", what: "connection tests"},
+		exports: limiter{perMinute: streamsPerMinute, code: "too_many_streams", what: "streams"},
+	}
 	for _, c := range cfg.Connectors {
 		spec := c.Spec()
 		if err := spec.Validate(); err != nil {
@@ -153,8 +205,12 @@ func New(cfg Config) (*Service, error) {
 }
 
 // Close ends all connections and the runs that use them, and waits until they
-// are closed. Runs after it are Unavailable.
-func (s *Service) Close() error { return s.pools.close() }
+// are closed and what ran is taken down. Runs after it are Unavailable.
+func (s *Service) Close() error {
+	err := s.pools.close()
+	s.history.close()
+	return err
+}
 
 // Types lists the types of datasources in alphabetical order, see [Spec]. It is
 // the same for everybody.

@@ -41,6 +41,7 @@ type queryRow struct {
 	Writes       bool
 	RowLimit     int
 	TimeoutMS    int64 `bun:"timeout_ms"`
+	CacheTTLMS   int64 `bun:"cache_ttl_ms"`
 	CreatedBy    string
 	CreatedAt    time.Time
 	UpdatedAt    time.Time

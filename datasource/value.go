@@ -15,6 +15,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/uuid"
+
+	"github.com/jetadmin/jetadmin/datasource/template"
 )
 
 const maxDigits = 400 // of a number: more than any database keeps
@@ -110,6 +112,10 @@ func coerce(t ParamType, v any) (any, string) {
 		return nil, "must be a string"
 	}
 	switch t {
+	case ParamIdentifier:
+		return template.Identifier(s), unless(template.ValidIdentifier(s), "must be a name")
+	case ParamDirection:
+		return direction(s)
 	case ParamDate:
 		_, err := time.Parse(time.DateOnly, s)
 		return Date(s), unless(err == nil, "must be a date like 2006-01-02")
@@ -124,6 +130,11 @@ func coerce(t ParamType, v any) (any, string) {
 		return nil, "must be UTF-8 without NUL"
 	}
 	return s, ""
+}
+
+func direction(s string) (any, string) {
+	d := template.Direction(strings.ToUpper(s))
+	return d, unless(d == template.Ascending || d == template.Descending, "must be asc or desc")
 }
 
 func unless(ok bool, message string) string {

@@ -86,6 +86,8 @@ func titles() []titled {
 		{auth.QueryDelete, "Delete saved queries"},
 		{auth.QueryTest, "Run a query text that is not saved"},
 		{auth.QueryExecute, "Run saved queries"},
+		{auth.QueryHistory, "See who ran a query, when and with which values"},
+		{auth.QueryCancel, "Stop queries that others run"},
 
 		{auth.WorkflowList, "List workflows"},
 		{auth.WorkflowRead, "See a workflow and its versions"},

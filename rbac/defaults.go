@@ -33,7 +33,7 @@ func defaultRoles() []defaultRole {
 		}},
 		{Operator, "Operator", "Runs saved queries and workflows, and looks after the runs.", []auth.Permission{
 			auth.TenantRead,
-			auth.QueryList, auth.QueryRead, auth.QueryExecute,
+			auth.QueryList, auth.QueryRead, auth.QueryExecute, auth.QueryHistory, auth.QueryCancel,
 			auth.WorkflowList, auth.WorkflowRead, auth.WorkflowExecute, "run.*",
 			auth.ScheduleList, auth.ScheduleRead, auth.WebhookList, auth.WebhookRead, auth.MonitorRead,
 		}},

@@ -42,7 +42,7 @@ func connectError(err error) error {
 	}
 	switch code {
 	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
-		return problem.New(problem.Upstream, "database_busy", "the database is busy").Fix("try again shortly").Because(err)
+		return problem.New(problem.Upstream, datasource.CodeBusy, "the database is busy").Fix("try again shortly").Because(err)
 	case lib.SQLITE_NOTADB, lib.SQLITE_CORRUPT:
 		return problem.New(problem.Upstream, "not_a_database", "the file is not a sound SQLite database").Because(err)
 	}

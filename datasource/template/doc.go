@@ -4,7 +4,7 @@
 // A parameter is always a value. In SQL it becomes a bind parameter of the
 // database ([ParseSQL]); in a URL, a header or a JSON document it is escaped for
 // its place ([ParseText], [ParseJSON]). No value ever becomes part of the
-// structure around it.
+// structure around it. Some values are not the caller's to send, see [Trusted].
 package template
 
 import (
@@ -34,7 +34,36 @@ func placeholder(text string, at int) (name string, end int, ok bool) {
 		return "", len(text), false
 	}
 	name = strings.Trim(inside, " \t\r\n")
-	return name, at + 2 + len(inside) + 2, ValidName(name)
+	return name, at + 2 + len(inside) + 2, ValidName(name) || Trusted(name)
+}
+
+// claims begins the names of trusted values that the identity provider vouches for.
+const claims = "user.claims."
+
+// Trusted reports whether name stands for a value that the server fills in and no
+// caller can send: "tenant.id", "user.id", or "user.claims." and a path of names.
+func Trusted(name string) bool {
+	switch name {
+	case "tenant.id", "user.id":
+		return true
+	}
+	path, ok := strings.CutPrefix(name, claims)
+	if !ok || len(path) > maxNameLength {
+		return false
+	}
+	for step := range strings.SplitSeq(path, ".") {
+		if !ValidName(step) {
+			return false
+		}
+	}
+	return true
+}
+
+// Claim is the path of a trusted value in the caller's claims; ok is false for
+// the other trusted values.
+func Claim(name string) (path []string, ok bool) {
+	rest, ok := strings.CutPrefix(name, claims)
+	return strings.Split(rest, "."), ok
 }
 
 // ValidName reports whether s can name a parameter: a letter or "_", then

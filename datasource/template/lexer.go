@@ -14,6 +14,9 @@ type lexer struct {
 	at     int  // the next byte
 	from   int  // where the current text part began
 	ended  bool // a ";" was seen
+	depth  int  // brackets that are open, in a block those of the block
+	block  int  // the optional block that is open, from 1; 0 = none
+	opened int  // where it began
 }
 
 func (l *lexer) run() {
@@ -21,6 +24,9 @@ func (l *lexer) run() {
 		l.step()
 	}
 	l.flush(len(l.source))
+	if l.block > 0 && l.more() {
+		l.fault(l.opened, "the optional block is not closed by ]]")
+	}
 }
 
 // step consumes one token.
@@ -33,6 +39,10 @@ func (l *lexer) step() {
 	switch {
 	case strings.HasPrefix(rest, "{{"):
 		l.placeholder()
+	case strings.HasPrefix(rest, "[[") && l.opensBlock():
+		l.open()
+	case strings.HasPrefix(rest, "]]") && l.block > 0 && l.depth == 0:
+		l.close()
 	case strings.HasPrefix(rest, "--"):
 		l.skip("a comment", lineEnd(rest))
 	case strings.HasPrefix(rest, "/*"):
@@ -48,6 +58,12 @@ func (l *lexer) step() {
 	case c == '$' && l.dialect.DollarQuotes && l.dollarTag(rest) != "":
 		tag := l.dollarTag(rest)
 		l.skip("a dollar-quoted string", upTo(rest, tag, len(tag)))
+	case c == '[':
+		l.depth++
+		l.at++
+	case c == ']':
+		l.depth = max(l.depth-1, 0)
+		l.at++
 	case c == ';':
 		l.ended = l.dialect.OneStatement
 		l.at++
@@ -67,8 +83,11 @@ func (l *lexer) placeholder() {
 		return
 	}
 	l.flush(l.at)
-	l.parts = append(l.parts, part{name: name, at: l.at})
+	l.parts = append(l.parts, part{name: name, at: l.at, block: l.block})
 	l.names.add(name)
+	if l.block > 0 {
+		l.blocks[l.block-1] = append(l.blocks[l.block-1], name)
+	}
 	l.at, l.from = end, end
 }
 
@@ -91,7 +110,7 @@ func (l *lexer) skip(what string, n int) {
 
 func (l *lexer) flush(end int) {
 	if end > l.from {
-		l.parts = append(l.parts, part{text: l.source[l.from:end], at: l.from})
+		l.parts = append(l.parts, part{text: l.source[l.from:end], at: l.from, block: l.block})
 	}
 	l.from = end
 }

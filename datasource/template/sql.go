@@ -1,6 +1,7 @@
 package template
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/jetadmin/jetadmin/problem"
@@ -11,14 +12,15 @@ type SQL struct {
 	source  string
 	parts   []part
 	names   names
+	blocks  [][]string // the placeholders of each optional block
 	dialect Dialect
 }
 
 // part is a piece of text, or with a name a placeholder; at is where it begins
-// in the source.
+// in the source, block the optional block that it is in, from 1.
 type part struct {
 	text, name string
-	at         int
+	at, block  int
 }
 
 // Bound is a statement with its parameters, ready for the database.
@@ -32,8 +34,9 @@ type Bound struct {
 type move struct{ bound, source int }
 
 // ParseSQL reads a statement. Its faults, below the path "text", are all that
-// is wrong with it: malformed placeholders, placeholders inside of literals,
-// quoted names or comments, and bind parameters of the database's own.
+// is wrong with it: malformed placeholders and optional blocks, placeholders
+// inside of literals, quoted names or comments, and bind parameters of the
+// database's own.
 func ParseSQL(text string, dialect Dialect) (*SQL, error) {
 	var faults problem.Faults
 	s := &SQL{source: text, dialect: dialect}
@@ -56,41 +59,89 @@ func ParseSQL(text string, dialect Dialect) (*SQL, error) {
 // Placeholders lists the parameters in the order of their first use.
 func (s *SQL) Placeholders() []string { return s.names.list }
 
+// TakesNames reports that an [Identifier] and a [Direction] can stand for a
+// placeholder.
+func (s *SQL) TakesNames() bool { return true }
+
 // Bind writes the statement for the database: each placeholder becomes a bind
 // parameter, and a list ([]any) one for each element. An empty list is Invalid:
-// SQL has no word for it.
+// SQL has no word for it. An [Identifier] becomes a quoted name, a [Direction]
+// its word.
+//
+// An optional block is left out when one of its parameters has no value or is an
+// empty list. A trusted value (see [Trusted]) never leaves it out: a filter that
+// names the caller stays.
 func (s *SQL) Bind(values Values) (Bound, error) {
-	var (
-		b      strings.Builder
-		bound  Bound
-		faults problem.Faults
-	)
-	b.Grow(len(s.source) + 16)
+	b := binder{SQL: s, values: values}
+	b.text.Grow(len(s.source) + 16)
+	out := s.left(values)
 	for _, p := range s.parts {
-		bound.moves = append(bound.moves, move{b.Len(), p.at})
-		if p.name == "" {
-			b.WriteString(p.text)
+		if p.block > 0 && out[p.block-1] {
 			continue
 		}
-		list, ok := values(p.name).([]any)
-		if !ok {
-			list = []any{values(p.name)}
+		b.moves = append(b.moves, move{b.text.Len(), p.at})
+		if p.name == "" {
+			b.text.WriteString(p.text)
+			continue
 		}
-		if len(list) == 0 {
-			faults.Add("params."+p.name, "must not be an empty list here")
-		}
-		b.WriteByte(' ') // apart from its neighbours: a$1 would be a name
-		for i, v := range list {
-			if i > 0 {
-				b.WriteString(", ")
-			}
-			bound.Args = append(bound.Args, v)
-			b.WriteString(s.dialect.Bind(len(bound.Args)))
-		}
-		b.WriteByte(' ')
+		b.placeholder(p.name)
 	}
-	bound.Text = b.String()
-	return bound, faults.Err("params_invalid", "the parameters are not valid")
+	b.Text = b.text.String()
+	return b.Bound, b.faults.Err("params_invalid", "the parameters are not valid")
+}
+
+// left says of each block whether it is left out.
+func (s *SQL) left(values Values) []bool {
+	out := make([]bool, len(s.blocks))
+	for i, names := range s.blocks {
+		out[i] = slices.ContainsFunc(names, func(name string) bool { return !Trusted(name) && unset(values(name)) })
+	}
+	return out
+}
+
+func unset(v any) bool {
+	list, ok := v.([]any)
+	return v == nil || ok && len(list) == 0
+}
+
+// binder writes one statement.
+type binder struct {
+	*SQL
+	Bound
+	values Values
+	text   strings.Builder
+	faults problem.Faults
+}
+
+func (b *binder) placeholder(name string) {
+	value := b.values(name)
+	list, ok := value.([]any)
+	if !ok {
+		list = []any{value}
+	}
+	if len(list) == 0 {
+		b.faults.Add("params."+name, "must not be an empty list here")
+	}
+	b.text.WriteByte(' ') // apart from its neighbours: a$1 would be a name
+	for i, v := range list {
+		if i > 0 {
+			b.text.WriteString(", ")
+		}
+		b.write(v)
+	}
+	b.text.WriteByte(' ')
+}
+
+func (b *binder) write(v any) {
+	switch v := v.(type) {
+	case Identifier:
+		b.text.WriteString(v.quoted(b.dialect))
+	case Direction:
+		b.text.WriteString(v.word())
+	default:
+		b.Args = append(b.Args, v)
+		b.text.WriteString(b.dialect.Bind(len(b.Args)))
+	}
 }
 
 // Source turns an offset in bytes into the bound text, from 0, into the one of

@@ -14,7 +14,7 @@ func SQLOperation() json.RawMessage {
 	return json.RawMessage(`{
 	"type": "object",
 	"properties": {
-		"text": {"type": "string", "title": "SQL", "description": "One statement. {{ name }} is a bind parameter; a list becomes several: IN ({{ ids }})."}
+		"text": {"type": "string", "title": "SQL", "description": "One statement. {{ name }} is a bind parameter; a list becomes several: IN ({{ ids }}). [[ AND a = {{ a }} ]] is left out when a has no value."}
 	},
 	"required": ["text"],
 	"additionalProperties": false

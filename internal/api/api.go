@@ -128,6 +128,7 @@ type API struct {
 	huma       huma.API
 	document   *huma.OpenAPI
 	operations []Operation
+	streams    map[string]http.Handler // the other way to answer, by the id of the operation
 	faults     []error
 	text       []byte // the finished document
 }
@@ -148,6 +149,7 @@ func New(cfg Config) (*API, error) {
 	a.auditRoutes()
 	a.datasourceRoutes()
 	a.queryRoutes()
+	a.executionRoutes()
 	a.workflowRoutes()
 	a.runRoutes()
 	a.rerunRoutes()
@@ -166,7 +168,7 @@ func newAPI(cfg Config) (*API, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	a := &API{cfg: cfg, mux: http.NewServeMux(), origins: http.NewCrossOriginProtection()}
+	a := &API{cfg: cfg, mux: http.NewServeMux(), origins: http.NewCrossOriginProtection(), streams: map[string]http.Handler{}}
 	for _, origin := range cfg.AllowedOrigins {
 		if err := a.origins.AddTrustedOrigin(origin); err != nil {
 			return nil, errors.Join(errors.New("api.Config.AllowedOrigins"), err)

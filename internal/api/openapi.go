@@ -40,6 +40,9 @@ func (a adapter) Handle(op *huma.Operation, handle func(huma.Context)) {
 		h = a.idempotent(h)
 	}
 	h = a.buffered(a.identified(declared, a.decoded(op, h)))
+	if stream := a.streams[declared.ID]; stream != nil {
+		h = a.negotiated(h, a.identified(declared, a.decoded(op, stream)))
+	}
 	a.mux.Handle(op.Method+" "+a.cfg.BasePath+declared.URLPath(), h)
 }
 

@@ -42,12 +42,14 @@ func (a *API) queryRoutes() {
 		ID: "deleteQuery", Method: http.MethodDelete, Path: "/tenants/{tenantId}/queries/{id}", Access: InTenant, Permission: auth.QueryDelete, Tag: tag,
 		Summary: "Delete a saved query",
 	}, a.deleteQuery)
-	register(a, Operation{
+	registerStreamed(a, Operation{
 		ID: "runQuery", Method: http.MethodPost, Path: "/tenants/{tenantId}/queries/{id}/run", Access: InTenant, Permission: auth.QueryExecute, Tag: tag,
-		Summary:     "Run a saved query",
-		Description: "Values are always bound, never pasted into a text.",
-		Example:     map[string]any{"params": map[string]any{"country": "DE"}},
-	}, a.runQuery)
+		Summary: "Run a saved query",
+		Description: "Values are always bound, never pasted into a text. With `Accept: text/csv` or `application/x-ndjson` up to 1,000,000 rows come as they are read. " +
+			"A stream that is whole has the trailers `X-Row-Count` and `X-Truncated`; NDJSON also says so in its last line, or has an `error` there. " +
+			"Of CSV that fails in the middle the connection is broken off.",
+		Example: map[string]any{"params": map[string]any{"country": "DE"}},
+	}, a.runQuery, a.streamQuery)
 }
 
 type listQueriesInput struct {
@@ -63,15 +65,16 @@ func (a *API) listQueries(ctx context.Context, in *listQueriesInput) (*output[pa
 // QueryParam is [datasource.Param] with what may be left out.
 type QueryParam struct {
 	Name        string               `json:"name" doc:"a letter or _, then letters, digits and _"`
-	Type        datasource.ParamType `json:"type" doc:"string, number, integer, boolean, date, timestamp, uuid, json, or a list: string[]"`
+	Type        datasource.ParamType `json:"type" doc:"string, number, integer, boolean, date, timestamp, uuid, json, or a list: string[]; in SQL also identifier and direction"`
 	Description string               `json:"description,omitempty"`
 	Required    bool                 `json:"required,omitempty"`
 	Default     any                  `json:"default,omitempty" doc:"for an absent value; without it an absent value is null"`
-	Enum        []any                `json:"enum,omitempty" doc:"the only values"`
+	Enum        []any                `json:"enum,omitempty" doc:"the only values; an identifier needs it"`
 	Min         *float64             `json:"min,omitempty"`
 	Max         *float64             `json:"max,omitempty"`
 	MaxLength   int                  `json:"maxLength,omitempty"`
 	Pattern     string               `json:"pattern,omitempty" doc:"RE2, for the whole of a text"`
+	Sensitive   bool                 `json:"sensitive,omitempty" doc:"its value is not kept in the history, and no message of the datasource is shown with it"`
 }
 
 func declared(params []QueryParam) []datasource.Param {
@@ -93,6 +96,7 @@ type createQueryInput struct {
 		Writes       bool            `json:"writes,omitempty" doc:"may change data"`
 		RowLimit     int             `json:"rowLimit,omitempty" doc:"1 to 10000; default 1000"`
 		TimeoutMS    int64           `json:"timeoutMs,omitempty" doc:"1 to 30000; default 30000"`
+		CacheTTLMS   int64           `json:"cacheTtlMs,omitempty" doc:"for how long a result serves whoever asks the same, up to 3600000; default 0, not at all"`
 	} `nameHint:"NewQuery"`
 }
 
@@ -100,7 +104,7 @@ func (a *API) createQuery(ctx context.Context, in *createQueryInput) (*createdVe
 	b := in.Body
 	q, err := a.cfg.Datasources.CreateQuery(ctx, datasource.NewQuery{
 		Name: b.Name, Description: b.Description, DatasourceID: b.DatasourceID, Operation: b.Operation,
-		Params: declared(b.Params), Writes: b.Writes, RowLimit: b.RowLimit, TimeoutMS: b.TimeoutMS,
+		Params: declared(b.Params), Writes: b.Writes, RowLimit: b.RowLimit, TimeoutMS: b.TimeoutMS, CacheTTLMS: b.CacheTTLMS,
 	})
 	return &createdVersion[datasource.Query]{Location: a.at(in.TenantID, "queries", q.ID), ETag: etag(q.Version), Body: q}, err
 }
@@ -143,6 +147,7 @@ type updateQueryInput struct {
 		Writes       *bool           `json:"writes,omitempty" doc:"may change data"`
 		RowLimit     *int            `json:"rowLimit,omitempty" doc:"1 to 10000"`
 		TimeoutMS    *int64          `json:"timeoutMs,omitempty" doc:"1 to 30000"`
+		CacheTTLMS   *int64          `json:"cacheTtlMs,omitempty" doc:"0 to 3600000"`
 		Version      int             `json:"version,omitempty" minimum:"1"`
 	} `nameHint:"QueryUpdate"`
 }
@@ -155,7 +160,7 @@ func (a *API) updateQuery(ctx context.Context, in *updateQueryInput) (*versioned
 	}
 	change := datasource.QueryUpdate{
 		Name: b.Name, Description: b.Description, DatasourceID: b.DatasourceID, Operation: b.Operation,
-		Writes: b.Writes, RowLimit: b.RowLimit, TimeoutMS: b.TimeoutMS, Version: version,
+		Writes: b.Writes, RowLimit: b.RowLimit, TimeoutMS: b.TimeoutMS, CacheTTLMS: b.CacheTTLMS, Version: version,
 	}
 	if b.Params != nil {
 		params := declared(*b.Params)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -105,6 +106,16 @@ func register[I, O any](a *API, op Operation, handle func(ctx context.Context, i
 		}
 		return out, nil
 	})
+}
+
+// registerStreamed is [register] for a POST that also answers row by row, see
+// [API.negotiated].
+func registerStreamed[I, O any](a *API, op Operation, handle func(ctx context.Context, in *I) (*O, error), stream http.HandlerFunc) {
+	a.streams[op.ID] = stream
+	register(a, op, handle)
+	if path := a.document.Paths[op.Path]; path != nil {
+		maps.Copy(path.Post.Responses["200"].Content, streamContent())
+	}
 }
 
 // registerRaw adds an operation that writes its reply itself: a page, a socket.

@@ -93,6 +93,16 @@ func useData(t *testing.T, ada *caller, tenant string) {
 	}
 	ada.call("DELETE", at, nil).want(409)
 
+	history := ada.call("GET", tenant+"/queries/"+query.text("id")+"/executions?running=false", nil).want(200).field("items").([]any)
+	last := history[0].(map[string]any)
+	if len(history) != 1 || last["id"] != result.text("executionId") || last["status"] != "succeeded" {
+		t.Fatalf("the history is %v", history)
+	}
+	if all := ada.call("GET", tenant+"/executions", nil).want(200).field("items").([]any); len(all) != 2 {
+		t.Fatalf("all executions are %v", all)
+	}
+	ada.call("DELETE", tenant+"/executions/"+result.text("executionId"), nil).want(409)
+
 	useWorkflow(t, ada, tenant, query.text("id"))
 
 	ada.call("DELETE", tenant+"/queries/"+query.text("id"), nil).want(204)

@@ -49,8 +49,8 @@ func readMigrations(files fs.FS, dialect Dialect) ([]Migration, error) {
 		base := strings.TrimSuffix(path.Base(up), ".up.sql")
 		number, name, _ := strings.Cut(base, "_")
 		n, err := strconv.Atoi(number)
-		if err != nil || n != len(all)+1 {
-			return nil, fmt.Errorf("migration file %s: want number %03d", up, len(all)+1)
+		if err != nil || n <= last(all) {
+			return nil, fmt.Errorf("migration file %s: want a number above %03d", up, last(all))
 		}
 		upSQL, err := fs.ReadFile(files, up)
 		if err != nil {
@@ -63,6 +63,15 @@ func readMigrations(files fs.FS, dialect Dialect) ([]Migration, error) {
 		all = append(all, Migration{Number: n, Name: name, Up: string(upSQL), Down: string(downSQL)})
 	}
 	return all, nil
+}
+
+// last is the highest number so far. Numbers may leave gaps, so that work that is
+// done side by side does not take the same one.
+func last(all []Migration) int {
+	if len(all) == 0 {
+		return 0
+	}
+	return all[len(all)-1].Number
 }
 
 // Status lists every step with the time at which it was applied. It changes
@@ -122,8 +131,8 @@ func (db *DB) MigrateDown(ctx context.Context, keep int) error {
 		if err != nil {
 			return err
 		}
-		for _, m := range slices.Backward(all) {
-			if m.AppliedAt.IsZero() || m.Number <= keep {
+		for i, m := range slices.Backward(all) {
+			if m.AppliedAt.IsZero() || i < keep {
 				continue
 			}
 			if err := db.apply(ctx, tx, m.Down); err != nil {

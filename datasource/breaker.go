@@ -1,0 +1,137 @@
+package datasource
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/jetadmin/jetadmin/problem"
+)
+
+// CodeBusy is the code of an Upstream error that says: the datasource is there,
+// and has no time. Every other Upstream error of a connector says that there is
+// no connection.
+const CodeBusy = "database_busy"
+
+const (
+	breakerFailures = 5 // in a row, until a datasource is left alone
+	breakerPause    = 5 * time.Second
+	breakerMaxPause = time.Minute
+	maxBreakers     = 10_000
+)
+
+// breakers keep callers from waiting for datasources that cannot be reached, and
+// those from being asked more than they can bear. After some failures in a row
+// nobody connects for a while; then one caller tries, and the others go on when
+// he succeeds.
+type breakers struct {
+	pause time.Duration
+
+	mu   sync.Mutex
+	byID map[string]*breaker // of those that failed last
+}
+
+type breaker struct {
+	version  int // of the datasource
+	failures int
+	pause    time.Duration // the present one; 0 = closed
+	until    time.Time
+	probing  bool
+}
+
+func newBreakers() *breakers { return &breakers{pause: breakerPause, byID: map[string]*breaker{}} }
+
+// admit is nil when the datasource may be connected to now; then note has to be
+// called.
+func (bs *breakers) admit(ds *datasourceRow) error {
+	bs.mu.Lock()
+	defer bs.mu.Unlock()
+	b := bs.byID[ds.ID]
+	if b == nil || b.version != ds.Version || b.pause == 0 {
+		return nil
+	}
+	left := time.Until(b.until)
+	if left <= 0 && !b.probing {
+		b.probing = true
+		return nil
+	}
+	e := problem.Newf(problem.Unavailable, "datasource_unreachable", "the datasource could not be connected to %d times in a row, it is left alone for a moment", b.failures).
+		Fix("test the connection of the datasource, or try again later")
+	e.RetryAfter = max(left, time.Second)
+	return e
+}
+
+// note takes down how an admitted call ended.
+func (bs *breakers) note(ds *datasourceRow, is reach) {
+	bs.mu.Lock()
+	defer bs.mu.Unlock()
+	b := bs.byID[ds.ID]
+	switch {
+	case b != nil && b.version > ds.Version: // of settings that are not used any more
+	case is == reached:
+		delete(bs.byID, ds.ID)
+	case is == unreached:
+		bs.fail(ds, b)
+	case b != nil:
+		b.probing = false
+	}
+}
+
+func (bs *breakers) fail(ds *datasourceRow, b *breaker) {
+	if b == nil || b.version != ds.Version {
+		if len(bs.byID) >= maxBreakers {
+			clear(bs.byID)
+		}
+		b = &breaker{version: ds.Version}
+		bs.byID[ds.ID] = b
+	}
+	b.failures++
+	switch {
+	case b.failures < breakerFailures:
+		return
+	case b.pause == 0:
+		b.pause = bs.pause
+	case b.probing:
+		b.pause = min(2*b.pause, breakerMaxPause)
+	default: // it began before the pause
+		return
+	}
+	b.probing, b.until = false, time.Now().Add(b.pause)
+}
+
+// forget lets everybody connect again.
+func (bs *breakers) forget(id string) {
+	bs.mu.Lock()
+	defer bs.mu.Unlock()
+	delete(bs.byID, id)
+}
+
+// reach says what a call tells about the connection.
+type reach int
+
+const (
+	unknown reach = iota // nothing: its caller left, or it never got so far
+	reached
+	unreached
+)
+
+func reachOf(ctx context.Context, err error) reach {
+	if err == nil {
+		return reached
+	}
+	if context.Cause(ctx) != nil || errors.Is(err, errPanicked) {
+		return unknown
+	}
+	if refusedBy(err) != nil {
+		return reached
+	}
+	p, ok := errors.AsType[*problem.Error](err)
+	switch {
+	case !ok || p.Kind == problem.Upstream && p.Code != CodeBusy:
+		return unreached
+	case p.Code == CodeBusy:
+		return reached
+	}
+	return unknown
+}

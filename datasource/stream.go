@@ -1,0 +1,196 @@
+package datasource
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/problem"
+)
+
+// The limits of a stream. The time limit of the query holds until its first row.
+const (
+	MaxStreamRows  = 1_000_000
+	MaxStreamBytes = 1 << 30
+	MaxStreamTime  = 10 * time.Minute
+
+	maxStreams       = 2  // at once, of a datasource in a process: each keeps a connection
+	streamsPerMinute = 60 // of a tenant
+	recheckEvery     = time.Second
+)
+
+// RowWriter takes an answer row by row, from one goroutine. An error that it
+// returns ends the stream.
+type RowWriter interface {
+	// Begin comes once, before the first row, and also when there is none.
+	Begin(columns []Column) error
+
+	// Row gets one value per column, as [Rows] gives them. The slice is reused.
+	Row(values []any) error
+}
+
+// Streamed is what a stream came to.
+type Streamed struct {
+	RowCount  int64   `json:"rowCount"`
+	Truncated bool    `json:"truncated"` // there was more than the limits of a stream allow
+	Timings   Timings `json:"timings"`
+}
+
+// StreamQuery runs a saved query and hands its rows to a writer as they come, up
+// to [MaxStreamRows], whatever the row limit of the query: what it takes in memory
+// does not grow with their number. It needs query.execute on the query, until the
+// end: when the caller loses that right, the stream ends within seconds.
+//
+// Errors are those of [Service.RunQuery], whatever the writer returns, Conflict
+// for a query that writes, and RateLimited when too many streams are under way or
+// were begun in the last minute. After Begin an error means that rows are missing.
+func (s *Service) StreamQuery(ctx context.Context, id string, params map[string]any, to RowWriter) (Streamed, error) {
+	c, err := s.saved(ctx, id, params)
+	if err != nil {
+		return Streamed{}, err
+	}
+	started := time.Now()
+	running, e := s.history.begin(ctx, c, ExecutionStream, MaxStreamTime)
+	streamed, err := s.stream(running, c, to)
+	e.end(streamed.RowCount, false, abandoned(err))
+	if hook := s.cfg.Hooks.AfterRun; hook != nil {
+		hook(ctx, c.plan.query, time.Since(started), err)
+	}
+	return streamed, err
+}
+
+// abandoned names the error of a writer, which is whatever its maker likes.
+func abandoned(err error) error {
+	if _, ours := errors.AsType[*problem.Error](err); err == nil || ours {
+		return err
+	}
+	return problem.New(problem.Timeout, "query_cancelled", "the reader has gone").Because(err)
+}
+
+func (s *Service) stream(ctx context.Context, c *call, to RowWriter) (Streamed, error) {
+	if c.plan.query.Writes {
+		return Streamed{}, problem.New(problem.Conflict, "query_writes", "a query that writes cannot be streamed").Fix("run it without a stream")
+	}
+	if err := s.exports.take(c.who.TenantID); err != nil {
+		return Streamed{}, err
+	}
+	leave, err := s.streams.enter(ctx, c.plan.ds.ID)
+	if err != nil {
+		return Streamed{}, err
+	}
+	defer leave()
+	limited, cancel := s.limit(ctx, MaxStreamTime, problem.Newf(problem.Timeout, "stream_timeout", "the stream took longer than its limit of %s", MaxStreamTime).
+		Fix("ask for fewer rows, or read faster"))
+	defer cancel()
+	limited, end := context.WithCancelCause(limited)
+	defer end(nil)
+	go s.recheck(limited, c, end)
+	flow := &flow{to: to, impatience: time.AfterFunc(c.timeout(), func() { end(late(c.timeout())) })}
+	defer flow.impatience.Stop()
+
+	work := auth.WithoutPrincipal(limited)
+	err = s.inRoom(work, c.plan.ds, func(conn Conn, connected time.Duration) error {
+		flow.Timings.Connect = milliseconds(connected)
+		return flow.run(work, conn, c.statement(MaxStreamRows))
+	})
+	if err != nil {
+		return flow.Streamed, s.shown(ctx, c.fault(work, err))
+	}
+	return flow.Streamed, caused(limited, flow.refused)
+}
+
+// recheck ends a stream whose caller may not run the query any more.
+func (s *Service) recheck(ctx context.Context, c *call, end context.CancelCauseFunc) {
+	tick := time.NewTicker(recheckEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		err := guard(func() error {
+			who, err := s.cfg.Revalidate(ctx, c.who)
+			if err == nil {
+				_, err = s.authorize(auth.NewContext(ctx, who), auth.QueryExecute, c.plan.query.ID)
+			}
+			return err
+		})
+		switch problem.KindOf(err) {
+		case problem.Unauthenticated, problem.Forbidden, problem.NotFound:
+			end(err)
+			return
+		}
+	}
+}
+
+// flow moves rows from a connection to a writer.
+type flow struct {
+	Streamed
+	to         RowWriter
+	impatience *time.Timer // ends the wait for the first row
+	refused    error       // what the writer returned
+}
+
+func (f *flow) run(ctx context.Context, conn Conn, st Statement) error {
+	started := time.Now()
+	rows, err := conn.Query(ctx, st)
+	if err != nil {
+		return err
+	}
+	executed := time.Now()
+	err = f.pour(rows)
+	if closing := rows.Close(); err == nil && !f.Truncated && f.refused == nil {
+		err = closing
+	}
+	f.Timings.Execute, f.Timings.Fetch = milliseconds(executed.Sub(started)), milliseconds(time.Since(executed))
+	return err
+}
+
+// pour reads the first row before anything is written, so that what fails at once
+// can still be told in another way.
+func (f *flow) pour(rows Rows) error {
+	row, err := rows.Next()
+	if err != nil && err != io.EOF {
+		return err
+	}
+	f.impatience.Stop()
+	f.refused = f.to.Begin(rows.Columns())
+	for size := int64(0); err == nil && f.refused == nil; row, err = rows.Next() {
+		if size += weight(row); f.RowCount == MaxStreamRows || size > MaxStreamBytes {
+			f.Truncated = true
+			return nil
+		}
+		if f.refused = f.to.Row(row); f.refused != nil {
+			break
+		}
+		f.RowCount++
+	}
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// weight is about what values take as text, in bytes.
+func weight(values []any) (n int64) {
+	for _, v := range values {
+		switch v := v.(type) {
+		case string:
+			n += int64(len(v)) + 3
+		case []byte:
+			n += int64(len(v))*4/3 + 3
+		case JSON:
+			n += int64(len(v)) + 3
+		case Decimal:
+			n += int64(len(v)) + 3
+		case []any:
+			n += weight(v) + 3
+		default:
+			n += 12
+		}
+	}
+	return n
+}
