@@ -140,8 +140,8 @@ func New(cfg Config) (*Service, error) {
 	}
 	s := &Service{cfg: cfg, authorize: cfg.Authorize, db: cfg.DB, types: map[string]Connector{}, pools: newPools(cfg.MaxOpen, cfg.IdleTimeout)}
 	for _, c := range cfg.Connectors {
-		spec := c.Spec()
-		if err := spec.Validate(); err != nil {
+		spec, err := CheckConnector(c)
+		if err != nil {
 			return nil, fmt.Errorf("datasource: Connectors: %w", err)
 		}
 		if s.types[spec.Type] != nil {
