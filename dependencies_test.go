@@ -30,6 +30,7 @@ var dependencies = map[string]string{
 	"go.uber.org/goleak":                           "tests that no goroutine is left over",
 	"golang.org/x/crypto":                          "argon2id",
 	"golang.org/x/sync":                            "groups of goroutines with one error",
+	"golang.org/x/text":                            "encodings of uploaded texts besides UTF-8",
 	"golang.org/x/time":                            "rate limits in process",
 	"modernc.org/sqlite":                           "SQLite without cgo",
 }
