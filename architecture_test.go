@@ -94,6 +94,7 @@ var libraries = []struct {
 	{"github.com/uptrace/bun/dialect", []string{"internal/store"}, "what differs between the dialects is in the store"},
 	{"github.com/uptrace/bun", []string{".", "internal/page", "internal/store", "internal/api", "audit", "auth", "datasource", "rbac", "tenancy", "upload", "workflow"}, "services hold the SQL"},
 	{"github.com/redis/go-redis", []string{".", "workflow/queue_asynq.go", "realtime", "internal/testdb", "jetadmintest", "examples"}, "the host's client goes to the queue and to the bus"},
+	{"github.com/aws", []string{"datasource/s3"}, "a driver is opened by its connector"},
 	{"golang.org/x/text", []string{"datasource/file"}, "encodings of files"},
 	{"golang.org/x/crypto", []string{"auth"}, "passwords are hashed there"},
 	{"github.com/alicebob/miniredis", []string{"internal/testdb", "jetadmintest"}, "for tests only"},

@@ -10,6 +10,9 @@ import (
 // reason why it is not own code. Who adds one adds its reason here.
 var dependencies = map[string]string{
 	"github.com/alicebob/miniredis/v2":             "tests of the Asynq queue and the Redis bus on a machine without Redis",
+	"github.com/aws/aws-sdk-go-v2":                 "signatures and settings of the S3 client",
+	"github.com/aws/aws-sdk-go-v2/service/s3":      "S3 client, a package that a host imports by choice",
+	"github.com/aws/smithy-go":                     "errors of the S3 client",
 	"github.com/casbin/casbin/v2":                  "matching of roles, grants and wildcards",
 	"github.com/coder/websocket":                   "WebSocket protocol with contexts, kept up to date",
 	"github.com/danielgtaylor/huma/v2":             "OpenAPI 3.1 that is made from the handlers' own types",

@@ -292,7 +292,7 @@ func (s *suite) manyAtOnce(t *testing.T, conn datasource.Conn) {
 		t.Fatal(err)
 	}
 	var group sync.WaitGroup
-	for range 10 {
+	for range 6 {
 		group.Go(func() {
 			got, err := s.query(t, conn, s.Many, nil)
 			if err != nil || !reflect.DeepEqual(got, want) {

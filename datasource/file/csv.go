@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/jetadmin/jetadmin/datasource"
 	"github.com/jetadmin/jetadmin/problem"
@@ -36,7 +37,7 @@ func (csvConnector) Spec() datasource.Spec {
 		Fields: []datasource.Field{
 			{Name: "file", Title: "File", Type: datasource.FieldFile, Required: true},
 			{Name: "encoding", Title: "Encoding", Type: datasource.FieldString, Enum: encodingNames(), Default: "auto", Description: "auto: by the mark at the beginning, then UTF-8, then Windows-1252."},
-			{Name: "delimiter", Title: "Delimiter", Type: datasource.FieldString, Enum: []string{"auto", "comma", "semicolon", "tab", "pipe"}, Default: "auto"},
+			{Name: "delimiter", Title: "Delimiter", Type: datasource.FieldString, Enum: delimiterNames, Default: "auto"},
 			{Name: "header", Title: "Names in the first row", Type: datasource.FieldBoolean, Default: true},
 			{Name: "decimal", Title: "Decimal mark", Type: datasource.FieldString, Enum: []string{".", ","}, Default: "."},
 			{Name: "types", Title: "Types", Type: datasource.FieldMap, Description: "Columns with their types: string, integer, number, boolean, date, timestamp. Others are found out by the first rows."},
@@ -68,18 +69,9 @@ type csvFormat struct{}
 func (csvFormat) sheets(Content) ([]string, error) { return []string{"csv"}, nil }
 
 func (csvFormat) open(c Content, s datasource.Settings, _ string) (source, error) {
-	text, err := decoded(c, s.String("encoding"))
-	if err != nil {
-		return nil, err
-	}
-	bounded := &record{r: text}
-	r := &csvSource{record: bounded, texts: texts{s.String("decimal") == ","}, declared: s.Map("types")}
-	r.csv = csv.NewReader(bounded)
-	r.csv.FieldsPerRecord, r.csv.ReuseRecord = -1, true
-	if r.csv.Comma, err = delimiter(text, s.String("delimiter")); err != nil {
-		return nil, err
-	}
-	return r, nil
+	return newCSVSource(io.NewSectionReader(c, 0, c.Size()), CSVOptions{
+		Encoding: s.String("encoding"), Delimiter: s.String("delimiter"), Decimal: s.String("decimal"), Types: s.Map("types"),
+	})
 }
 
 // csvSource reads records. All values are texts.
@@ -149,6 +141,55 @@ func (s *csvSource) convert(v any, c datasource.Column) (any, bool) {
 }
 
 func (s *csvSource) Close() error { return nil }
+
+// CSVOptions say how a table is written, as the settings of the type "csv" do. The
+// zero value is "auto", a point and no names in the first row.
+type CSVOptions struct {
+	Encoding  string
+	Delimiter string
+	Decimal   string
+	Header    bool
+	Types     map[string]string
+}
+
+// Validate reports every option that has no meaning, by the names of the settings.
+func (o CSVOptions) Validate() error {
+	var faults problem.Faults
+	faults.Check(o.Encoding == "" || slices.Contains(encodingNames(), o.Encoding), "encoding", "must be one of "+strings.Join(encodingNames(), ", "))
+	faults.Check(o.Delimiter == "" || slices.Contains(delimiterNames, o.Delimiter), "delimiter", "must be one of "+strings.Join(delimiterNames, ", "))
+	faults.Check(o.Decimal == "" || o.Decimal == "." || o.Decimal == ",", "decimal", "must be . or ,")
+	return faults.Err("options_invalid", "the options are not valid")
+}
+
+// ReadCSV reads a table from a stream, for connectors whose answers are such. It
+// closes body with the rows, and with its own error. Errors of body come back as
+// they are if they are a problem or a StatementError.
+func ReadCSV(ctx context.Context, body io.ReadCloser, o CSVOptions) (datasource.Rows, error) {
+	src, err := newCSVSource(body, o)
+	if err != nil {
+		_ = body.Close()
+		return nil, failure(ctx, err)
+	}
+	t := &table{source: src, done: body.Close}
+	if err := t.readHead(ctx, o.Header); err != nil {
+		_ = t.Close()
+		return nil, failure(ctx, err)
+	}
+	return newRows(ctx, t, &operation{}, nil)
+}
+
+func newCSVSource(body io.Reader, o CSVOptions) (*csvSource, error) {
+	text, err := decoded(body, o.Encoding)
+	if err != nil {
+		return nil, err
+	}
+	bounded := &record{r: text}
+	s := &csvSource{record: bounded, texts: texts{o.Decimal == ","}, declared: o.Types}
+	s.csv = csv.NewReader(bounded)
+	s.csv.FieldsPerRecord, s.csv.ReuseRecord = -1, true
+	s.csv.Comma, err = delimiter(text, o.Delimiter)
+	return s, err
+}
 
 // record bounds what one row may take.
 type record struct {

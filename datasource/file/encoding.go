@@ -37,15 +37,15 @@ func encodingNames() []string {
 }
 
 // decoded reads a file as UTF-8.
-func decoded(c Content, name string) (*bufio.Reader, error) {
-	raw := bufio.NewReaderSize(io.NewSectionReader(c, 0, c.Size()), bufferSize)
+func decoded(body io.Reader, name string) (*bufio.Reader, error) {
+	raw := bufio.NewReaderSize(body, bufferSize)
 	enc := encodings[name]
 	if enc == nil {
 		beginning, err := raw.Peek(peeked)
 		if err != nil && err != io.EOF {
 			return nil, err
 		}
-		enc = encodings[detect(beginning, int64(len(beginning)) < c.Size())]
+		enc = encodings[detect(beginning, len(beginning) == peeked)]
 	}
 	return bufio.NewReaderSize(enc.NewDecoder().Reader(raw), bufferSize), nil
 }
@@ -68,6 +68,8 @@ func detect(beginning []byte, more bool) string {
 	}
 	return "windows-1252"
 }
+
+var delimiterNames = []string{"auto", "comma", "semicolon", "tab", "pipe"}
 
 // delimiter is the one that is chosen, or that the first row has most of outside
 // of quotation marks.
