@@ -3,6 +3,7 @@ package jetadmin_test
 import (
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -10,6 +11,25 @@ import (
 	"github.com/jetadmin/jetadmin/internal/testdb"
 	"github.com/jetadmin/jetadmin/upload"
 )
+
+func TestAnUploadedWorkbookBecomesADatasource(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testdb.SQLite(t))
+	owner, T := w.signedIn(w.app.Owner), "/tenants/"+w.app.Tenant.ID
+	content, err := os.Open("internal/xlsx/testdata/excelize.xlsx")
+	must(t, err)
+	defer content.Close()
+	file, err := w.app.Files().Create(w.app.Owner.Context(t.Context()), upload.NewFile{Name: "book.xlsx", Content: content})
+	must(t, err)
+	if file.Type != upload.TypeExcel {
+		t.Errorf("the type is %s", file.Type)
+	}
+	source := owner.call("POST", T+"/datasources", object{"name": "book", "type": "excel", "settings": object{"file": file.ID}}).want(http.StatusCreated).text("id")
+	got := owner.call("POST", T+"/queries/test", object{"datasourceId": source, "operation": object{"columns": []string{"whole", "day", "flag"}, "where": []object{{"column": "whole", "op": "gt", "value": 0}}}}).want(http.StatusOK)
+	if !strings.Contains(string(got.Body), `"rows":[[42,"2024-02-29",true],["9007199254740993","1900-01-01",null]]`) {
+		t.Errorf("got %s", got.Body)
+	}
+}
 
 // A file is uploaded, becomes a datasource, is queried, and cannot be taken away
 // while it is one. What another tenant uploaded is not there.

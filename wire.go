@@ -76,6 +76,7 @@ func (a *App) build() (err error) {
 	}
 	builtin := []datasource.Connector{
 		file.CSV(a.openFile),
+		file.Excel(a.openFile),
 		postgres.Connector(),
 		rest.Connector(),
 		sqlite.Connector(sqlite.Config{Root: filepath.Join(cfg.DataDir, "files")}),

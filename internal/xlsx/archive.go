@@ -21,13 +21,19 @@ type source struct {
 	err  error
 }
 
-var errDirectory = errors.New("too much to read")
+var (
+	errDirectory = errors.New("too much to read")
+	errPlace     = errors.New("a part before the beginning")
+)
 
 func (s *source) ReadAt(p []byte, off int64) (int, error) {
 	if s.left >= 0 {
 		if s.left -= int64(len(p)); s.left < 0 {
 			return 0, errDirectory
 		}
+	}
+	if off < 0 {
+		return 0, errPlace
 	}
 	n, err := s.r.ReadAt(p, off)
 	if err != nil && err != io.EOF {

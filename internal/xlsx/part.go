@@ -87,6 +87,16 @@ func (p *part) start(names ...string) (*xml.StartElement, error) {
 	}
 }
 
+// end reads what is left, so that the sum of the whole is checked, and is io.EOF
+// when it is right.
+func (p *part) end() error {
+	p.some = p.total
+	if _, err := io.Copy(io.Discard, p); err != nil {
+		return p.source.fault("a part of the workbook is not sound", err)
+	}
+	return io.EOF
+}
+
 func (p *part) Close() error { return p.body.Close() }
 
 // attribute is the value of an attribute by its local name.

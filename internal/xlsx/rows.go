@@ -32,6 +32,8 @@ type Rows struct {
 	styles   []shape
 	cells    []Cell
 	value    []byte
+	line     int
+	ended    bool
 }
 
 // ErrNoSheet says that there is no sheet of the name.
@@ -78,6 +80,9 @@ func (w *Workbook) Rows(name string) (*Rows, error) {
 // reused.
 func (r *Rows) Next() ([]Cell, error) {
 	for {
+		if r.ended {
+			return nil, io.EOF
+		}
 		r.part.renew()
 		token, err := r.part.next()
 		if err != nil {
@@ -88,11 +93,16 @@ func (r *Rows) Next() ([]Cell, error) {
 			return nil, r.part.source.fault("a sheet of the workbook is not sound", io.ErrUnexpectedEOF)
 		case xml.EndElement:
 			if token.Name.Local == "sheetData" {
-				return nil, io.EOF
+				r.ended = true
+				return nil, r.part.end()
 			}
 		case xml.StartElement:
 			if token.Name.Local != "row" {
 				continue
+			}
+			r.line++
+			if at, err := strconv.Atoi(attribute(&token, "r")); err == nil && at > 0 {
+				r.line = at
 			}
 			if err := r.readRow(); err != nil || len(r.cells) > 0 {
 				return r.cells, err
@@ -174,6 +184,9 @@ func (r *Rows) readCell(c *xml.StartElement) (any, error) {
 		}
 	}
 }
+
+// Line is the number of the last row in the sheet, from 1.
+func (r *Rows) Line() int { return r.line }
 
 // Close ends the reading.
 func (r *Rows) Close() error { return r.part.Close() }
