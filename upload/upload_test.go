@@ -436,3 +436,63 @@ func TestConfig(t *testing.T) {
 		}
 	}
 }
+
+// shelf is a store of a host, that can fail.
+type shelf struct {
+	mu      sync.Mutex
+	blobs   map[string][]byte
+	failure error
+}
+
+type held struct{ *bytes.Reader }
+
+func (held) Close() error { return nil }
+
+func (s *shelf) Put(_ context.Context, tenantID, id string, content io.Reader) error {
+	b, err := io.ReadAll(content)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.blobs[tenantID+id] = b
+	return errors.Join(err, s.failure)
+}
+
+func (s *shelf) Open(_ context.Context, tenantID, id string) (upload.Blob, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b, ok := s.blobs[tenantID+id]
+	if !ok {
+		return nil, problem.Missing("file")
+	}
+	return held{bytes.NewReader(b)}, s.failure
+}
+
+func (s *shelf) Delete(_ context.Context, tenantID, id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.blobs, tenantID+id)
+	return nil
+}
+
+func TestAStoreOfTheHost(t *testing.T) {
+	t.Parallel()
+	s := &shelf{blobs: map[string][]byte{}}
+	w := setup(t, testdb.SQLite(t), func(c *upload.Config) { c.Blobs = s })
+	f := w.create(t, w.a, "a,b\n1,2\n")
+	blob, err := w.Open(w.a, tenantOf(w.a), f.ID)
+	if err != nil || blob.Size() != 8 {
+		t.Fatal(blob, err)
+	}
+	if _, pieces := w.counts(t); pieces != 0 {
+		t.Errorf("%d pieces are in the database", pieces)
+	}
+	if err := w.Delete(w.a, f.ID); err != nil {
+		t.Fatal(err)
+	}
+	s.failure = errors.New("the store is down")
+	if _, err := w.Create(w.a, upload.NewFile{Name: "a", Content: strings.NewReader("x")}); !errors.Is(err, s.failure) {
+		t.Errorf("got %v", err)
+	}
+	if files, _ := w.counts(t); files != 0 || len(s.blobs) != 0 {
+		t.Errorf("%d files and %d blobs are left", files, len(s.blobs))
+	}
+}
