@@ -12,9 +12,12 @@ run: ## Start the demo server on http://127.0.0.1:8080
 test: ## Run the tests on what this machine has
 	go test ./...
 
+.bin/versitygw: tools/versitygw/go.mod # the object store of the tests, a minute or three the first time
+	go build -modfile=tools/versitygw/go.mod -o .bin/ github.com/versity/versitygw/cmd/versitygw
+
 .PHONY: race
-race: ## Run the tests with the race detector, in random order, PostgreSQL and Redis required
-	JETADMIN_TEST_REQUIRE=postgres,redis go test -race -shuffle=on -timeout 20m ./...
+race: .bin/versitygw ## Run the tests with the race detector, in random order, PostgreSQL, Redis and S3 required
+	PATH="$(CURDIR)/.bin:$$PATH" JETADMIN_TEST_REQUIRE=postgres,redis,s3 go test -race -shuffle=on -timeout 20m ./...
 
 .PHONY: lint
 lint: ## Check the format, vet and staticcheck

@@ -8,7 +8,7 @@ import (
 )
 
 // domains are the packages of the product. The root package alone knows them all.
-var domains = []string{"tenancy", "auth", "rbac", "datasource", "workflow", "realtime", "dashboard", "assistant", "notify", "audit", "console"}
+var domains = []string{"tenancy", "auth", "rbac", "datasource", "workflow", "realtime", "dashboard", "assistant", "notify", "audit", "console", "upload"}
 
 // importRules hold between the packages of the module, whose folders are from
 // and to. Tests may import what they like.
@@ -92,8 +92,10 @@ var libraries = []struct {
 	{"github.com/jackc/pgx", []string{"internal/store", "internal/testdb", "datasource/postgres"}, "drivers are opened by the store and by their connector"},
 	{"modernc.org/sqlite", []string{"internal/store", "datasource/sqlite", "examples"}, "drivers are opened by the store and by their connector"},
 	{"github.com/uptrace/bun/dialect", []string{"internal/store"}, "what differs between the dialects is in the store"},
-	{"github.com/uptrace/bun", []string{".", "internal/page", "internal/store", "internal/api", "audit", "auth", "datasource", "rbac", "tenancy", "workflow"}, "services hold the SQL"},
+	{"github.com/uptrace/bun", []string{".", "internal/page", "internal/store", "internal/api", "audit", "auth", "datasource", "rbac", "tenancy", "upload", "workflow"}, "services hold the SQL"},
 	{"github.com/redis/go-redis", []string{".", "workflow/queue_asynq.go", "realtime", "internal/testdb", "jetadmintest", "examples"}, "the host's client goes to the queue and to the bus"},
+	{"github.com/aws", []string{"datasource/s3"}, "a driver is opened by its connector"},
+	{"golang.org/x/text", []string{"datasource/file"}, "encodings of files"},
 	{"golang.org/x/crypto", []string{"auth"}, "passwords are hashed there"},
 	{"github.com/alicebob/miniredis", []string{"internal/testdb", "jetadmintest"}, "for tests only"},
 	{"go.uber.org/goleak", []string{"internal/testdb"}, "for tests only"},

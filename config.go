@@ -21,6 +21,7 @@ import (
 	"github.com/jetadmin/jetadmin/internal/safelog"
 	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/tenancy"
+	"github.com/jetadmin/jetadmin/upload"
 	"github.com/jetadmin/jetadmin/workflow"
 )
 
@@ -41,8 +42,11 @@ type Config struct {
 	// "", the root.
 	BasePath string
 
-	// Connectors are datasource types besides the built-in sqlite, postgres and
-	// rest. Default: none.
+	// Blobs keep the content of uploaded files. Default: pieces in the database.
+	Blobs upload.BlobStore
+
+	// Connectors are datasource types besides the built-in sqlite, postgres, rest,
+	// csv and excel. Default: none.
 	Connectors []datasource.Connector
 
 	// DB holds the platform's own data. It stays the host's, who closes it after
@@ -77,6 +81,10 @@ type Config struct {
 
 	// Logger gets what operators must know, with request ids. Default: slog.Default().
 	Logger *slog.Logger
+
+	// MaxFile and MaxFiles are how many bytes an uploaded file may have, and the files
+	// of a tenant together. Default: 50 MiB and 1 GiB.
+	MaxFile, MaxFiles int64
 
 	// MeterProvider gets the metrics of OpenTelemetry named in docs/observability.md.
 	// Default: none, which costs nothing.
@@ -196,6 +204,8 @@ func (c Config) validate() error {
 	if err := c.Egress.policy().Validate(); err != nil {
 		check(false, "Egress", "%w", err)
 	}
+	check(c.MaxFile >= 0, "MaxFile", "must not be negative")
+	check(c.MaxFiles >= 0, "MaxFiles", "must not be negative")
 	for i, a := range c.Authenticators {
 		check(a != nil, "Authenticators", "number %d is nil", i+1)
 	}

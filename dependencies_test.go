@@ -10,6 +10,9 @@ import (
 // reason why it is not own code. Who adds one adds its reason here.
 var dependencies = map[string]string{
 	"github.com/alicebob/miniredis/v2":             "tests of the Asynq queue and the Redis bus on a machine without Redis",
+	"github.com/aws/aws-sdk-go-v2":                 "signatures and settings of the S3 client",
+	"github.com/aws/aws-sdk-go-v2/service/s3":      "S3 client, a package that a host imports by choice",
+	"github.com/aws/smithy-go":                     "errors of the S3 client",
 	"github.com/casbin/casbin/v2":                  "matching of roles, grants and wildcards",
 	"github.com/coder/websocket":                   "WebSocket protocol with contexts, kept up to date",
 	"github.com/danielgtaylor/huma/v2":             "OpenAPI 3.1 that is made from the handlers' own types",
@@ -30,6 +33,7 @@ var dependencies = map[string]string{
 	"go.uber.org/goleak":                           "tests that no goroutine is left over",
 	"golang.org/x/crypto":                          "argon2id",
 	"golang.org/x/sync":                            "groups of goroutines with one error",
+	"golang.org/x/text":                            "encodings of uploaded texts besides UTF-8",
 	"golang.org/x/time":                            "rate limits in process",
 	"modernc.org/sqlite":                           "SQLite without cgo",
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/jetadmin/jetadmin/rbac"
 	"github.com/jetadmin/jetadmin/realtime"
 	"github.com/jetadmin/jetadmin/tenancy"
+	"github.com/jetadmin/jetadmin/upload"
 	"github.com/jetadmin/jetadmin/workflow"
 )
 
@@ -38,6 +39,7 @@ type App struct {
 	events      *realtime.Hub
 	roles       *rbac.Service
 	tenants     *tenancy.Service
+	files       *upload.Service
 	scripts     *sandbox.Pool
 	workflows   *workflow.Service
 	handler     *api.API
@@ -185,6 +187,9 @@ func (a *App) Datasources() *datasource.Service { return a.datasources }
 
 // Events is the hub of live events.
 func (a *App) Events() *realtime.Hub { return a.events }
+
+// Files keeps uploaded files.
+func (a *App) Files() *upload.Service { return a.files }
 
 // Roles keeps roles and decides who may do what.
 func (a *App) Roles() *rbac.Service { return a.roles }

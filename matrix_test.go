@@ -19,6 +19,7 @@ import (
 	"github.com/jetadmin/jetadmin/internal/testdb"
 	"github.com/jetadmin/jetadmin/jetadmintest"
 	"github.com/jetadmin/jetadmin/rbac"
+	"github.com/jetadmin/jetadmin/upload"
 )
 
 // H1: every route, called by everybody who must not, answers as its declaration
@@ -159,6 +160,9 @@ func (w *world) fill(cfg jetadmin.Config) {
 	owner.call("POST", T+"/workflows/"+asking+"/runs", nil).want(http.StatusAccepted)
 	wait := w.openWait(owner)
 
+	file, err := app.Files().Create(app.Owner.Context(t.Context()), upload.NewFile{Name: canary + "file", Content: strings.NewReader("a,b\n1,2\n")})
+	must(t, err)
+
 	w.signedIn(app.Owner)
 	var sessions struct{ Items []struct{ ID string } }
 	owner.call("GET", "/auth/sessions", nil).want(http.StatusOK).into(&sessions) // newest first
@@ -169,6 +173,7 @@ func (w *world) fill(cfg jetadmin.Config) {
 		"members/userId":   {member.User.ID, id.New()},
 		"apikeys/id":       {key, id.New()},
 		"datasources/id":   {source, id.New()},
+		"files/id":         {file.ID, id.New()},
 		"queries/id":       {query, id.New()},
 		"executions/id":    {execution, id.New()},
 		"workflows/id":     {flow, id.New()},

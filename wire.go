@@ -8,6 +8,7 @@ import (
 	"github.com/jetadmin/jetadmin/audit"
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/datasource"
+	"github.com/jetadmin/jetadmin/datasource/file"
 	"github.com/jetadmin/jetadmin/datasource/postgres"
 	"github.com/jetadmin/jetadmin/datasource/rest"
 	"github.com/jetadmin/jetadmin/datasource/sqlite"
@@ -21,6 +22,7 @@ import (
 	"github.com/jetadmin/jetadmin/rbac"
 	"github.com/jetadmin/jetadmin/realtime"
 	"github.com/jetadmin/jetadmin/tenancy"
+	"github.com/jetadmin/jetadmin/upload"
 	"github.com/jetadmin/jetadmin/workflow"
 	"github.com/jetadmin/jetadmin/workflow/node"
 )
@@ -65,7 +67,16 @@ func (a *App) build() (err error) {
 	if err := a.buildEvents(); err != nil {
 		return err
 	}
+	a.files, err = upload.New(upload.Config{
+		Audit: a.audit.Record, Authorize: a.roles.Authorize, Blobs: cfg.Blobs, DB: a.db, Logger: cfg.Logger,
+		MaxFile: cfg.MaxFile, MaxTenant: cfg.MaxFiles, Pages: pages, UsedBy: a.usersOfFile,
+	})
+	if err != nil {
+		return err
+	}
 	builtin := []datasource.Connector{
+		file.CSV(a.openFile),
+		file.Excel(a.openFile),
 		postgres.Connector(),
 		rest.Connector(),
 		sqlite.Connector(sqlite.Config{Root: filepath.Join(cfg.DataDir, "files")}),
@@ -83,7 +94,7 @@ func (a *App) build() (err error) {
 	}
 	a.handler, err = api.New(api.Config{
 		AllowedOrigins: cfg.AllowedOrigins, Audit: a.audit, Auth: a.auth, BasePath: cfg.BasePath, Datasources: a.datasources,
-		DB: a.db, Hub: a.events, Keys: a.keys, Logger: cfg.Logger, RBAC: a.roles, Ready: a.ready, Tenancy: a.tenants,
+		DB: a.db, Files: a.files, Hub: a.events, Keys: a.keys, Logger: cfg.Logger, RBAC: a.roles, Ready: a.ready, Tenancy: a.tenants,
 		Version: Version, Workflows: a.workflows,
 	})
 	return err
@@ -169,6 +180,16 @@ func (a *App) checkReference(ctx context.Context, g auth.Grant) error {
 		return a.datasources.CheckQuery(ctx, g.ObjectID)
 	}
 	return problem.Missing(g.Permission.Resource())
+}
+
+// openFile gives the content of an uploaded file to a connector.
+func (a *App) openFile(ctx context.Context, tenantID, fileID string) (file.Content, error) {
+	return a.files.Open(ctx, tenantID, fileID)
+}
+
+// usersOfFile names the datasources that would break without a file.
+func (a *App) usersOfFile(ctx context.Context, fileID string) ([]string, error) {
+	return a.datasources.UsingFile(ctx, fileID)
 }
 
 // usersOfQuery names the workflows that would break without a query.

@@ -41,6 +41,11 @@ const (
 	DatasourceDelete Permission = "datasource.delete"
 	DatasourceTest   Permission = "datasource.test"
 
+	FileList   Permission = "file.list"
+	FileRead   Permission = "file.read"
+	FileCreate Permission = "file.create"
+	FileDelete Permission = "file.delete"
+
 	QueryList    Permission = "query.list"
 	QueryRead    Permission = "query.read"
 	QueryCreate  Permission = "query.create"
@@ -91,6 +96,7 @@ func Permissions() []Permission {
 		APIKeyList, APIKeyCreate, APIKeyDelete,
 		AuditList,
 		DatasourceList, DatasourceRead, DatasourceCreate, DatasourceUpdate, DatasourceDelete, DatasourceTest,
+		FileList, FileRead, FileCreate, FileDelete,
 		QueryList, QueryRead, QueryCreate, QueryUpdate, QueryDelete, QueryTest, QueryExecute, QueryHistory, QueryCancel,
 		WorkflowList, WorkflowRead, WorkflowCreate, WorkflowUpdate, WorkflowDelete, WorkflowPublish, WorkflowTest, WorkflowExecute,
 		RunList, RunRead, RunCancel, RunRetry, RunAnswer, RunSignal,

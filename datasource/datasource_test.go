@@ -437,3 +437,22 @@ func TestT82_OnlyRegisteredTypes(t *testing.T) {
 		t.Errorf("types are %v", types)
 	}
 }
+
+// unsuitable is a connector that knows that it was made wrongly.
+type unsuitable struct{ *fake }
+
+func (unsuitable) Check() error { return errors.New("made of the wrong thing") }
+
+func TestAConnectorThatWasMadeWronglyIsRefused(t *testing.T) {
+	t.Parallel()
+	if _, err := datasource.CheckConnector(newFake()); err != nil {
+		t.Error(err)
+	}
+	cfg := datasource.Config{Connectors: []datasource.Connector{unsuitable{newFake()}}}
+	setup(t, testdb.SQLite(t), func(given *datasource.Config) {
+		cfg.Audit, cfg.Authorize, cfg.DB, cfg.Keys, cfg.Pages = given.Audit, given.Authorize, given.DB, given.Keys, given.Pages
+	})
+	if _, err := datasource.New(cfg); err == nil || !strings.Contains(err.Error(), "made of the wrong thing") {
+		t.Errorf("got %v", err)
+	}
+}

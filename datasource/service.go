@@ -192,8 +192,8 @@ func New(cfg Config) (*Service, error) {
 		exports: limiter{perMinute: streamsPerMinute, code: "too_many_streams", what: "streams"},
 	}
 	for _, c := range cfg.Connectors {
-		spec := c.Spec()
-		if err := spec.Validate(); err != nil {
+		spec, err := CheckConnector(c)
+		if err != nil {
 			return nil, fmt.Errorf("datasource: Connectors: %w", err)
 		}
 		if s.types[spec.Type] != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/internal/text"
 	"github.com/jetadmin/jetadmin/problem"
 )
@@ -68,6 +69,11 @@ func (f Field) value(v any) (any, string) {
 		return nil, "must be true or false"
 	case FieldMap:
 		return mapValue(v)
+	case FieldFile:
+		if s, ok := v.(string); ok && id.Valid(s) {
+			return s, ""
+		}
+		return nil, "must be the id of an uploaded file"
 	}
 	s, ok := v.(string)
 	switch {

@@ -79,6 +79,11 @@ func titles() []titled {
 		{auth.DatasourceDelete, "Delete datasources"},
 		{auth.DatasourceTest, "Test the connection of a datasource"},
 
+		{auth.FileList, "List uploaded files"},
+		{auth.FileRead, "See an uploaded file"},
+		{auth.FileCreate, "Upload files"},
+		{auth.FileDelete, "Delete uploaded files"},
+
 		{auth.QueryList, "List saved queries"},
 		{auth.QueryRead, "See the text of a saved query"},
 		{auth.QueryCreate, "Create saved queries"},

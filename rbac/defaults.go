@@ -24,12 +24,12 @@ func defaultRoles() []defaultRole {
 	return []defaultRole{
 		{Owner, "Owner", "Everything, including the workspace itself and its owners.", []auth.Permission{"*"}},
 		{Admin, "Admin", "Everything except the workspace itself and its owners.", []auth.Permission{
-			auth.TenantRead, "member.*", "role.*", "apikey.*", "audit.*", "datasource.*", "query.*", "workflow.*", "run.*",
+			auth.TenantRead, "member.*", "role.*", "apikey.*", "audit.*", "datasource.*", "file.*", "query.*", "workflow.*", "run.*",
 			"schedule.*", "webhook.*", "monitor.*",
 		}},
 		{Editor, "Editor", "Builds and runs datasources, queries and workflows.", []auth.Permission{
 			auth.TenantRead, auth.MemberList, auth.MemberRead, auth.RoleList, auth.RoleRead,
-			"datasource.*", "query.*", "workflow.*", "run.*", "schedule.*", "webhook.*", "monitor.*",
+			"datasource.*", "file.*", "query.*", "workflow.*", "run.*", "schedule.*", "webhook.*", "monitor.*",
 		}},
 		{Operator, "Operator", "Runs saved queries and workflows, and looks after the runs.", []auth.Permission{
 			auth.TenantRead,

@@ -8,9 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/jetadmin/jetadmin/datasource"
 	"github.com/jetadmin/jetadmin/problem"
@@ -135,25 +133,4 @@ func isList(v any) bool {
 }
 
 // plain writes a value as text.
-func plain(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return ""
-	case string:
-		return v
-	case int64:
-		return strconv.FormatInt(v, 10)
-	case bool:
-		return strconv.FormatBool(v)
-	case json.Number:
-		return v.String()
-	case datasource.Date:
-		return string(v)
-	case time.Time:
-		return v.UTC().Format(time.RFC3339Nano)
-	case json.RawMessage:
-		return string(v)
-	}
-	b, _ := json.Marshal(v)
-	return string(b)
-}
+func plain(v any) string { return datasource.ParamText(v) }

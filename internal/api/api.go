@@ -18,6 +18,7 @@ import (
 	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/rbac"
 	"github.com/jetadmin/jetadmin/tenancy"
+	"github.com/jetadmin/jetadmin/upload"
 	"github.com/jetadmin/jetadmin/workflow"
 )
 
@@ -46,6 +47,9 @@ type Config struct {
 
 	// DB keeps the idempotency keys.
 	DB *store.DB
+
+	// Files keeps uploaded files.
+	Files *upload.Service
 
 	// Hub answers GET /ws.
 	Hub http.Handler
@@ -110,6 +114,7 @@ func (c Config) validate() error {
 	need(c.Datasources != nil, "Datasources is required")
 	need(c.Workflows != nil, "Workflows is required")
 	need(c.DB != nil, "DB is required")
+	need(c.Files != nil, "Files is required")
 	need(c.Hub != nil, "Hub is required")
 	need(c.Keys != nil, "Keys is required")
 	need(c.BasePath == "" || plainPath(c.BasePath), "BasePath must be empty, or begin with a slash and end without, in canonical form")
@@ -148,6 +153,7 @@ func New(cfg Config) (*API, error) {
 	a.keyRoutes()
 	a.auditRoutes()
 	a.datasourceRoutes()
+	a.fileRoutes()
 	a.queryRoutes()
 	a.executionRoutes()
 	a.workflowRoutes()

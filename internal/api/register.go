@@ -43,9 +43,12 @@ type Operation struct {
 	Description string // more; may be empty
 	Example     any    // example of the body; may be nil
 
+	Query []*huma.Param // parameters of the query string, for registerRaw
+
 	Status  int   // of success; 0 = 200, or 204 without a reply body
 	MaxBody int64 // bytes of the body; 0 = Config.MaxBody
 
+	Raw     bool // its body is not JSON; set by registerRaw
 	Root    bool // not below /api/v1 (health)
 	Unkeyed bool // a POST that takes no Idempotency-Key, because its reply sets a cookie or its retry is harmless
 }
@@ -122,11 +125,12 @@ func registerStreamed[I, O any](a *API, op Operation, handle func(ctx context.Co
 // It has the same declaration and the same way up to the handler, without the
 // body and the buffer.
 func (a *API) registerRaw(op Operation, handler http.Handler, responses map[string]*huma.Response) {
+	op.Raw = true
 	if !a.declare(op) {
 		return
 	}
 	doc := op.document(a.cfg.BasePath)
-	doc.Responses, doc.Parameters = responses, op.pathParams()
+	doc.Responses, doc.Parameters = responses, append(op.pathParams(), op.Query...)
 	if !safe(op.Method) {
 		doc.RequestBody = &huma.RequestBody{Content: map[string]*huma.MediaType{"*/*": {Schema: &huma.Schema{}, Example: op.Example}}}
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/jetadmin/jetadmin/internal/testdb"
 	"github.com/jetadmin/jetadmin/rbac"
 	"github.com/jetadmin/jetadmin/tenancy"
+	"github.com/jetadmin/jetadmin/upload"
 	"github.com/jetadmin/jetadmin/workflow"
 	"github.com/jetadmin/jetadmin/workflow/node"
 )
@@ -106,6 +107,8 @@ func newWorld(t *testing.T, db *store.DB, basePath string) *world {
 	})
 	must(t, err)
 	t.Cleanup(func() { _ = sources.Close() })
+	files, err := upload.New(upload.Config{Audit: record.Record, Authorize: authorize, Clock: w.clock(), DB: db, Logger: w.log.logger(), MaxFile: 1 << 20, Pages: pages})
+	must(t, err)
 	nodes, err := node.Builtins(node.Config{
 		Client: http.DefaultClient,
 		RunQuery: func(ctx context.Context, queryID string, params map[string]any) (any, error) {
@@ -123,7 +126,7 @@ func newWorld(t *testing.T, db *store.DB, basePath string) *world {
 
 	w.cfg = Config{
 		AllowedOrigins: []string{"https://console.example.com"},
-		Audit:          record, Auth: users, BasePath: basePath, Clock: w.clock(), Datasources: sources, DB: db,
+		Audit:          record, Auth: users, BasePath: basePath, Clock: w.clock(), Datasources: sources, DB: db, Files: files,
 		Hub:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUpgradeRequired) }),
 		Keys: keys, Logger: w.log.logger(), RBAC: roles, Tenancy: tenants, Version: "test", Workflows: flows,
 	}

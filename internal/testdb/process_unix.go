@@ -13,12 +13,14 @@ import (
 
 // giveAway hands the folder to an account that may run PostgreSQL, which
 // refuses to run as root.
-func (h home) giveAway() error {
+func (h home) giveAway() error { return giveAway(h.dir) }
+
+func giveAway(path string) error {
 	account, err := unprivileged()
 	if err != nil || account == nil {
 		return err
 	}
-	return os.Chown(h.dir, int(account.Uid), int(account.Gid))
+	return os.Chown(path, int(account.Uid), int(account.Gid))
 }
 
 func (h home) command(program string, args ...string) *exec.Cmd {

@@ -1,0 +1,2 @@
+DROP TABLE ?schema.jet_file_piece;
+DROP TABLE ?schema.jet_file;
