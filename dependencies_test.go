@@ -28,6 +28,7 @@ var dependencies = map[string]string{
 	"go.opentelemetry.io/otel/metric":              "metrics, API only",
 	"go.opentelemetry.io/otel/trace":               "traces, API only",
 	"go.uber.org/goleak":                           "tests that no goroutine is left over",
+	"go.yaml.in/yaml/v3":                           "OpenAPI documents that are written in YAML",
 	"golang.org/x/crypto":                          "argon2id",
 	"golang.org/x/sync":                            "groups of goroutines with one error",
 	"golang.org/x/time":                            "rate limits in process",

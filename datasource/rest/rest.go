@@ -15,6 +15,7 @@ import (
 
 	"github.com/jetadmin/jetadmin/datasource"
 	"github.com/jetadmin/jetadmin/datasource/internal/httpapi"
+	"github.com/jetadmin/jetadmin/datasource/internal/openapi"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -59,3 +60,6 @@ func (c connector) Probe(ctx context.Context, s datasource.Settings, step func(d
 	base, err := httpapi.ParseURL(s.String("baseUrl"))
 	httpapi.Probe(ctx, base, err, s.Egress, func() (datasource.Conn, error) { return c.Open(ctx, s) }, step)
 }
+
+// Import reads an OpenAPI document of version 3.0 or 3.1, in JSON or YAML.
+func (connector) Import(document []byte) (datasource.Import, error) { return openapi.Read(document) }

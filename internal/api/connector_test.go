@@ -25,6 +25,10 @@ func (fixed) Spec() datasource.Spec {
 
 func (fixed) Parse(json.RawMessage) (datasource.Operation, error) { return fixedOperation{}, nil }
 
+func (fixed) Import(document []byte) (datasource.Import, error) {
+	return datasource.Import{Title: string(document), Suggestions: []datasource.Suggestion{{Name: "All", Operation: json.RawMessage(`{}`), Params: []datasource.Param{}}}}, nil
+}
+
 type fixedOperation struct{}
 
 func (fixedOperation) Placeholders() []string { return nil }

@@ -38,12 +38,19 @@ func (t *Template) Fill(base *url.URL, values template.Values, at string) (*Call
 		if call.Body, err = json.Marshal(body); err != nil {
 			return nil, err
 		}
-		call.Header.Set("Content-Type", "application/json")
+		call.contentType("application/json")
 	case t.hasForm:
 		call.Body = []byte(f.fields(t.form, false).Encode())
-		call.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		call.contentType("application/x-www-form-urlencoded")
 	}
 	return call, f.faults.Err("params_invalid", "the parameters are not valid")
+}
+
+// contentType says what the body is, unless the request does.
+func (c *Call) contentType(name string) {
+	if c.Header.Get("Content-Type") == "" {
+		c.Header.Set("Content-Type", name)
+	}
 }
 
 // filler puts values into one request and notes those that do not fit.
