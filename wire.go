@@ -8,6 +8,7 @@ import (
 	"github.com/jetadmin/jetadmin/audit"
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/datasource"
+	"github.com/jetadmin/jetadmin/datasource/graphql"
 	"github.com/jetadmin/jetadmin/datasource/postgres"
 	"github.com/jetadmin/jetadmin/datasource/rest"
 	"github.com/jetadmin/jetadmin/datasource/sqlite"
@@ -66,6 +67,7 @@ func (a *App) build() (err error) {
 		return err
 	}
 	builtin := []datasource.Connector{
+		graphql.Connector(),
 		postgres.Connector(),
 		rest.Connector(),
 		sqlite.Connector(sqlite.Config{Root: filepath.Join(cfg.DataDir, "files")}),

@@ -150,7 +150,7 @@ func (a *API) Ping(ctx context.Context, c *Call) error {
 	}
 	_ = reply.Body.Close()
 	if reply.StatusCode == http.StatusUnauthorized || reply.StatusCode == http.StatusForbidden {
-		return credentialsRefused()
+		return CredentialsRefused()
 	}
 	return nil
 }

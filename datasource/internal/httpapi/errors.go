@@ -93,6 +93,7 @@ func busy(reply *http.Response) error {
 	return e
 }
 
-func credentialsRefused() error {
+// CredentialsRefused is what a connection test tells when the API wants others.
+func CredentialsRefused() error {
 	return problem.New(problem.Upstream, "credentials_refused", "the API refused the credentials").Fix("check the authentication of the datasource")
 }

@@ -32,7 +32,7 @@ func (t *Template) Fill(base *url.URL, values template.Values, at string) (*Call
 	case t.body != nil:
 		body := t.body.Expand(values, datasource.ParamText)
 		if t.omitNull {
-			body = withoutNull(body)
+			body = WithoutNull(body)
 		}
 		var err error
 		if call.Body, err = json.Marshal(body); err != nil {
@@ -130,9 +130,9 @@ func isList(v any) bool {
 	return list
 }
 
-// withoutNull takes the members out of objects that are null. The document is the
+// WithoutNull takes the members out of objects that are null. The document is the
 // caller's own.
-func withoutNull(v any) any {
+func WithoutNull(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		for key, member := range v {
@@ -140,11 +140,11 @@ func withoutNull(v any) any {
 				delete(v, key)
 				continue
 			}
-			v[key] = withoutNull(member)
+			v[key] = WithoutNull(member)
 		}
 	case []any:
 		for i := range v {
-			v[i] = withoutNull(v[i])
+			v[i] = WithoutNull(v[i])
 		}
 	}
 	return v

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	maxWork  = 2_000_000 // steps of following references and merging schemas
+	maxWork  = 1_000_000 // steps of following references and merging schemas
 	maxHops  = 32        // references that lead to references
 	maxAllOf = 16        // levels of allOf
 )

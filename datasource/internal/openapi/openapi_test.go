@@ -122,7 +122,7 @@ func TestDocumentsThatAreRefused(t *testing.T) {
 		if !problem.Is(err, c.kind) && !(name == "a circular alias" && problem.Is(err, problem.TooLarge)) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if took := time.Since(started); took > 20*time.Second {
+		if took := time.Since(started); took > time.Minute {
 			t.Errorf("%s: %s", name, took)
 		}
 	}
