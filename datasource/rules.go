@@ -17,3 +17,8 @@ func NewRules(params []Param, used []string) (Rules, error) {
 // Bind gives each parameter its value, as a [Statement] holds it, or tells all
 // that is wrong with them in one Invalid error.
 func (r Rules) Bind(given map[string]any) (map[string]any, error) { return bind(r.list, given) }
+
+// Check tells what is wrong with values some of which are not known yet.
+func (r Rules) Check(given map[string]any, unknown func(value any) bool) error {
+	return bindKnown(r.list, given, unknown)
+}

@@ -79,9 +79,9 @@ func TestT80_FormKeysStayBelowTheirField(t *testing.T) {
 func TestOmitNull(t *testing.T) {
 	t.Parallel()
 	a := newAPI(t)
-	_, body, err := call(t, a, a.settings(), `{"method": "PUT", "path": "/echo/x", "omitNull": true, "body": {"a": "{{ a }}", "b": {"c": "{{ b }}"}, "l": [{"d": "{{ b }}"}, null], "j": "{{ j }}"}}`,
+	_, body, err := call(t, a, a.settings(), `{"method": "PUT", "path": "/echo/x", "omitNull": true, "body": {"a": "{{ a }}", "b": {"c": "{{ b }}"}, "e": {}, "l": [{"d": "{{ b }}"}, null, "x"], "m": [{"d": ["{{ b }}"]}], "j": "{{ j }}"}}`,
 		map[string]any{"a": nil, "b": nil, "j": json.RawMessage(`{"kept":null}`)})
-	if want := `{"b":{},"j":{"kept":null},"l":[{},null]}`; err != nil || body != want {
+	if want := `{"e":{},"j":{"kept":null},"l":[null,"x"],"m":[{"d":[null]}]}`; err != nil || body != want {
 		t.Errorf("got %s, %v; want %s", body, err, want)
 	}
 }

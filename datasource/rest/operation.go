@@ -18,7 +18,7 @@ const operationSchema = `{
 		"headers": {"type": "object", "additionalProperties": {"type": "string"}},
 		"body": {"description": "A JSON document. A string that is one {{ name }} takes the value with its type."},
 		"form": {"type": "object", "additionalProperties": {"type": "string"}, "description": "Instead of a body: fields of an HTML form. A list repeats its key; null leaves it out; a key that ends with [*] takes an object or a list apart, as a[b]=1."},
-		"omitNull": {"type": "boolean", "default": false, "description": "Leave members of the body out whose value is null."},
+		"omitNull": {"type": "boolean", "default": false, "description": "Leave members of the body out whose value is null, and objects and lists that have nothing else."},
 		"rows": {"type": "string", "description": "JSON pointer (RFC 6901) to the rows in the answer; empty = the whole answer."}
 	},
 	"additionalProperties": false

@@ -32,7 +32,9 @@ func (t *Template) Fill(base *url.URL, values template.Values, at string) (*Call
 	case t.body != nil:
 		body := t.body.Expand(values, datasource.ParamText)
 		if t.omitNull {
-			body = WithoutNull(body)
+			if body = WithoutNull(body); body == nil {
+				break
+			}
 		}
 		var err error
 		if call.Body, err = json.Marshal(body); err != nil {
@@ -130,22 +132,33 @@ func isList(v any) bool {
 	return list
 }
 
-// WithoutNull takes the members out of objects that are null. The document is the
-// caller's own.
-func WithoutNull(v any) any {
+// WithoutNull takes the members out of objects that are null, and with them the
+// objects and lists that had nothing else. The document is the caller's own.
+func WithoutNull(document any) any {
+	out, _ := pruned(document)
+	return out
+}
+
+// pruned reports whether anything is left of v.
+func pruned(v any) (out any, left bool) {
 	switch v := v.(type) {
 	case map[string]any:
+		before := len(v)
 		for key, member := range v {
-			if member == nil {
+			kept, left := pruned(member)
+			if v[key] = kept; member == nil || !left {
 				delete(v, key)
-				continue
 			}
-			v[key] = WithoutNull(member)
 		}
+		return v, len(v) > 0 || before == 0
 	case []any:
-		for i := range v {
-			v[i] = WithoutNull(v[i])
+		kept := v[:0]
+		for _, element := range v {
+			if element, left := pruned(element); left {
+				kept = append(kept, element)
+			}
 		}
+		return kept, len(kept) > 0 || len(v) == 0
 	}
-	return v
+	return v, true
 }

@@ -24,7 +24,8 @@ type Request struct {
 	Body    any               `json:"body,omitempty"` // a JSON document
 	Form    map[string]string `json:"form,omitempty"` // instead of Body: application/x-www-form-urlencoded
 
-	// OmitNull leaves the members out of the body's objects whose value is null.
+	// OmitNull leaves the members of the body's objects out whose value is null, see
+	// [WithoutNull].
 	OmitNull bool `json:"omitNull,omitempty"`
 }
 
