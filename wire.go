@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/jetadmin/jetadmin/audit"
 	"github.com/jetadmin/jetadmin/auth"
@@ -11,6 +12,7 @@ import (
 	"github.com/jetadmin/jetadmin/datasource/graphql"
 	"github.com/jetadmin/jetadmin/datasource/postgres"
 	"github.com/jetadmin/jetadmin/datasource/rest"
+	"github.com/jetadmin/jetadmin/datasource/service"
 	"github.com/jetadmin/jetadmin/datasource/sqlite"
 	"github.com/jetadmin/jetadmin/internal/api"
 	"github.com/jetadmin/jetadmin/internal/egress"
@@ -66,6 +68,10 @@ func (a *App) build() (err error) {
 	if err := a.buildEvents(); err != nil {
 		return err
 	}
+	services, err := service.Builtins()
+	if err != nil {
+		return err
+	}
 	builtin := []datasource.Connector{
 		graphql.Connector(),
 		postgres.Connector(),
@@ -73,7 +79,7 @@ func (a *App) build() (err error) {
 		sqlite.Connector(sqlite.Config{Root: filepath.Join(cfg.DataDir, "files")}),
 	}
 	a.datasources, err = datasource.New(datasource.Config{
-		Audit: a.audit.Record, Authorize: a.roles.Authorize, Connectors: append(builtin, cfg.Connectors...), DB: a.db,
+		Audit: a.audit.Record, Authorize: a.roles.Authorize, Connectors: slices.Concat(builtin, services, cfg.Connectors), DB: a.db,
 		Egress: outbound, Hooks: cfg.Hooks.Datasource, Keys: a.keys, Logger: cfg.Logger, Pages: pages, Publish: a.publish,
 		UsedBy: a.usersOfQuery,
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/datasource"
 	"github.com/jetadmin/jetadmin/datasource/rest"
+	"github.com/jetadmin/jetadmin/datasource/service"
 	"github.com/jetadmin/jetadmin/internal/egress"
 	"github.com/jetadmin/jetadmin/internal/testdb"
 	"github.com/jetadmin/jetadmin/problem"
@@ -131,4 +132,48 @@ paths:
 	requireKind(t, err, problem.Conflict)
 	_, err = w.Suggest(w.viewer(t), "rest", []byte("x"))
 	requireKind(t, err, problem.Forbidden)
+}
+
+// The key of a service account is a file of several lines; it is sealed as any
+// other secret, and no setting takes it elsewhere.
+func TestServicesAreSavedAndRead(t *testing.T) {
+	t.Parallel()
+	services, err := service.Builtins()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := setup(t, testdb.SQLite(t), func(cfg *datasource.Config) { cfg.Connectors = append(cfg.Connectors, services...) })
+	_, err = w.Create(w.owner(t), datasource.NewDatasource{
+		Name: "reports", Type: "googleanalytics", Settings: map[string]any{"propertyId": "1"}, Secrets: map[string]string{"credentials": "{\n\"type\": \"canary\"\n}"},
+	})
+	if got := paths(t, err); fmt.Sprint(got) != "[secrets.credentials]" || strings.Contains(err.Error(), "canary") {
+		t.Errorf("a key that is none: %v", err)
+	}
+	for _, secret := range []string{"a\x00b", strings.Repeat("x", 1<<20)} {
+		_, err := w.Create(w.owner(t), datasource.NewDatasource{Name: "x", Type: "googleanalytics", Settings: map[string]any{"propertyId": "1"}, Secrets: map[string]string{"credentials": secret}})
+		if got := paths(t, err); fmt.Sprint(got) != "[secrets.credentials]" {
+			t.Errorf("%.10q: %v", secret, err)
+		}
+	}
+	ds, err := w.Create(w.owner(t), datasource.NewDatasource{Name: "texts", Type: "twilio", Settings: map[string]any{"accountSid": "AC1"}, Secrets: map[string]string{"authToken": "canary"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Update(w.owner(t), ds.ID, datasource.DatasourceUpdate{Settings: map[string]any{"accountSid": "AC2"}})
+	if got := paths(t, err); fmt.Sprint(got) != "[secrets.authToken]" { // T63
+		t.Errorf("another account: %v", err)
+	}
+	send := datasource.NewQuery{
+		Name: "send", DatasourceID: ds.ID, Writes: true,
+		Operation: []byte(`{"operation": "sendMessage", "args": {"to": "{{ to }}", "from": "+15550001", "body": "Dear {{ name }}"}}`),
+		Params:    []datasource.Param{{Name: "to", Type: datasource.ParamString}, {Name: "name", Type: datasource.ParamString}},
+	}
+	if _, err := w.CreateQuery(w.owner(t), send); err != nil {
+		t.Error(err)
+	}
+	send.Name, send.Writes = "unmarked", false
+	_, err = w.CreateQuery(w.owner(t), send)
+	if got := paths(t, err); fmt.Sprint(got) != "[writes]" {
+		t.Errorf("a query that is not marked as writing: %v", err)
+	}
 }

@@ -55,7 +55,7 @@ func NewServiceAccount(tokenURL *url.URL, scope string, key secret.Text) (Servic
 
 func rsaKey(text string) (*rsa.PrivateKey, error) {
 	block, _ := pem.Decode([]byte(text))
-	if block == nil {
+	if block == nil || block.Type != "PRIVATE KEY" {
 		return nil, errors.New("no private key in PEM")
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
