@@ -45,8 +45,8 @@ type Config struct {
 	// Blobs keep the content of uploaded files. Default: pieces in the database.
 	Blobs upload.BlobStore
 
-	// Connectors are datasource types besides the built-in sqlite, postgres, rest,
-	// csv and excel. Default: none.
+	// Connectors are datasource types besides the built-in ones, which
+	// docs/datasources.md lists. Default: none.
 	Connectors []datasource.Connector
 
 	// DB holds the platform's own data. It stays the host's, who closes it after

@@ -4,13 +4,16 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/jetadmin/jetadmin/audit"
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/datasource"
 	"github.com/jetadmin/jetadmin/datasource/file"
+	"github.com/jetadmin/jetadmin/datasource/graphql"
 	"github.com/jetadmin/jetadmin/datasource/postgres"
 	"github.com/jetadmin/jetadmin/datasource/rest"
+	"github.com/jetadmin/jetadmin/datasource/service"
 	"github.com/jetadmin/jetadmin/datasource/sqlite"
 	"github.com/jetadmin/jetadmin/internal/api"
 	"github.com/jetadmin/jetadmin/internal/egress"
@@ -74,15 +77,20 @@ func (a *App) build() (err error) {
 	if err != nil {
 		return err
 	}
+	services, err := service.Builtins()
+	if err != nil {
+		return err
+	}
 	builtin := []datasource.Connector{
 		file.CSV(a.openFile),
 		file.Excel(a.openFile),
+		graphql.Connector(),
 		postgres.Connector(),
 		rest.Connector(),
 		sqlite.Connector(sqlite.Config{Root: filepath.Join(cfg.DataDir, "files")}),
 	}
 	a.datasources, err = datasource.New(datasource.Config{
-		Audit: a.audit.Record, Authorize: a.roles.Authorize, Connectors: append(builtin, cfg.Connectors...), DB: a.db,
+		Audit: a.audit.Record, Authorize: a.roles.Authorize, Connectors: slices.Concat(builtin, services, cfg.Connectors), DB: a.db,
 		Egress: outbound, Hooks: cfg.Hooks.Datasource, Keys: a.keys, Logger: cfg.Logger, Pages: pages, Publish: a.publish,
 		Revalidate: a.auth.Revalidate, UsedBy: a.usersOfQuery,
 	})

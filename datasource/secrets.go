@@ -33,6 +33,10 @@ func (s Spec) checkSecrets(posted map[string]string, stored map[string]secret.Te
 		case value == secret.Mask:
 		case value == "":
 			delete(secrets, name)
+		case f.Type == FieldText:
+			_, message := f.text(value)
+			faults.Check(message == "", "secrets."+name, message)
+			secrets[name] = secret.NewText(value)
 		case len(value) > maxSetting || strings.ContainsAny(value, "\x00\r\n"):
 			faults.Addf("secrets."+name, "must be one line of at most %d bytes", maxSetting)
 		default:

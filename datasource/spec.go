@@ -38,6 +38,7 @@ const (
 	FieldBoolean FieldType = "boolean"
 	FieldMap     FieldType = "map"  // names to strings, e.g. HTTP headers
 	FieldFile    FieldType = "file" // the id of an uploaded file of the tenant, a string
+	FieldText    FieldType = "text" // a string of several lines, e.g. a certificate
 )
 
 // Field is one setting.
@@ -48,7 +49,7 @@ type Field struct {
 	Type        FieldType `json:"type"`
 	Required    bool      `json:"required"`
 
-	// Secret fields are strings, sealed at rest and never shown.
+	// Secret fields are strings or texts, sealed at rest and never shown.
 	Secret bool `json:"secret"`
 
 	// Target fields say where the secrets are sent. When one changes, the stored
@@ -95,10 +96,10 @@ func (f Field) validate() error {
 	switch {
 	case f.Name == "" || f.Title == "":
 		return errors.New("needs a name and a title")
-	case !slices.Contains([]FieldType{FieldString, FieldInteger, FieldBoolean, FieldMap, FieldFile}, f.Type):
+	case !slices.Contains([]FieldType{FieldString, FieldInteger, FieldBoolean, FieldMap, FieldFile, FieldText}, f.Type):
 		return errors.New("has an unknown type")
-	case f.Secret && (f.Type != FieldString || f.Default != nil || f.Target || len(f.Enum) > 0):
-		return errors.New("is secret, so it is a string without default and enum, and no target")
+	case f.Secret && (f.Type != FieldString && f.Type != FieldText || f.Default != nil || f.Target || len(f.Enum) > 0):
+		return errors.New("is secret, so it is a string or text without default and enum, and no target")
 	case f.Default != nil:
 		if _, message := f.value(f.Default); message != "" {
 			return errors.New("has a default that " + message)

@@ -29,6 +29,10 @@ func (fixed) Parse(operation json.RawMessage) (datasource.Operation, error) {
 	return op, err
 }
 
+func (fixed) Import(document []byte) (datasource.Import, error) {
+	return datasource.Import{Title: string(document), Suggestions: []datasource.Suggestion{{Name: "All", Operation: json.RawMessage(`{}`), Params: []datasource.Param{}}}}, nil
+}
+
 // fixedOperation may ask for more: rows in front of the others, and a failure
 // behind all.
 type fixedOperation struct {

@@ -30,6 +30,13 @@ func (a *API) queryRoutes() {
 		Example: map[string]any{"datasourceId": "0198c2f0-7a1b-7c3d-8e4f-5a6b7c8d9e0f", "operation": operation, "params": params, "values": map[string]any{"country": "DE"}},
 	}, a.testQuery)
 	register(a, Operation{
+		ID: "suggestQueries", Method: http.MethodPost, Path: "/tenants/{tenantId}/queries/suggestions", Access: InTenant, Permission: auth.QueryCreate, Tag: tag,
+		MaxBody: maxDescriptionBody, Unkeyed: true,
+		Summary:     "Suggest queries from the description of an API",
+		Description: "Reads an OpenAPI document of version 3.0 or 3.1, in JSON or YAML. Saves nothing, and fetches nothing that the document refers to.",
+		Example:     map[string]any{"type": "rest", "document": "openapi: 3.1.0\ninfo: {title: Shop, version: 1.0.0}\npaths:\n  /orders/{id}:\n    get: {operationId: order}\n"},
+	}, a.suggestQueries)
+	register(a, Operation{
 		ID: "getQuery", Method: http.MethodGet, Path: "/tenants/{tenantId}/queries/{id}", Access: InTenant, Permission: auth.QueryRead, Tag: tag,
 		Summary: "One saved query",
 	}, a.getQuery)
@@ -128,6 +135,21 @@ func (a *API) testQuery(ctx context.Context, in *testQueryInput) (*output[dataso
 		DatasourceID: b.DatasourceID, Operation: b.Operation, Params: declared(b.Params),
 		Writes: b.Writes, RowLimit: b.RowLimit, TimeoutMS: b.TimeoutMS, Values: b.Values,
 	}))
+}
+
+// maxDescriptionBody leaves room for a document whose quotes are escaped.
+const maxDescriptionBody = datasource.MaxDescription * 3 / 2
+
+type suggestQueriesInput struct {
+	TenantPath
+	Body struct {
+		Type     string `json:"type" maxLength:"100" doc:"one of the datasource types that read descriptions: rest"`
+		Document string `json:"document" doc:"the text of the description"`
+	} `nameHint:"ApiDescription"`
+}
+
+func (a *API) suggestQueries(ctx context.Context, in *suggestQueriesInput) (*output[datasource.Import], error) {
+	return reply200(a.cfg.Datasources.Suggest(ctx, in.Body.Type, []byte(in.Body.Document)))
 }
 
 func (a *API) getQuery(ctx context.Context, in *ObjectPath) (*versioned[datasource.Query], error) {

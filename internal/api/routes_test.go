@@ -82,6 +82,13 @@ func useData(t *testing.T, ada *caller, tenant string) {
 	ada.call("POST", at+"/test", nil).want(200)
 	ada.call("GET", at+"/schema", nil).want(200)
 
+	suggested := ada.call("POST", tenant+"/queries/suggestions", `{"type":"fixed","document":"Shop"}`).want(200)
+	if suggested.text("title") != "Shop" || !strings.Contains(string(suggested.Body), `"name":"All"`) {
+		t.Fatalf("the suggestions are %s", suggested.Body)
+	}
+	ada.call("POST", tenant+"/queries/suggestions", `{"type":"nothing","document":"Shop"}`).want(422)
+	ada.call("POST", tenant+"/queries/suggestions", map[string]any{"type": "fixed", "document": strings.Repeat("x", 13<<20)}).want(413)
+
 	query := ada.call("POST", tenant+"/queries", map[string]any{"name": "All", "datasourceId": source.text("id"), "operation": map[string]any{}}).want(201)
 	ada.call("GET", tenant+"/queries?datasourceId="+source.text("id"), nil).want(200)
 	ada.call("GET", tenant+"/queries/"+query.text("id"), nil).want(200)

@@ -1,4 +1,4 @@
-package rest
+package httpapi
 
 import (
 	"bytes"
@@ -10,13 +10,20 @@ import (
 	"github.com/jetadmin/jetadmin/datasource"
 )
 
-// answer makes rows of a JSON document: of a list of objects one row each, with
+// Rows makes rows of a JSON document: of a list of objects one row each, with
 // the keys as columns in the order of their first appearance; of one object one
-// row; of anything else a column "value". pointer leads to the rows.
-func answer(body []byte, pointer []string, maxRows int) (datasource.Rows, error) {
-	document, err := find(body, pointer)
-	if err != nil {
-		return nil, err
+// row; of anything else a column "value". pointer leads to the rows. An empty
+// document has none.
+func Rows(document json.RawMessage, pointer []string, maxRows int) (datasource.Rows, error) {
+	if len(document) == 0 {
+		return datasource.BufferedRows(nil, nil), nil
+	}
+	if !json.Valid(document) {
+		return nil, notJSON(nil)
+	}
+	document, ok := Find(document, pointer)
+	if !ok {
+		return nil, Refused("the answer has nothing at the place that rows points to", "")
 	}
 	t := table{index: map[string]int{}}
 	if first(document) != '[' {
@@ -34,12 +41,10 @@ func answer(body []byte, pointer []string, maxRows int) (datasource.Rows, error)
 	return t.result(nil)
 }
 
-func find(document json.RawMessage, pointer []string) (json.RawMessage, error) {
-	if !json.Valid(document) {
-		return nil, notJSON(nil)
-	}
+// Find is the value at a pointer in a valid document.
+func Find(document json.RawMessage, pointer []string) (value json.RawMessage, ok bool) {
 	for _, token := range pointer {
-		var ok bool
+		ok = false
 		switch first(document) {
 		case '{':
 			var object map[string]json.RawMessage
@@ -53,13 +58,11 @@ func find(document json.RawMessage, pointer []string) (json.RawMessage, error) {
 			}
 		}
 		if !ok {
-			return nil, refused("the answer has nothing at the place that rows points to", "", nil)
+			return nil, false
 		}
 	}
-	return document, nil
+	return document, true
 }
-
-func notJSON(cause error) error { return refused("the answer is not valid JSON", "", cause) }
 
 func first(document []byte) byte {
 	if trimmed := bytes.TrimLeft(document, " \t\r\n"); len(trimmed) > 0 {
