@@ -1,9 +1,7 @@
 package problem
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -65,14 +63,11 @@ func (f *Faults) Merge(prefix string, err error) {
 // List is what was collected so far.
 func (f *Faults) List() []Fault { return f.list }
 
-// Err is nil when nothing was collected, else an [Invalid] error with all of it, in
-// the order of the paths: what was found while walking over a map comes alike each
-// time.
+// Err is nil when nothing was collected, else an [Invalid] error with all of it.
 func (f *Faults) Err(code, message string) error {
 	if len(f.list) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(f.list, func(a, b Fault) int { return cmp.Compare(a.Path, b.Path) })
 	return &Error{Kind: Invalid, Code: code, Message: message, Faults: f.list}
 }
 

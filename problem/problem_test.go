@@ -71,7 +71,7 @@ func TestErrorTellsTheRemedy(t *testing.T) {
 		"m":     problem.New(problem.Conflict, "c", "m"),
 		"m (r)": problem.New(problem.Conflict, "c", "m").Fix("r"),
 		"m (r): dial tcp 10.0.0.7:5432: password=canary": problem.New(problem.Conflict, "c", "m").Fix("r").Because(errPrivate),
-		"m: is odd; name must not be empty (r)":          faulty.Fix("r"),
+		"m: name must not be empty; is odd (r)":          faulty.Fix("r"),
 	} {
 		if got := err.Error(); got != want {
 			t.Errorf("%q, want %q", got, want)
@@ -121,7 +121,7 @@ func TestFaultsCollect(t *testing.T) {
 			t.Errorf("%s: %q", fault.Path, fault.Message)
 		}
 	}
-	if got, want := strings.Join(paths, " "), " limit name nodes.a nodes.a.url nodes.b nodes.c url"; got != want {
+	if got, want := strings.Join(paths, " "), "name limit nodes.a.url nodes.a url  nodes.b nodes.c"; got != want {
 		t.Errorf("paths are %q, want %q", got, want)
 	}
 }

@@ -175,8 +175,8 @@ func (c *checker) expressions(path, name string, n *planNode, v any) {
 		}
 		n.expressions[v] = e
 	case map[string]any:
-		for k, child := range v {
-			c.expressions(problem.Below(path, "."+k), strings.TrimPrefix(problem.Below(name, "."+k), "."), n, child)
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			c.expressions(problem.Below(path, "."+k), strings.TrimPrefix(problem.Below(name, "."+k), "."), n, v[k])
 		}
 	case []any:
 		for i, child := range v {
@@ -189,7 +189,8 @@ func (c *checker) expressions(path, name string, n *planNode, v any) {
 // checked when it is expanded.
 func (c *checker) schema(path string, t nodeType, config map[string]any) {
 	schema := t.spec.Config
-	for name, v := range config {
+	for _, name := range slices.Sorted(maps.Keys(config)) {
+		v := config[name]
 		property, known := schema.Properties[name]
 		if !known {
 			c.faults.Check(len(schema.Properties) == 0, path+"."+name, "is not a field of this node type")

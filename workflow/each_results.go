@@ -68,7 +68,7 @@ func (e *engine) results(ctx context.Context, l *loopRow, after int) (rows []ite
 // firstFailed is the first item that failed in this attempt.
 func (e *engine) firstFailed(ctx context.Context, l *loopRow) (r itemResult, err error) {
 	err = e.s.cfg.DB.NewRaw(`SELECT r.item_index, r.id AS run_id, r.status, d.error FROM ?schema.jet_run AS r JOIN ?schema.jet_run_data AS d ON d.run_id = r.id
-		WHERE r.tenant_id = ?0 AND d.tenant_id = ?0 AND r.parent_node_id = ?1 AND r.parent_attempt = ?2 AND r.status IN ('failed', 'cancelled', 'timedOut')
+		WHERE r.tenant_id = ?0 AND d.tenant_id = ?0 AND r.parent_node_id = ?1 AND r.parent_attempt = ?2 AND (r.status = 'failed' OR r.status = 'cancelled' OR r.status = 'timedOut')
 		ORDER BY r.item_index LIMIT 1`, l.TenantID, l.NodeID, l.Attempt).Scan(ctx, &r)
 	return r, err
 }

@@ -103,7 +103,7 @@ func (t *loopTurn) count(ctx context.Context) error {
 		return nil
 	}
 	return t.tx.NewRaw(`SELECT count(*) FROM (SELECT 1 FROM ?schema.jet_run AS r WHERE r.tenant_id = ? AND r.parent_node_id = ? AND r.parent_attempt = ?
-		AND r.status IN ('failed', 'cancelled', 'timedOut') LIMIT ?) AS failed`, l.TenantID, l.NodeID, l.Attempt, l.MaxFailures+1).Scan(ctx, &l.Failed)
+		AND (r.status = 'failed' OR r.status = 'cancelled' OR r.status = 'timedOut') LIMIT ?) AS failed`, l.TenantID, l.NodeID, l.Attempt, l.MaxFailures+1).Scan(ctx, &l.Failed)
 }
 
 // goOn begins items, or finds that none is left.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/uptrace/bun"
@@ -93,7 +94,8 @@ func (s *Service) testPlan(ctx context.Context, in TestParams) (*plan, error) {
 		return nil, err
 	}
 	var faults problem.Faults
-	for key, pin := range in.Pins {
+	for _, key := range slices.Sorted(maps.Keys(in.Pins)) {
+		pin := in.Pins[key]
 		path := "pins." + key
 		n := p.nodes[key]
 		if n == nil || key == p.start {

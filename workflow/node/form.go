@@ -2,6 +2,8 @@ package node
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"github.com/jetadmin/jetadmin/problem"
 	"github.com/jetadmin/jetadmin/workflow"
@@ -73,7 +75,7 @@ func (form) Answer(w workflow.Wait, a workflow.Answered) (workflow.Result, error
 	if values == nil {
 		values = map[string]any{}
 	}
-	for name := range values {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
 		_, known := schema.Schema().Properties[name]
 		f.Check(known, "values."+name, "is not a field of the form")
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/jetadmin/jetadmin/problem"
@@ -35,9 +37,9 @@ func (respond) Check(config map[string]any) error {
 		f.Check(status >= 200 && status <= 599, "status", "must be between 200 and 599")
 	}
 	headers, _ := config["headers"].(map[string]any)
-	for name, v := range headers {
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
 		f.Check(workflow.ResponseHeader(name), "headers."+name, "is not a header that a run may set")
-		value, _ := v.(string)
+		value, _ := headers[name].(string)
 		f.Check(!strings.ContainsAny(value, "\r\n\x00"), "headers."+name, "must not hold a line break")
 	}
 	return f.Err("graph_invalid", "the response is not valid")

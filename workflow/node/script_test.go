@@ -126,8 +126,8 @@ func TestScriptChecksItsConfiguration(t *testing.T) {
 	}{
 		"sound":     {map[string]any{"source": "return '{{'", "timeout": "30s", "memory": 256.0}, ""},
 		"template":  {map[string]any{"source": "return 1", "timeout": "{{ input.t }}", "memory": "{{ input.m }}"}, ""},
-		"all wrong": {map[string]any{"source": "\nreturn (", "timeout": "6m", "memory": 1000.0}, "memory source timeout"},
-		"no time":   {map[string]any{"source": "", "timeout": "0s", "memory": 1.0}, "memory timeout"},
+		"all wrong": {map[string]any{"source": "\nreturn (", "timeout": "6m", "memory": 1000.0}, "source timeout memory"},
+		"no time":   {map[string]any{"source": "", "timeout": "0s", "memory": 1.0}, "timeout memory"},
 		"too long":  {map[string]any{"source": strings.Repeat(" ", sandbox.MaxSource+1)}, "source"},
 	} {
 		err := check.Check(test.config)

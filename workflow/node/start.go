@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 
@@ -82,7 +83,8 @@ func judge(f *problem.Faults, schema *jsonschema.Schema, input map[string]any) {
 		_, ok := input[name]
 		f.Check(ok, name, "is required")
 	}
-	for name, v := range input {
+	for _, name := range slices.Sorted(maps.Keys(input)) {
+		v := input[name]
 		property, ok := schema.Properties[name]
 		if !ok {
 			continue

@@ -1,6 +1,6 @@
 ALTER TABLE ?schema.jet_run ADD COLUMN enclosing text;
 ALTER TABLE ?schema.jet_run ADD COLUMN iteration text NOT NULL DEFAULT '';
-CREATE INDEX jet_run_child_unhappy ON ?schema.jet_run (parent_node_id, parent_attempt) WHERE status IN ('failed', 'cancelled', 'timedOut') AND parent_node_id IS NOT NULL;
+CREATE INDEX jet_run_child_unhappy ON ?schema.jet_run (parent_node_id, parent_attempt) WHERE parent_node_id IS NOT NULL AND (status = 'failed' OR status = 'cancelled' OR status = 'timedOut');
 
 -- An attempt at a loop that has stored all of its items.
 CREATE TABLE ?schema.jet_run_loop (
