@@ -46,7 +46,7 @@ type Config struct {
 	Blobs upload.BlobStore
 
 	// Connectors are datasource types besides the built-in ones, which
-	// docs/datasources.md lists. Default: none.
+	// datasource.Service.Types lists. Default: none.
 	Connectors []datasource.Connector
 
 	// DB holds the platform's own data. It stays the host's, who closes it after

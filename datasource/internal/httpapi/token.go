@@ -114,28 +114,12 @@ func (t *tokens) fetch() (string, error) {
 	ctx, cancel := context.WithTimeout(t.ctx, tokenTimeout)
 	defer cancel()
 	asked := t.now()
-	form, header, err := t.grant.request(asked)
+	status, body, err := t.ask(ctx, asked)
 	if err != nil {
 		return "", err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, t.grant.url.String(), strings.NewReader(form.Encode()))
-	if err != nil {
-		return "", errURL()
-	}
-	r.Header = header
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header.Set("Accept", "application/json")
-	reply, err := t.client.Do(r)
-	if err != nil {
-		return "", ofTokenURL(connectError(err))
-	}
-	defer reply.Body.Close()
-	body, err := egress.ReadAll(reply.Body, maxTokenReply)
-	if err != nil {
-		return "", ofTokenURL(brokenError(err))
-	}
-	if reply.StatusCode != http.StatusOK {
-		return "", tokenRefused(reply.StatusCode, body)
+	if status != http.StatusOK {
+		return "", tokenRefused(status, body)
 	}
 	got, err := readToken(body, asked)
 	if err != nil {
@@ -145,6 +129,29 @@ func (t *tokens) fetch() (string, error) {
 	defer t.mu.Unlock()
 	t.current = got
 	return got.value, nil
+}
+
+func (t *tokens) ask(ctx context.Context, now time.Time) (status int, body []byte, err error) {
+	form, header, err := t.grant.request(now)
+	if err != nil {
+		return 0, nil, err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, t.grant.url.String(), strings.NewReader(form.Encode()))
+	if err != nil {
+		return 0, nil, errURL()
+	}
+	r.Header = header
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Accept", "application/json")
+	reply, err := t.client.Do(r)
+	if err != nil {
+		return 0, nil, ofTokenURL(connectError(err))
+	}
+	defer reply.Body.Close()
+	if body, err = egress.ReadAll(reply.Body, maxTokenReply); err != nil {
+		return 0, nil, ofTokenURL(brokenError(err))
+	}
+	return reply.StatusCode, body, nil
 }
 
 // readToken reads a reply of RFC 6749, section 5.1.
