@@ -146,6 +146,9 @@ func (s *Service) CreateQuery(ctx context.Context, in NewQuery) (Query, error) {
 		if err := insert(ctx, tx, row); err != nil {
 			return err
 		}
+		if err := keepVersion(ctx, tx, row, nil, change{actor: row.CreatedBy}); err != nil {
+			return err
+		}
 		return s.cfg.Audit(ctx, tx, row.entry("query.create", map[string]any{"name": row.Name, "datasourceId": row.DatasourceID, "writes": row.Writes}))
 	})
 	if err != nil {
@@ -166,7 +169,11 @@ func (s *Service) UpdateQuery(ctx context.Context, id string, in QueryUpdate) (Q
 		if row, err = findQuery(ctx, tx, who.TenantID, id); err != nil {
 			return err
 		}
-		return s.changeQuery(ctx, tx, row, in)
+		next, err := row.content()
+		if err != nil {
+			return err
+		}
+		return s.save(ctx, tx, row, in.over(next), change{action: "query.update", actor: who.Actor(), seen: in.Version})
 	})
 	if err != nil {
 		return Query{}, err
@@ -176,40 +183,20 @@ func (s *Service) UpdateQuery(ctx context.Context, id string, in QueryUpdate) (Q
 	return row.view()
 }
 
-func (s *Service) changeQuery(ctx context.Context, tx bun.IDB, row *queryRow, in QueryUpdate) error {
-	before := *row
-	if in.Version != 0 && in.Version != before.Version {
-		return stale()
+// over is the content of a query with what the update changes.
+func (u QueryUpdate) over(next NewQuery) NewQuery {
+	set(&next.Name, u.Name)
+	set(&next.Description, u.Description)
+	set(&next.DatasourceID, u.DatasourceID)
+	if u.Operation != nil {
+		next.Operation = u.Operation
 	}
-	q, err := row.view()
-	if err != nil {
-		return err
-	}
-	next := NewQuery{
-		Name: q.Name, Description: q.Description, DatasourceID: q.DatasourceID, Operation: q.Operation, Params: q.Params,
-		Writes: q.Writes, RowLimit: q.RowLimit, TimeoutMS: q.TimeoutMS, CacheTTLMS: q.CacheTTLMS,
-	}
-	set(&next.Name, in.Name)
-	set(&next.Description, in.Description)
-	set(&next.DatasourceID, in.DatasourceID)
-	if in.Operation != nil {
-		next.Operation = in.Operation
-	}
-	set(&next.Params, in.Params)
-	set(&next.Writes, in.Writes)
-	set(&next.RowLimit, in.RowLimit)
-	set(&next.TimeoutMS, in.TimeoutMS)
-	set(&next.CacheTTLMS, in.CacheTTLMS)
-	if err := s.fillQuery(ctx, tx, row, next); err != nil {
-		return err
-	}
-	row.UpdatedAt, row.Version = s.cfg.Clock.Now(), before.Version+1
-	if err := update(ctx, tx, row, row.TenantID, before.Version); err != nil {
-		return err
-	}
-	return s.cfg.Audit(ctx, tx, row.entry("query.update", map[string]any{
-		"name": row.Name, "writes": row.Writes, "changed": row.changes(&before),
-	}))
+	set(&next.Params, u.Params)
+	set(&next.Writes, u.Writes)
+	set(&next.RowLimit, u.RowLimit)
+	set(&next.TimeoutMS, u.TimeoutMS)
+	set(&next.CacheTTLMS, u.CacheTTLMS)
+	return next
 }
 
 // DeleteQuery removes a query. What Config.UsedBy names is a Conflict.
@@ -269,6 +256,15 @@ func (r *queryRow) view() (Query, error) {
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, Version: r.Version,
 	}
 	return q, json.Unmarshal([]byte(r.Params), &q.Params)
+}
+
+// content is what somebody would have to enter to save the query as it is.
+func (r *queryRow) content() (NewQuery, error) {
+	q, err := r.view()
+	return NewQuery{
+		Name: q.Name, Description: q.Description, DatasourceID: q.DatasourceID, Operation: q.Operation, Params: q.Params,
+		Writes: q.Writes, RowLimit: q.RowLimit, TimeoutMS: q.TimeoutMS, CacheTTLMS: q.CacheTTLMS,
+	}, err
 }
 
 func (r *queryRow) entry(action string, detail map[string]any) audit.Entry {

@@ -149,6 +149,7 @@ func New(cfg Config) (*API, error) {
 	a.auditRoutes()
 	a.datasourceRoutes()
 	a.queryRoutes()
+	a.queryVersionRoutes()
 	a.executionRoutes()
 	a.workflowRoutes()
 	a.runRoutes()

@@ -103,6 +103,20 @@ func useData(t *testing.T, ada *caller, tenant string) {
 	}
 	ada.call("DELETE", tenant+"/executions/"+result.text("executionId"), nil).want(409)
 
+	versions := tenant + "/queries/" + query.text("id") + "/versions"
+	if list := ada.call("GET", versions, nil).want(200).field("items").([]any); len(list) != 2 {
+		t.Fatalf("the versions are %v", list)
+	}
+	ada.call("GET", versions+"/1", nil).want(200)
+	ada.call("GET", versions+"/01", nil).want(404)
+	if diff := ada.call("GET", versions+"/2/diff?from=1", nil).want(200); !strings.Contains(string(diff.Body), `"field":"rowLimit"`) {
+		t.Fatalf("the difference is %s", diff.Body)
+	}
+	ada.with("If-Match", `"1"`).call("POST", versions+"/1/restore", nil).want(412)
+	if back := ada.call("POST", versions+"/1/restore", `{"version":2}`).want(200); back.field("version") != 3.0 || back.field("rowLimit") != 1000.0 {
+		t.Fatalf("restored to %s", back.Body)
+	}
+
 	useWorkflow(t, ada, tenant, query.text("id"))
 
 	ada.call("DELETE", tenant+"/queries/"+query.text("id"), nil).want(204)
