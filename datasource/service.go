@@ -165,13 +165,16 @@ type Service struct {
 	pools     *pools
 	probes    limiter
 	exports   limiter
+	refreshes limiter
 
 	breakers *breakers
 	epochs   epochs
 	history  *history
-	flights  *flights
+	flights  *flights[Result]
+	readings *flights[Schema]
 	plans    *lru[*plan]
 	results  *lru[*cached]
+	schemas  *lru[*keptSchema]
 	rooms    *rooms // by tenant
 	streams  *rooms // by datasource
 }
@@ -185,11 +188,12 @@ func New(cfg Config) (*Service, error) {
 	}
 	s := &Service{
 		cfg: cfg, authorize: cfg.Authorize, db: cfg.DB, types: map[string]Connector{}, pools: newPools(cfg.MaxOpen, cfg.IdleTimeout),
-		breakers: newBreakers(), flights: newFlights(), history: newHistory(cfg), plans: newLRU[*plan](maxPlans), results: newLRU[*cached](cfg.CacheBytes),
-		rooms:   newRooms(cfg.MaxStatements, maxWaiting, "too_many_statements", "statements"),
-		streams: newRooms(maxStreams, 0, "too_many_streams", "streams of the datasource"),
-		probes:  limiter{perMinute: probesPerMinute, code: "too_many_tests", what: "connection tests"},
-		exports: limiter{perMinute: streamsPerMinute, code: "too_many_streams", what: "streams"},
+		breakers: newBreakers(), flights: newFlights[Result](), readings: newFlights[Schema](), history: newHistory(cfg), plans: newLRU[*plan](maxPlans), results: newLRU[*cached](cfg.CacheBytes), schemas: newLRU[*keptSchema](schemaBytes),
+		rooms:     newRooms(cfg.MaxStatements, maxWaiting, "too_many_statements", "statements"),
+		streams:   newRooms(maxStreams, 0, "too_many_streams", "streams of the datasource"),
+		probes:    limiter{perMinute: probesPerMinute, code: "too_many_tests", what: "connection tests"},
+		exports:   limiter{perMinute: streamsPerMinute, code: "too_many_streams", what: "streams"},
+		refreshes: limiter{perMinute: refreshesPerMinute, code: "too_many_refreshes", what: "refreshes of schemas"},
 	}
 	for _, c := range cfg.Connectors {
 		spec := c.Spec()

@@ -30,6 +30,13 @@ func (a *API) queryRoutes() {
 		Example: map[string]any{"datasourceId": "0198c2f0-7a1b-7c3d-8e4f-5a6b7c8d9e0f", "operation": operation, "params": params, "values": map[string]any{"country": "DE"}},
 	}, a.testQuery)
 	register(a, Operation{
+		ID: "explainQuery", Method: http.MethodPost, Path: "/tenants/{tenantId}/queries/explain", Access: InTenant, Permission: auth.QueryTest, Tag: tag,
+		Unkeyed:     true,
+		Summary:     "How the datasource would run a query that is not saved",
+		Description: "Nothing of it is run. Types of datasources with the ability `explain` tell.",
+		Example:     map[string]any{"datasourceId": "0198c2f0-7a1b-7c3d-8e4f-5a6b7c8d9e0f", "operation": operation, "params": params, "values": map[string]any{"country": "DE"}},
+	}, a.explainQuery)
+	register(a, Operation{
 		ID: "getQuery", Method: http.MethodGet, Path: "/tenants/{tenantId}/queries/{id}", Access: InTenant, Permission: auth.QueryRead, Tag: tag,
 		Summary: "One saved query",
 	}, a.getQuery)
@@ -122,12 +129,20 @@ type testQueryInput struct {
 	} `nameHint:"QueryTest"`
 }
 
-func (a *API) testQuery(ctx context.Context, in *testQueryInput) (*output[datasource.Result], error) {
+func (in *testQueryInput) test() datasource.QueryTest {
 	b := in.Body
-	return reply200(a.cfg.Datasources.TestQuery(ctx, datasource.QueryTest{
+	return datasource.QueryTest{
 		DatasourceID: b.DatasourceID, Operation: b.Operation, Params: declared(b.Params),
 		Writes: b.Writes, RowLimit: b.RowLimit, TimeoutMS: b.TimeoutMS, Values: b.Values,
-	}))
+	}
+}
+
+func (a *API) testQuery(ctx context.Context, in *testQueryInput) (*output[datasource.Result], error) {
+	return reply200(a.cfg.Datasources.TestQuery(ctx, in.test()))
+}
+
+func (a *API) explainQuery(ctx context.Context, in *testQueryInput) (*output[datasource.Explanation], error) {
+	return reply200(a.cfg.Datasources.ExplainQuery(ctx, in.test()))
 }
 
 func (a *API) getQuery(ctx context.Context, in *ObjectPath) (*versioned[datasource.Query], error) {

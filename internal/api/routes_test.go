@@ -81,6 +81,7 @@ func useData(t *testing.T, ada *caller, tenant string) {
 	ada.call("PATCH", at, `{"description":"the shop","version":1}`).want(200)
 	ada.call("POST", at+"/test", nil).want(200)
 	ada.call("GET", at+"/schema", nil).want(200)
+	ada.call("GET", at+"/schema?refresh=true", nil).want(200)
 
 	query := ada.call("POST", tenant+"/queries", map[string]any{"name": "All", "datasourceId": source.text("id"), "operation": map[string]any{}}).want(201)
 	ada.call("GET", tenant+"/queries?datasourceId="+source.text("id"), nil).want(200)
@@ -91,7 +92,11 @@ func useData(t *testing.T, ada *caller, tenant string) {
 	if result.field("truncated") != true || result.field("rowCount") != 1.0 {
 		t.Fatalf("the result is %s", result.Body)
 	}
+	ada.call("POST", tenant+"/queries/explain", map[string]any{"datasourceId": source.text("id"), "operation": map[string]any{}}).want(409)
 	ada.call("DELETE", at, nil).want(409)
+	if uses := ada.call("GET", at+"/usage", nil).want(200).field("items").([]any); len(uses) != 1 || uses[0].(map[string]any)["name"] != "All" {
+		t.Fatalf("it is used by %v", uses)
+	}
 
 	history := ada.call("GET", tenant+"/queries/"+query.text("id")+"/executions?running=false", nil).want(200).field("items").([]any)
 	last := history[0].(map[string]any)
