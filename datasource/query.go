@@ -29,6 +29,7 @@ type Query struct {
 	RowLimit     int             `json:"rowLimit"`   // rows of a result at most
 	TimeoutMS    int64           `json:"timeoutMs"`  // of a run, waiting for a connection included
 	CacheTTLMS   int64           `json:"cacheTtlMs"` // for how long a result serves whoever asks the same; 0 = not at all
+	Transform    Transform       `json:"transform"`  // what becomes of the rows
 	CreatedBy    string          `json:"createdBy"`
 	CreatedAt    time.Time       `json:"createdAt"`
 	UpdatedAt    time.Time       `json:"updatedAt"`
@@ -46,6 +47,7 @@ type NewQuery struct {
 	RowLimit     int             `json:"rowLimit"`   // 1 to 10000; 0 = 1000
 	TimeoutMS    int64           `json:"timeoutMs"`  // 1 to 30000; 0 = 30000
 	CacheTTLMS   int64           `json:"cacheTtlMs"` // up to 3600000, not for a query that writes; 0 = no cache
+	Transform    Transform       `json:"transform"`  // not for a query that writes
 }
 
 // QueryUpdate changes what is not nil.
@@ -59,6 +61,7 @@ type QueryUpdate struct {
 	RowLimit     *int            `json:"rowLimit"`
 	TimeoutMS    *int64          `json:"timeoutMs"`
 	CacheTTLMS   *int64          `json:"cacheTtlMs"`
+	Transform    *Transform      `json:"transform"`
 	Version      int             `json:"version"` // of the query that was read; 0 = whatever it is
 }
 
@@ -135,6 +138,7 @@ func (s *Service) CreateQuery(ctx context.Context, in NewQuery) (Query, error) {
 	if err != nil {
 		return Query{}, err
 	}
+	s.ahead(ctx, in.Transform)
 	now := s.cfg.Clock.Now()
 	row := &queryRow{
 		ID: id.New(), TenantID: who.TenantID, CreatedBy: who.Actor(), CreatedAt: now, UpdatedAt: now, Version: 1,
@@ -163,6 +167,9 @@ func (s *Service) UpdateQuery(ctx context.Context, id string, in QueryUpdate) (Q
 	who, err := s.authorize(ctx, auth.QueryUpdate, id)
 	if err != nil {
 		return Query{}, err
+	}
+	if in.Transform != nil {
+		s.ahead(ctx, *in.Transform)
 	}
 	var row *queryRow
 	err = s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
@@ -196,6 +203,7 @@ func (u QueryUpdate) over(next NewQuery) NewQuery {
 	set(&next.RowLimit, u.RowLimit)
 	set(&next.TimeoutMS, u.TimeoutMS)
 	set(&next.CacheTTLMS, u.CacheTTLMS)
+	set(&next.Transform, u.Transform)
 	return next
 }
 
@@ -255,7 +263,14 @@ func (r *queryRow) view() (Query, error) {
 		Writes: r.Writes, RowLimit: r.RowLimit, TimeoutMS: r.TimeoutMS, CacheTTLMS: r.CacheTTLMS, CreatedBy: r.CreatedBy,
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, Version: r.Version,
 	}
-	return q, json.Unmarshal([]byte(r.Params), &q.Params)
+	if err := json.Unmarshal([]byte(r.Params), &q.Params); err != nil {
+		return q, err
+	}
+	q.Transform.Language = TransformNone
+	if r.Transform == "" {
+		return q, nil
+	}
+	return q, json.Unmarshal([]byte(r.Transform), &q.Transform)
 }
 
 // content is what somebody would have to enter to save the query as it is.
@@ -263,7 +278,7 @@ func (r *queryRow) content() (NewQuery, error) {
 	q, err := r.view()
 	return NewQuery{
 		Name: q.Name, Description: q.Description, DatasourceID: q.DatasourceID, Operation: q.Operation, Params: q.Params,
-		Writes: q.Writes, RowLimit: q.RowLimit, TimeoutMS: q.TimeoutMS, CacheTTLMS: q.CacheTTLMS,
+		Writes: q.Writes, RowLimit: q.RowLimit, TimeoutMS: q.TimeoutMS, CacheTTLMS: q.CacheTTLMS, Transform: q.Transform,
 	}, err
 }
 
@@ -276,7 +291,7 @@ func (r *queryRow) changes(before *queryRow) []string {
 		"name": r.Name != before.Name, "description": r.Description != before.Description, "datasourceId": r.DatasourceID != before.DatasourceID,
 		"operation": r.Operation != before.Operation, "params": r.Params != before.Params, "writes": r.Writes != before.Writes,
 		"rowLimit": r.RowLimit != before.RowLimit, "timeoutMs": r.TimeoutMS != before.TimeoutMS,
-		"cacheTtlMs": r.CacheTTLMS != before.CacheTTLMS,
+		"cacheTtlMs": r.CacheTTLMS != before.CacheTTLMS, "transform": r.Transform != before.Transform,
 	}
 	maps.DeleteFunc(differs, func(_ string, changed bool) bool { return !changed })
 	return sortedKeys(differs)

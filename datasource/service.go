@@ -12,6 +12,7 @@ import (
 	"github.com/jetadmin/jetadmin/internal/clock"
 	"github.com/jetadmin/jetadmin/internal/egress"
 	"github.com/jetadmin/jetadmin/internal/page"
+	"github.com/jetadmin/jetadmin/internal/sandbox"
 	"github.com/jetadmin/jetadmin/internal/secret"
 	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/problem"
@@ -79,6 +80,9 @@ type Config struct {
 	// Revalidate proves again who began a stream, see auth.Service.Revalidate; nil =
 	// only the rights are looked at again.
 	Revalidate func(ctx context.Context, who *auth.Principal) (*auth.Principal, error)
+
+	// Scripts runs the scripts of transformations; nil = a query cannot have one.
+	Scripts *sandbox.Pool
 
 	// UsedBy names what would break without a saved query of the caller's tenant,
 	// for a person; nil = nothing.
@@ -175,8 +179,9 @@ type Service struct {
 	plans    *lru[*plan]
 	results  *lru[*cached]
 	schemas  *lru[*keptSchema]
-	rooms    *rooms // by tenant
-	streams  *rooms // by datasource
+	scripts  *lru[struct{}] // sources without faults
+	rooms    *rooms         // by tenant
+	streams  *rooms         // by datasource
 }
 
 // New makes a service. It does no I/O and starts nothing; [Service.Close] ends
@@ -189,6 +194,7 @@ func New(cfg Config) (*Service, error) {
 	s := &Service{
 		cfg: cfg, authorize: cfg.Authorize, db: cfg.DB, types: map[string]Connector{}, pools: newPools(cfg.MaxOpen, cfg.IdleTimeout),
 		breakers: newBreakers(), flights: newFlights[Result](), readings: newFlights[Schema](), history: newHistory(cfg), plans: newLRU[*plan](maxPlans), results: newLRU[*cached](cfg.CacheBytes), schemas: newLRU[*keptSchema](schemaBytes),
+		scripts:   newLRU[struct{}](4 << 20),
 		rooms:     newRooms(cfg.MaxStatements, maxWaiting, "too_many_statements", "statements"),
 		streams:   newRooms(maxStreams, 0, "too_many_streams", "streams of the datasource"),
 		probes:    limiter{perMinute: probesPerMinute, code: "too_many_tests", what: "connection tests"},
