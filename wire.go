@@ -81,6 +81,9 @@ func (a *App) build() (err error) {
 	if err != nil {
 		return err
 	}
+	if a.scripts, err = sandbox.New(sandbox.Config{}); err != nil {
+		return err
+	}
 	builtin := []datasource.Connector{
 		file.CSV(a.openFile),
 		file.Excel(a.openFile),
@@ -92,7 +95,7 @@ func (a *App) build() (err error) {
 	a.datasources, err = datasource.New(datasource.Config{
 		Audit: a.audit.Record, Authorize: a.roles.Authorize, Connectors: slices.Concat(builtin, services, cfg.Connectors), DB: a.db,
 		Egress: outbound, Hooks: cfg.Hooks.Datasource, Keys: a.keys, Logger: cfg.Logger, Pages: pages, Publish: a.publish,
-		Revalidate: a.auth.Revalidate, UsedBy: a.usersOfQuery,
+		Revalidate: a.auth.Revalidate, Scripts: a.scripts, UsedBy: a.usersOfQuery,
 	})
 	if err != nil {
 		return fmt.Errorf("jetadmin.Config.Connectors: %w", err)
@@ -141,10 +144,6 @@ func (a *App) buildEvents() (err error) {
 }
 
 func (a *App) buildWorkflows(pages *page.Signer, outbound egress.Policy) error {
-	var err error
-	if a.scripts, err = sandbox.New(sandbox.Config{}); err != nil {
-		return err
-	}
 	builtin, err := node.Builtins(node.Config{
 		CheckParams: a.datasources.CheckParams,
 		Client:      outbound.Client(),

@@ -128,10 +128,21 @@ func reachOf(ctx context.Context, err error) reach {
 	}
 	p, ok := errors.AsType[*problem.Error](err)
 	switch {
-	case !ok || p.Kind == problem.Upstream && p.Code != CodeBusy:
-		return unreached
-	case p.Code == CodeBusy:
+	case ok && answered(p.Code):
 		return reached
+	case !ok || p.Kind == problem.Upstream:
+		return unreached
 	}
 	return unknown
+}
+
+// answered reports whether an error says that the other side has answered, if only
+// with something that is of no use.
+func answered(code string) bool {
+	switch code {
+	case CodeBusy, "answer_not_graphql", "answer_not_json", "api_busy", "credentials_refused", "file_missing", "file_unsound", "function_failed",
+		"ping_refused", "redirect_refused", "response_too_large", "token_invalid", "token_refused", "too_many_redirects":
+		return true
+	}
+	return false
 }

@@ -41,7 +41,7 @@ func (c *call) cacheTTL() time.Duration {
 
 // size is about what a result takes in memory.
 func (r *Result) size() int64 {
-	size := int64(64 * len(r.Columns))
+	size := int64(64*len(r.Columns)) + 2*sizeOf(r.Output)
 	for _, row := range r.Rows {
 		size += 24
 		for _, v := range row {

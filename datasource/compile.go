@@ -32,6 +32,7 @@ func (s *Service) fillQuery(ctx context.Context, tx bun.IDB, row *queryRow, in N
 	default:
 		s.compile(ds, in.Operation, in.Params, in.Writes, &faults)
 	}
+	transform := s.checked(ctx, in.Transform, in.Writes, &faults)
 	if err := faults.Err("query_invalid", "the query is not valid"); err != nil {
 		return err
 	}
@@ -42,7 +43,14 @@ func (s *Service) fillQuery(ctx context.Context, tx bun.IDB, row *queryRow, in N
 	row.Name, row.Description, row.DatasourceID, row.Writes = in.Name, in.Description, in.DatasourceID, in.Writes
 	row.Operation, row.Params = string(in.Operation), params
 	row.RowLimit, row.TimeoutMS = orDefault(in.RowLimit, DefaultRows), orDefault(in.TimeoutMS, MaxTimeout.Milliseconds())
-	row.CacheTTLMS = in.CacheTTLMS
+	row.CacheTTLMS, row.Transform = in.CacheTTLMS, ""
+	if !transform.none() {
+		text, err := json.Marshal(transform)
+		if err != nil {
+			return err
+		}
+		row.Transform = string(text)
+	}
 	return nil
 }
 

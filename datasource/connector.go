@@ -40,8 +40,12 @@ type NameTaker interface {
 }
 
 // Conn is an open datasource. It is safe for concurrent use and keeps the number
-// of its connections to the other side bounded. It may also be an [Execer] and
-// an [Introspector]; a Spec says which.
+// of its connections to the other side bounded. It may also be an [Execer], an
+// [Introspector] and an [Explainer]; a Spec says which.
+//
+// What it answers depends on nothing but the settings it was opened with and the
+// statement: callers who ask the same share an answer, and no context that it gets
+// has a principal.
 type Conn interface {
 	// Ping asks the other side for a sign of life.
 	Ping(ctx context.Context) error

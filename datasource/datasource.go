@@ -209,6 +209,7 @@ func (s *Service) forget(id string) {
 	s.breakers.forget(id)
 	s.plans.drop(func(p *plan) bool { return p.ds.ID == id })
 	s.results.drop(func(c *cached) bool { return c.ds == id })
+	s.schemas.drop(func(k *keptSchema) bool { return k.ds == id })
 }
 
 func (s *Service) view(row *datasourceRow) (Datasource, error) {

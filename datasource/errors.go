@@ -44,6 +44,9 @@ func failure(err error, detailed bool) error {
 	if s := refusedBy(err); s != nil {
 		return refusal(s, detailed)
 	}
+	if t := transformationOf(err); t != nil {
+		return t.shown(detailed)
+	}
 	if p, ok := errors.AsType[*problem.Error](err); ok {
 		return p
 	}
@@ -90,6 +93,9 @@ func hushed(err error) error {
 			Code: s.Code, Position: s.Position, Cause: errHushed,
 			Message: "the datasource refused the query; what it said is not shown, because the query has sensitive parameters",
 		}
+	}
+	if transformationOf(err) != nil {
+		return problem.New(problem.Invalid, "transform_failed", "the transformation of the result failed; what it said is not shown, because the query has sensitive parameters")
 	}
 	if p, ok := errors.AsType[*problem.Error](err); ok {
 		return p.Because(errHushed)

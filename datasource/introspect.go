@@ -2,15 +2,34 @@ package datasource
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"time"
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
-// Schema reads what a datasource holds: tables, columns and keys. It needs
-// datasource.read. A type that does not know is a Conflict, see [Abilities].
+const (
+	schemaTTL          = 5 * time.Minute
+	schemaBytes        = 32 << 20 // of all schemas that are kept in a process
+	refreshesPerMinute = 20       // of a tenant
+)
+
+// Schema reads what a datasource holds: tables, columns and keys. What was read
+// within five minutes is not read again, unless the datasource was changed. It
+// needs datasource.read. A type that does not know is a Conflict, see [Abilities].
 func (s *Service) Schema(ctx context.Context, id string) (Schema, error) {
+	return s.schema(ctx, id, false)
+}
+
+// RefreshSchema is [Service.Schema] that reads again, at most 20 times a minute
+// for a tenant (RateLimited).
+func (s *Service) RefreshSchema(ctx context.Context, id string) (Schema, error) {
+	return s.schema(ctx, id, true)
+}
+
+func (s *Service) schema(ctx context.Context, id string, fresh bool) (Schema, error) {
 	who, err := s.authorize(ctx, auth.DatasourceRead, id)
 	if err != nil {
 		return Schema{}, err
@@ -19,22 +38,62 @@ func (s *Service) Schema(ctx context.Context, id string) (Schema, error) {
 	if err != nil {
 		return Schema{}, err
 	}
-	limited, cancel := s.limit(auth.WithoutPrincipal(ctx), MaxTimeout, late(MaxTimeout))
+	key := fmt.Sprintf("%s %d", row.ID, row.Version)
+	if fresh {
+		err = s.refreshes.take(who.TenantID)
+	} else if kept, ok := s.schemas.get(key); ok && time.Now().Before(kept.until) {
+		return kept.schema, nil
+	}
+	if err != nil {
+		return Schema{}, err
+	}
+	schema, err := s.readings.join(ctx, sha256.Sum256([]byte(key)), func(ctx context.Context) (Schema, error) {
+		schema, err := s.introspect(ctx, row)
+		if err == nil {
+			s.schemas.put(key, &keptSchema{schema: schema, until: time.Now().Add(schemaTTL), ds: row.ID}, schema.size())
+		}
+		return schema, err
+	})
+	return schema, s.shown(ctx, err)
+}
+
+// keptSchema is a schema with the time until which it is good.
+type keptSchema struct {
+	schema Schema
+	until  time.Time
+	ds     string
+}
+
+func (s *Service) introspect(ctx context.Context, row *datasourceRow) (Schema, error) {
+	ctx, cancel := s.limit(auth.WithoutPrincipal(ctx), MaxTimeout, late(MaxTimeout))
 	defer cancel()
 	var schema Schema
-	err = s.inRoom(limited, row, func(conn Conn, _ time.Duration) error {
+	err := s.inRoom(ctx, row, func(conn Conn, _ time.Duration) (err error) {
 		introspector, ok := conn.(Introspector)
 		if !ok {
 			return problem.New(problem.Conflict, "schema_unsupported", "this type of datasource has no schema")
 		}
-		schema, err = introspector.Introspect(limited)
+		schema, err = introspector.Introspect(ctx)
 		return err
 	})
 	if err != nil {
-		return Schema{}, s.shown(ctx, caused(limited, err))
+		return Schema{}, caused(ctx, err)
 	}
 	if schema.Tables == nil {
 		schema.Tables = []Table{}
 	}
+	schema.ReadAt = s.cfg.Clock.Now()
 	return schema, nil
+}
+
+// size is about what a schema takes in memory.
+func (s *Schema) size() int64 {
+	size := int64(0)
+	for _, t := range s.Tables {
+		size += 150 + int64(len(t.Schema)+len(t.Name)) + int64(200*len(t.ForeignKeys))
+		for _, c := range t.Columns {
+			size += 40 + int64(len(c.Name)+len(c.Type))
+		}
+	}
+	return size
 }

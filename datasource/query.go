@@ -29,6 +29,7 @@ type Query struct {
 	RowLimit     int             `json:"rowLimit"`   // rows of a result at most
 	TimeoutMS    int64           `json:"timeoutMs"`  // of a run, waiting for a connection included
 	CacheTTLMS   int64           `json:"cacheTtlMs"` // for how long a result serves whoever asks the same; 0 = not at all
+	Transform    Transform       `json:"transform"`  // what becomes of the rows
 	CreatedBy    string          `json:"createdBy"`
 	CreatedAt    time.Time       `json:"createdAt"`
 	UpdatedAt    time.Time       `json:"updatedAt"`
@@ -46,6 +47,7 @@ type NewQuery struct {
 	RowLimit     int             `json:"rowLimit"`   // 1 to 10000; 0 = 1000
 	TimeoutMS    int64           `json:"timeoutMs"`  // 1 to 30000; 0 = 30000
 	CacheTTLMS   int64           `json:"cacheTtlMs"` // up to 3600000, not for a query that writes; 0 = no cache
+	Transform    Transform       `json:"transform"`  // not for a query that writes
 }
 
 // QueryUpdate changes what is not nil.
@@ -59,6 +61,7 @@ type QueryUpdate struct {
 	RowLimit     *int            `json:"rowLimit"`
 	TimeoutMS    *int64          `json:"timeoutMs"`
 	CacheTTLMS   *int64          `json:"cacheTtlMs"`
+	Transform    *Transform      `json:"transform"`
 	Version      int             `json:"version"` // of the query that was read; 0 = whatever it is
 }
 
@@ -135,6 +138,7 @@ func (s *Service) CreateQuery(ctx context.Context, in NewQuery) (Query, error) {
 	if err != nil {
 		return Query{}, err
 	}
+	s.ahead(ctx, in.Transform)
 	now := s.cfg.Clock.Now()
 	row := &queryRow{
 		ID: id.New(), TenantID: who.TenantID, CreatedBy: who.Actor(), CreatedAt: now, UpdatedAt: now, Version: 1,
@@ -144,6 +148,9 @@ func (s *Service) CreateQuery(ctx context.Context, in NewQuery) (Query, error) {
 			return err
 		}
 		if err := insert(ctx, tx, row); err != nil {
+			return err
+		}
+		if err := keepVersion(ctx, tx, row, nil, change{actor: row.CreatedBy}); err != nil {
 			return err
 		}
 		return s.cfg.Audit(ctx, tx, row.entry("query.create", map[string]any{"name": row.Name, "datasourceId": row.DatasourceID, "writes": row.Writes}))
@@ -161,12 +168,19 @@ func (s *Service) UpdateQuery(ctx context.Context, id string, in QueryUpdate) (Q
 	if err != nil {
 		return Query{}, err
 	}
+	if in.Transform != nil {
+		s.ahead(ctx, *in.Transform)
+	}
 	var row *queryRow
 	err = s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
 		if row, err = findQuery(ctx, tx, who.TenantID, id); err != nil {
 			return err
 		}
-		return s.changeQuery(ctx, tx, row, in)
+		next, err := row.content()
+		if err != nil {
+			return err
+		}
+		return s.save(ctx, tx, row, in.over(next), change{action: "query.update", actor: who.Actor(), seen: in.Version})
 	})
 	if err != nil {
 		return Query{}, err
@@ -176,40 +190,21 @@ func (s *Service) UpdateQuery(ctx context.Context, id string, in QueryUpdate) (Q
 	return row.view()
 }
 
-func (s *Service) changeQuery(ctx context.Context, tx bun.IDB, row *queryRow, in QueryUpdate) error {
-	before := *row
-	if in.Version != 0 && in.Version != before.Version {
-		return stale()
+// over is the content of a query with what the update changes.
+func (u QueryUpdate) over(next NewQuery) NewQuery {
+	set(&next.Name, u.Name)
+	set(&next.Description, u.Description)
+	set(&next.DatasourceID, u.DatasourceID)
+	if u.Operation != nil {
+		next.Operation = u.Operation
 	}
-	q, err := row.view()
-	if err != nil {
-		return err
-	}
-	next := NewQuery{
-		Name: q.Name, Description: q.Description, DatasourceID: q.DatasourceID, Operation: q.Operation, Params: q.Params,
-		Writes: q.Writes, RowLimit: q.RowLimit, TimeoutMS: q.TimeoutMS, CacheTTLMS: q.CacheTTLMS,
-	}
-	set(&next.Name, in.Name)
-	set(&next.Description, in.Description)
-	set(&next.DatasourceID, in.DatasourceID)
-	if in.Operation != nil {
-		next.Operation = in.Operation
-	}
-	set(&next.Params, in.Params)
-	set(&next.Writes, in.Writes)
-	set(&next.RowLimit, in.RowLimit)
-	set(&next.TimeoutMS, in.TimeoutMS)
-	set(&next.CacheTTLMS, in.CacheTTLMS)
-	if err := s.fillQuery(ctx, tx, row, next); err != nil {
-		return err
-	}
-	row.UpdatedAt, row.Version = s.cfg.Clock.Now(), before.Version+1
-	if err := update(ctx, tx, row, row.TenantID, before.Version); err != nil {
-		return err
-	}
-	return s.cfg.Audit(ctx, tx, row.entry("query.update", map[string]any{
-		"name": row.Name, "writes": row.Writes, "changed": row.changes(&before),
-	}))
+	set(&next.Params, u.Params)
+	set(&next.Writes, u.Writes)
+	set(&next.RowLimit, u.RowLimit)
+	set(&next.TimeoutMS, u.TimeoutMS)
+	set(&next.CacheTTLMS, u.CacheTTLMS)
+	set(&next.Transform, u.Transform)
+	return next
 }
 
 // DeleteQuery removes a query. What Config.UsedBy names is a Conflict.
@@ -268,7 +263,23 @@ func (r *queryRow) view() (Query, error) {
 		Writes: r.Writes, RowLimit: r.RowLimit, TimeoutMS: r.TimeoutMS, CacheTTLMS: r.CacheTTLMS, CreatedBy: r.CreatedBy,
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, Version: r.Version,
 	}
-	return q, json.Unmarshal([]byte(r.Params), &q.Params)
+	if err := json.Unmarshal([]byte(r.Params), &q.Params); err != nil {
+		return q, err
+	}
+	q.Transform.Language = TransformNone
+	if r.Transform == "" {
+		return q, nil
+	}
+	return q, json.Unmarshal([]byte(r.Transform), &q.Transform)
+}
+
+// content is what somebody would have to enter to save the query as it is.
+func (r *queryRow) content() (NewQuery, error) {
+	q, err := r.view()
+	return NewQuery{
+		Name: q.Name, Description: q.Description, DatasourceID: q.DatasourceID, Operation: q.Operation, Params: q.Params,
+		Writes: q.Writes, RowLimit: q.RowLimit, TimeoutMS: q.TimeoutMS, CacheTTLMS: q.CacheTTLMS, Transform: q.Transform,
+	}, err
 }
 
 func (r *queryRow) entry(action string, detail map[string]any) audit.Entry {
@@ -280,7 +291,7 @@ func (r *queryRow) changes(before *queryRow) []string {
 		"name": r.Name != before.Name, "description": r.Description != before.Description, "datasourceId": r.DatasourceID != before.DatasourceID,
 		"operation": r.Operation != before.Operation, "params": r.Params != before.Params, "writes": r.Writes != before.Writes,
 		"rowLimit": r.RowLimit != before.RowLimit, "timeoutMs": r.TimeoutMS != before.TimeoutMS,
-		"cacheTtlMs": r.CacheTTLMS != before.CacheTTLMS,
+		"cacheTtlMs": r.CacheTTLMS != before.CacheTTLMS, "transform": r.Transform != before.Transform,
 	}
 	maps.DeleteFunc(differs, func(_ string, changed bool) bool { return !changed })
 	return sortedKeys(differs)

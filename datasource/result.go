@@ -29,6 +29,9 @@ type Result struct {
 	Affected  *int64   `json:"affected,omitempty"` // the rows that a writing query changed, where the datasource says it
 	Timings   Timings  `json:"timings"`
 
+	// Output is what the transformation of the query made of the rows.
+	Output any `json:"output,omitempty"`
+
 	// ExecutionID names the run in the history, see [Service.Executions].
 	ExecutionID string `json:"executionId,omitempty"`
 

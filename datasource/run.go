@@ -18,6 +18,7 @@ type QueryTest struct {
 	Writes       bool            `json:"writes"`
 	RowLimit     int             `json:"rowLimit"`
 	TimeoutMS    int64           `json:"timeoutMs"`
+	Transform    Transform       `json:"transform"`
 	Values       map[string]any  `json:"values"`
 }
 
@@ -95,7 +96,7 @@ func (s *Service) unsaved(ctx context.Context, in QueryTest) (*call, error) {
 	row := &queryRow{TenantID: who.TenantID}
 	err = s.fillQuery(ctx, s.db.DB, row, NewQuery{
 		Name: "test", DatasourceID: in.DatasourceID, Operation: in.Operation, Params: in.Params,
-		Writes: in.Writes, RowLimit: in.RowLimit, TimeoutMS: in.TimeoutMS,
+		Writes: in.Writes, RowLimit: in.RowLimit, TimeoutMS: in.TimeoutMS, Transform: in.Transform,
 	})
 	if err != nil {
 		return nil, err
@@ -149,6 +150,9 @@ func (s *Service) execute(ctx context.Context, c *call) (Result, error) {
 	})
 	if c.plan.query.Writes {
 		s.epochs.advance(c.plan.ds.ID)
+	}
+	if err == nil {
+		err = s.transformed(ctx, c, &result)
 	}
 	if err != nil {
 		return Result{}, c.fault(ctx, err)
@@ -242,7 +246,7 @@ func (s *Service) shown(ctx context.Context, err error) error {
 		return nil
 	}
 	detailed := false
-	if refusedBy(err) != nil {
+	if refusedBy(err) != nil || transformationOf(err) != nil {
 		_, denied := s.authorize(ctx, auth.QueryTest, "")
 		detailed = denied == nil
 	}

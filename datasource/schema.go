@@ -1,5 +1,7 @@
 package datasource
 
+import "time"
+
 // The limits of a schema, for connectors.
 const (
 	MaxTables  = 2000
@@ -10,6 +12,9 @@ const (
 type Schema struct {
 	Tables    []Table `json:"tables"`
 	Truncated bool    `json:"truncated"` // there are more than the limits allow
+
+	// ReadAt is when the datasource was asked; the service sets it.
+	ReadAt time.Time `json:"readAt"`
 }
 
 // Table is a table, view or the like.

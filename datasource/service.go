@@ -12,6 +12,7 @@ import (
 	"github.com/jetadmin/jetadmin/internal/clock"
 	"github.com/jetadmin/jetadmin/internal/egress"
 	"github.com/jetadmin/jetadmin/internal/page"
+	"github.com/jetadmin/jetadmin/internal/sandbox"
 	"github.com/jetadmin/jetadmin/internal/secret"
 	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/problem"
@@ -79,6 +80,9 @@ type Config struct {
 	// Revalidate proves again who began a stream, see auth.Service.Revalidate; nil =
 	// only the rights are looked at again.
 	Revalidate func(ctx context.Context, who *auth.Principal) (*auth.Principal, error)
+
+	// Scripts runs the scripts of transformations; nil = a query cannot have one.
+	Scripts *sandbox.Pool
 
 	// UsedBy names what would break without a saved query of the caller's tenant,
 	// for a person; nil = nothing.
@@ -165,15 +169,19 @@ type Service struct {
 	pools     *pools
 	probes    limiter
 	exports   limiter
+	refreshes limiter
 
 	breakers *breakers
 	epochs   epochs
 	history  *history
-	flights  *flights
+	flights  *flights[Result]
+	readings *flights[Schema]
 	plans    *lru[*plan]
 	results  *lru[*cached]
-	rooms    *rooms // by tenant
-	streams  *rooms // by datasource
+	schemas  *lru[*keptSchema]
+	scripts  *lru[struct{}] // sources without faults
+	rooms    *rooms         // by tenant
+	streams  *rooms         // by datasource
 }
 
 // New makes a service. It does no I/O and starts nothing; [Service.Close] ends
@@ -185,11 +193,13 @@ func New(cfg Config) (*Service, error) {
 	}
 	s := &Service{
 		cfg: cfg, authorize: cfg.Authorize, db: cfg.DB, types: map[string]Connector{}, pools: newPools(cfg.MaxOpen, cfg.IdleTimeout),
-		breakers: newBreakers(), flights: newFlights(), history: newHistory(cfg), plans: newLRU[*plan](maxPlans), results: newLRU[*cached](cfg.CacheBytes),
-		rooms:   newRooms(cfg.MaxStatements, maxWaiting, "too_many_statements", "statements"),
-		streams: newRooms(maxStreams, 0, "too_many_streams", "streams of the datasource"),
-		probes:  limiter{perMinute: probesPerMinute, code: "too_many_tests", what: "connection tests"},
-		exports: limiter{perMinute: streamsPerMinute, code: "too_many_streams", what: "streams"},
+		breakers: newBreakers(), flights: newFlights[Result](), readings: newFlights[Schema](), history: newHistory(cfg), plans: newLRU[*plan](maxPlans), results: newLRU[*cached](cfg.CacheBytes), schemas: newLRU[*keptSchema](schemaBytes),
+		scripts:   newLRU[struct{}](4 << 20),
+		rooms:     newRooms(cfg.MaxStatements, maxWaiting, "too_many_statements", "statements"),
+		streams:   newRooms(maxStreams, 0, "too_many_streams", "streams of the datasource"),
+		probes:    limiter{perMinute: probesPerMinute, code: "too_many_tests", what: "connection tests"},
+		exports:   limiter{perMinute: streamsPerMinute, code: "too_many_streams", what: "streams"},
+		refreshes: limiter{perMinute: refreshesPerMinute, code: "too_many_refreshes", what: "refreshes of schemas"},
 	}
 	for _, c := range cfg.Connectors {
 		spec, err := CheckConnector(c)

@@ -26,6 +26,7 @@ type Spec struct {
 type Abilities struct {
 	Exec       bool `json:"exec"`       // its Conn is an Execer
 	Introspect bool `json:"introspect"` // its Conn is an Introspector
+	Explain    bool `json:"explain"`    // its Conn is an Explainer
 }
 
 // FieldType is the type of a setting.

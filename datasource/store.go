@@ -40,8 +40,9 @@ type queryRow struct {
 	Params       string
 	Writes       bool
 	RowLimit     int
-	TimeoutMS    int64 `bun:"timeout_ms"`
-	CacheTTLMS   int64 `bun:"cache_ttl_ms"`
+	TimeoutMS    int64  `bun:"timeout_ms"`
+	CacheTTLMS   int64  `bun:"cache_ttl_ms"`
+	Transform    string // JSON; "" = none
 	CreatedBy    string
 	CreatedAt    time.Time
 	UpdatedAt    time.Time

@@ -44,7 +44,7 @@ type Streamed struct {
 // end: when the caller loses that right, the stream ends within seconds.
 //
 // Errors are those of [Service.RunQuery], whatever the writer returns, Conflict
-// for a query that writes, and RateLimited when too many streams are under way or
+// for a query that writes or has a transformation, and RateLimited when too many streams are under way or
 // were begun in the last minute. After Begin an error means that rows are missing.
 func (s *Service) StreamQuery(ctx context.Context, id string, params map[string]any, to RowWriter) (Streamed, error) {
 	c, err := s.saved(ctx, id, params)
@@ -72,6 +72,10 @@ func abandoned(err error) error {
 func (s *Service) stream(ctx context.Context, c *call, to RowWriter) (Streamed, error) {
 	if c.plan.query.Writes {
 		return Streamed{}, problem.New(problem.Conflict, "query_writes", "a query that writes cannot be streamed").Fix("run it without a stream")
+	}
+	if !c.plan.query.Transform.none() {
+		return Streamed{}, problem.New(problem.Conflict, "query_transformed", "a query with a transformation cannot be streamed: it needs all rows at once").
+			Fix("run it without a stream, or stream a query without the transformation")
 	}
 	if err := s.exports.take(c.who.TenantID); err != nil {
 		return Streamed{}, err

@@ -29,6 +29,9 @@ func (s *suite) spec(t *testing.T) {
 	if _, ok := conn.(datasource.Introspector); ok != spec.Abilities.Introspect {
 		t.Errorf("the spec says introspect %v, the Conn %v", spec.Abilities.Introspect, ok)
 	}
+	if _, ok := conn.(datasource.Explainer); ok != spec.Abilities.Explain {
+		t.Errorf("the spec says explain %v, the Conn %v", spec.Abilities.Explain, ok)
+	}
 	if err := conn.Ping(t.Context()); err != nil {
 		t.Errorf("Ping: %v", err)
 	}
@@ -139,17 +142,22 @@ func (s *suite) refused(t *testing.T) {
 	s.usable(t, conn)
 }
 
+// harmful are the operations that a read must not do.
+func (s *suite) harmful() map[string]json.RawMessage {
+	all := map[string]json.RawMessage{}
+	for name, operation := range s.Harmful {
+		all[name] = operation
+	}
+	if s.Write != nil {
+		all["the write of the fixture"] = s.Write
+	}
+	return all
+}
+
 // readOnly is case T86.
 func (s *suite) readOnly(t *testing.T) {
 	conn := s.open(t)
-	harmful := map[string]json.RawMessage{}
-	for name, operation := range s.Harmful {
-		harmful[name] = operation
-	}
-	if s.Write != nil {
-		harmful["the write of the fixture"] = s.Write
-	}
-	for name, operation := range harmful {
+	for name, operation := range s.harmful() {
 		t.Run(name, func(t *testing.T) {
 			before := s.state(t)
 			op, err := s.connector.Parse(operation)
@@ -211,6 +219,34 @@ func (s *suite) introspect(t *testing.T) {
 			t.Errorf("table %+v lacks something", table)
 		}
 	}
+}
+
+// explain tells of a statement and does nothing of it.
+func (s *suite) explain(t *testing.T) {
+	conn := s.open(t)
+	explainer, ok := conn.(datasource.Explainer)
+	if !ok || s.Echo == nil {
+		t.Skip("not an Explainer")
+	}
+	told, err := explainer.Explain(t.Context(), s.statement(t, s.Echo(datasource.ParamString), map[string]any{"v": "x"}))
+	if err != nil || len(told.Lines) == 0 {
+		t.Errorf("it tells %q, %v", told.Lines, err)
+	}
+	for name, operation := range s.harmful() {
+		before := s.state(t)
+		op, err := s.connector.Parse(operation)
+		if err != nil {
+			continue
+		}
+		_, err = explainer.Explain(t.Context(), datasource.Statement{Operation: op, MaxRows: 10, MaxBytes: 1 << 20})
+		if err != nil {
+			s.public(t, err)
+		}
+		if after := s.state(t); after != before {
+			t.Errorf("%s: the other side changed from %q to %q", name, before, after)
+		}
+	}
+	s.usable(t, conn)
 }
 
 func (s *suite) unreachable(t *testing.T) {

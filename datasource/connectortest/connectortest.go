@@ -67,6 +67,7 @@ func Run(t *testing.T, connector datasource.Connector, settings datasource.Setti
 	t.Run("read-only", s.readOnly)
 	t.Run("write", s.write)
 	t.Run("introspect", s.introspect)
+	t.Run("explain", s.explain)
 	t.Run("unreachable", s.unreachable)
 	t.Run("concurrent", s.concurrent)
 	t.Run("close", s.closed)

@@ -55,7 +55,7 @@ func (c *connector) Spec() datasource.Spec {
 			Description: "Path of the file, relative to the tenant's folder on the server.",
 		}},
 		Operation: template.SQLOperation(),
-		Abilities: datasource.Abilities{Exec: true, Introspect: true},
+		Abilities: datasource.Abilities{Exec: true, Introspect: true, Explain: true},
 	}
 }
 

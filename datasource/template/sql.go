@@ -144,6 +144,13 @@ func (b *binder) write(v any) {
 	}
 }
 
+// Behind is the statement with a text in front, which is not looked into.
+func (s *SQL) Behind(prefix string) *SQL {
+	c := *s
+	c.parts = append([]part{{text: prefix}}, s.parts...)
+	return &c
+}
+
 // Source turns an offset in bytes into the bound text, from 0, into the one of
 // the template that its author wrote.
 func (b Bound) Source(offset int) int {

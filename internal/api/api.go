@@ -155,6 +155,7 @@ func New(cfg Config) (*API, error) {
 	a.datasourceRoutes()
 	a.fileRoutes()
 	a.queryRoutes()
+	a.queryVersionRoutes()
 	a.executionRoutes()
 	a.workflowRoutes()
 	a.runRoutes()

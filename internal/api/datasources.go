@@ -58,8 +58,13 @@ func (a *API) datasourceRoutes() {
 	}, a.testSavedDatasource)
 	register(a, Operation{
 		ID: "getDatasourceSchema", Method: http.MethodGet, Path: "/tenants/{tenantId}/datasources/{id}/schema", Access: InTenant, Permission: auth.DatasourceRead, Tag: tag,
-		Summary: "Its tables and columns",
+		Summary:     "Its tables and columns",
+		Description: "What was read within five minutes is not read again, unless `refresh` says so.",
 	}, a.getDatasourceSchema)
+	register(a, Operation{
+		ID: "getDatasourceUsage", Method: http.MethodGet, Path: "/tenants/{tenantId}/datasources/{id}/usage", Access: InTenant, Permission: auth.DatasourceRead, Tag: tag,
+		Summary: "The queries that use it, and what uses those",
+	}, a.getDatasourceUsage)
 }
 
 type datasourceTypesOutput struct {
@@ -150,6 +155,23 @@ func (a *API) testSavedDatasource(ctx context.Context, in *ObjectPath) (*output[
 	return reply200(a.cfg.Datasources.TestSaved(ctx, in.ID))
 }
 
-func (a *API) getDatasourceSchema(ctx context.Context, in *ObjectPath) (*output[datasource.Schema], error) {
+type datasourceSchemaInput struct {
+	ObjectPath
+	Refresh bool `query:"refresh" doc:"read it again, at most 20 times a minute"`
+}
+
+func (a *API) getDatasourceSchema(ctx context.Context, in *datasourceSchemaInput) (*output[datasource.Schema], error) {
+	if in.Refresh {
+		return reply200(a.cfg.Datasources.RefreshSchema(ctx, in.ID))
+	}
 	return reply200(a.cfg.Datasources.Schema(ctx, in.ID))
+}
+
+type datasourceUsageInput struct {
+	ObjectPath
+	PageInput
+}
+
+func (a *API) getDatasourceUsage(ctx context.Context, in *datasourceUsageInput) (*output[page.Page[datasource.QueryUse]], error) {
+	return reply200(a.cfg.Datasources.Usage(ctx, in.ID, in.request()))
 }

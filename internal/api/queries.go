@@ -37,6 +37,13 @@ func (a *API) queryRoutes() {
 		Example:     map[string]any{"type": "rest", "document": "openapi: 3.1.0\ninfo: {title: Shop, version: 1.0.0}\npaths:\n  /orders/{id}:\n    get: {operationId: order}\n"},
 	}, a.suggestQueries)
 	register(a, Operation{
+		ID: "explainQuery", Method: http.MethodPost, Path: "/tenants/{tenantId}/queries/explain", Access: InTenant, Permission: auth.QueryTest, Tag: tag,
+		Unkeyed:     true,
+		Summary:     "How the datasource would run a query that is not saved",
+		Description: "Nothing of it is run. Types of datasources with the ability `explain` tell.",
+		Example:     map[string]any{"datasourceId": "0198c2f0-7a1b-7c3d-8e4f-5a6b7c8d9e0f", "operation": operation, "params": params, "values": map[string]any{"country": "DE"}},
+	}, a.explainQuery)
+	register(a, Operation{
 		ID: "getQuery", Method: http.MethodGet, Path: "/tenants/{tenantId}/queries/{id}", Access: InTenant, Permission: auth.QueryRead, Tag: tag,
 		Summary: "One saved query",
 	}, a.getQuery)
@@ -92,6 +99,19 @@ func declared(params []QueryParam) []datasource.Param {
 	return list
 }
 
+// QueryTransform is [datasource.Transform] with what may be left out.
+type QueryTransform struct {
+	Language datasource.TransformLanguage `json:"language" enum:"none,expression,script"`
+	Text     string                       `json:"text,omitempty" doc:"an expression, or the body of a JavaScript function; sees input.columns, input.rows and input.params"`
+}
+
+func (t *QueryTransform) given() datasource.Transform {
+	if t == nil {
+		return datasource.Transform{}
+	}
+	return datasource.Transform(*t)
+}
+
 type createQueryInput struct {
 	TenantPath
 	Body struct {
@@ -104,6 +124,7 @@ type createQueryInput struct {
 		RowLimit     int             `json:"rowLimit,omitempty" doc:"1 to 10000; default 1000"`
 		TimeoutMS    int64           `json:"timeoutMs,omitempty" doc:"1 to 30000; default 30000"`
 		CacheTTLMS   int64           `json:"cacheTtlMs,omitempty" doc:"for how long a result serves whoever asks the same, up to 3600000; default 0, not at all"`
+		Transform    *QueryTransform `json:"transform,omitempty" doc:"what becomes of the rows; default: nothing else"`
 	} `nameHint:"NewQuery"`
 }
 
@@ -112,6 +133,7 @@ func (a *API) createQuery(ctx context.Context, in *createQueryInput) (*createdVe
 	q, err := a.cfg.Datasources.CreateQuery(ctx, datasource.NewQuery{
 		Name: b.Name, Description: b.Description, DatasourceID: b.DatasourceID, Operation: b.Operation,
 		Params: declared(b.Params), Writes: b.Writes, RowLimit: b.RowLimit, TimeoutMS: b.TimeoutMS, CacheTTLMS: b.CacheTTLMS,
+		Transform: b.Transform.given(),
 	})
 	return &createdVersion[datasource.Query]{Location: a.at(in.TenantID, "queries", q.ID), ETag: etag(q.Version), Body: q}, err
 }
@@ -125,16 +147,25 @@ type testQueryInput struct {
 		Writes       bool            `json:"writes,omitempty" doc:"may change data"`
 		RowLimit     int             `json:"rowLimit,omitempty" doc:"1 to 10000; default 1000"`
 		TimeoutMS    int64           `json:"timeoutMs,omitempty" doc:"1 to 30000; default 30000"`
+		Transform    *QueryTransform `json:"transform,omitempty" doc:"what becomes of the rows; default: nothing else"`
 		Values       map[string]any  `json:"values,omitempty" doc:"of the parameters"`
 	} `nameHint:"QueryTest"`
 }
 
-func (a *API) testQuery(ctx context.Context, in *testQueryInput) (*output[datasource.Result], error) {
+func (in *testQueryInput) test() datasource.QueryTest {
 	b := in.Body
-	return reply200(a.cfg.Datasources.TestQuery(ctx, datasource.QueryTest{
+	return datasource.QueryTest{
 		DatasourceID: b.DatasourceID, Operation: b.Operation, Params: declared(b.Params),
-		Writes: b.Writes, RowLimit: b.RowLimit, TimeoutMS: b.TimeoutMS, Values: b.Values,
-	}))
+		Writes: b.Writes, RowLimit: b.RowLimit, TimeoutMS: b.TimeoutMS, Transform: b.Transform.given(), Values: b.Values,
+	}
+}
+
+func (a *API) testQuery(ctx context.Context, in *testQueryInput) (*output[datasource.Result], error) {
+	return reply200(a.cfg.Datasources.TestQuery(ctx, in.test()))
+}
+
+func (a *API) explainQuery(ctx context.Context, in *testQueryInput) (*output[datasource.Explanation], error) {
+	return reply200(a.cfg.Datasources.ExplainQuery(ctx, in.test()))
 }
 
 // maxDescriptionBody leaves room for a document whose quotes are escaped.
@@ -170,6 +201,7 @@ type updateQueryInput struct {
 		RowLimit     *int            `json:"rowLimit,omitempty" doc:"1 to 10000"`
 		TimeoutMS    *int64          `json:"timeoutMs,omitempty" doc:"1 to 30000"`
 		CacheTTLMS   *int64          `json:"cacheTtlMs,omitempty" doc:"0 to 3600000"`
+		Transform    *QueryTransform `json:"transform,omitempty" doc:"what becomes of the rows; the language none takes it away"`
 		Version      int             `json:"version,omitempty" minimum:"1"`
 	} `nameHint:"QueryUpdate"`
 }
@@ -183,6 +215,10 @@ func (a *API) updateQuery(ctx context.Context, in *updateQueryInput) (*versioned
 	change := datasource.QueryUpdate{
 		Name: b.Name, Description: b.Description, DatasourceID: b.DatasourceID, Operation: b.Operation,
 		Writes: b.Writes, RowLimit: b.RowLimit, TimeoutMS: b.TimeoutMS, CacheTTLMS: b.CacheTTLMS, Version: version,
+	}
+	if b.Transform != nil {
+		transform := b.Transform.given()
+		change.Transform = &transform
 	}
 	if b.Params != nil {
 		params := declared(*b.Params)

@@ -81,6 +81,7 @@ func useData(t *testing.T, ada *caller, tenant string) {
 	ada.call("PATCH", at, `{"description":"the shop","version":1}`).want(200)
 	ada.call("POST", at+"/test", nil).want(200)
 	ada.call("GET", at+"/schema", nil).want(200)
+	ada.call("GET", at+"/schema?refresh=true", nil).want(200)
 
 	suggested := ada.call("POST", tenant+"/queries/suggestions", `{"type":"fixed","document":"Shop"}`).want(200)
 	if suggested.text("title") != "Shop" || !strings.Contains(string(suggested.Body), `"name":"All"`) {
@@ -98,7 +99,11 @@ func useData(t *testing.T, ada *caller, tenant string) {
 	if result.field("truncated") != true || result.field("rowCount") != 1.0 {
 		t.Fatalf("the result is %s", result.Body)
 	}
+	ada.call("POST", tenant+"/queries/explain", map[string]any{"datasourceId": source.text("id"), "operation": map[string]any{}}).want(409)
 	ada.call("DELETE", at, nil).want(409)
+	if uses := ada.call("GET", at+"/usage", nil).want(200).field("items").([]any); len(uses) != 1 || uses[0].(map[string]any)["name"] != "All" {
+		t.Fatalf("it is used by %v", uses)
+	}
 
 	history := ada.call("GET", tenant+"/queries/"+query.text("id")+"/executions?running=false", nil).want(200).field("items").([]any)
 	last := history[0].(map[string]any)
@@ -109,6 +114,20 @@ func useData(t *testing.T, ada *caller, tenant string) {
 		t.Fatalf("all executions are %v", all)
 	}
 	ada.call("DELETE", tenant+"/executions/"+result.text("executionId"), nil).want(409)
+
+	versions := tenant + "/queries/" + query.text("id") + "/versions"
+	if list := ada.call("GET", versions, nil).want(200).field("items").([]any); len(list) != 2 {
+		t.Fatalf("the versions are %v", list)
+	}
+	ada.call("GET", versions+"/1", nil).want(200)
+	ada.call("GET", versions+"/01", nil).want(404)
+	if diff := ada.call("GET", versions+"/2/diff?from=1", nil).want(200); !strings.Contains(string(diff.Body), `"field":"rowLimit"`) {
+		t.Fatalf("the difference is %s", diff.Body)
+	}
+	ada.with("If-Match", `"1"`).call("POST", versions+"/1/restore", nil).want(412)
+	if back := ada.call("POST", versions+"/1/restore", `{"version":2}`).want(200); back.field("version") != 3.0 || back.field("rowLimit") != 1000.0 {
+		t.Fatalf("restored to %s", back.Body)
+	}
 
 	useWorkflow(t, ada, tenant, query.text("id"))
 

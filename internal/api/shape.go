@@ -1,6 +1,9 @@
 package api
 
-import "path"
+import (
+	"path"
+	"strconv"
+)
 
 // The inputs and outputs that most operations share. huma finds the fields of
 // an embedded struct only when its type is exported.
@@ -15,6 +18,21 @@ type TenantPath struct {
 type ObjectPath struct {
 	TenantPath
 	ID string `path:"id" doc:"the object"`
+}
+
+// NumberPath is a version of the object of a route.
+type NumberPath struct {
+	ObjectPath
+	Number string `path:"number" doc:"1, 2, 3, …"`
+}
+
+// number is 0, which no version has, for what is not a number as we write it.
+func (p NumberPath) number() int {
+	n, err := strconv.Atoi(p.Number)
+	if err != nil || strconv.Itoa(n) != p.Number {
+		return 0
+	}
+	return n
 }
 
 // deletion is the input of an operation that removes an object with a version.

@@ -195,15 +195,6 @@ func (a *API) listVersions(ctx context.Context, in *listVersionsInput) (*output[
 	return reply200(a.cfg.Workflows.Versions(ctx, in.ID, in.request()))
 }
 
-type getVersionInput struct {
-	ObjectPath
-	Number string `path:"number" doc:"1, 2, 3, …"`
-}
-
-func (a *API) getVersion(ctx context.Context, in *getVersionInput) (*output[workflow.Version], error) {
-	number, err := strconv.Atoi(in.Number)
-	if err != nil || strconv.Itoa(number) != in.Number {
-		number = 0 // no version has it
-	}
-	return reply200(a.cfg.Workflows.Version(ctx, in.ID, number))
+func (a *API) getVersion(ctx context.Context, in *NumberPath) (*output[workflow.Version], error) {
+	return reply200(a.cfg.Workflows.Version(ctx, in.ID, in.number()))
 }

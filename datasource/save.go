@@ -1,0 +1,105 @@
+package datasource
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/problem"
+)
+
+// change is how a query comes to be saved again.
+type change struct {
+	action   string
+	actor    string
+	seen     int // the version that was read; 0 = whatever it is
+	restored int // the version whose content it is; 0 = none
+}
+
+// save brings a query to a new content, with the record and the version of that.
+func (s *Service) save(ctx context.Context, tx bun.IDB, row *queryRow, next NewQuery, c change) error {
+	before := *row
+	if c.seen != 0 && c.seen != before.Version {
+		return stale()
+	}
+	if err := s.fillQuery(ctx, tx, row, next); err != nil {
+		return err
+	}
+	row.UpdatedAt, row.Version = s.cfg.Clock.Now(), before.Version+1
+	if err := update(ctx, tx, row, row.TenantID, before.Version); err != nil {
+		return err
+	}
+	fields := row.changes(&before)
+	if err := keepVersion(ctx, tx, row, fields, c); err != nil {
+		return err
+	}
+	detail := map[string]any{"name": row.Name, "writes": row.Writes, "changed": fields}
+	if c.restored > 0 {
+		detail["number"] = c.restored
+	}
+	return s.cfg.Audit(ctx, tx, row.entry(c.action, detail))
+}
+
+// keepVersion stores a query that was just saved, and forgets what is too old.
+func keepVersion(ctx context.Context, tx bun.IDB, row *queryRow, fields []string, c change) error {
+	content, err := row.content()
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(content)
+	if err != nil {
+		return err
+	}
+	names, err := json.Marshal(append([]string{}, fields...))
+	if err != nil {
+		return err
+	}
+	v := &queryVersionRow{
+		TenantID: row.TenantID, QueryID: row.ID, Number: row.Version, Content: string(text), Changed: string(names), SavedBy: c.actor, SavedAt: row.UpdatedAt,
+	}
+	if c.restored > 0 {
+		v.RestoredFrom = &c.restored
+	}
+	if err := insert(ctx, tx, v); err != nil {
+		return err
+	}
+	_, err = tx.NewDelete().Model((*queryVersionRow)(nil)).Where("tenant_id = ?", row.TenantID).Where("query_id = ?", row.ID).
+		Where("number <= ?", row.Version-MaxQueryVersions).Exec(ctx)
+	return err
+}
+
+type queryVersionRow struct {
+	bun.BaseModel `bun:"table:?schema.jet_query_version,alias:v"`
+
+	TenantID     string
+	QueryID      string `bun:",pk"`
+	Number       int    `bun:",pk"`
+	Content      string
+	Changed      string
+	RestoredFrom *int
+	SavedBy      string
+	SavedAt      time.Time
+}
+
+func findQueryVersion(ctx context.Context, db bun.IDB, tenantID, queryID string, number int) (*queryVersionRow, error) {
+	row := new(queryVersionRow)
+	err := db.NewSelect().Model(row).Where("v.tenant_id = ?", tenantID).Where("v.query_id = ?", queryID).Where("v.number = ?", number).Scan(ctx)
+	if store.IsMissing(err) {
+		return nil, problem.Missing("version")
+	}
+	return row, err
+}
+
+func (r *queryVersionRow) view() (QueryVersion, error) {
+	v := QueryVersion{QueryID: r.QueryID, Number: r.Number, SavedBy: r.SavedBy, SavedAt: r.SavedAt}
+	if r.RestoredFrom != nil {
+		v.RestoredFrom = *r.RestoredFrom
+	}
+	if err := json.Unmarshal([]byte(r.Changed), &v.Changed); err != nil || r.Content == "" {
+		return v, err
+	}
+	return v, json.Unmarshal([]byte(r.Content), &v.Content)
+}
