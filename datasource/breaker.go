@@ -10,8 +10,8 @@ import (
 )
 
 // CodeBusy is the code of an Upstream error that says: the datasource is there,
-// and has no time. Every other Upstream error of a connector says that there is
-// no connection.
+// and has no time. An Upstream error of a connector says that there is no connection,
+// unless its code is this one or another of [answered].
 const CodeBusy = "database_busy"
 
 const (
