@@ -17,7 +17,7 @@ test: ## Run the tests on what this machine has
 
 .PHONY: race
 race: .bin/versitygw ## Run the tests with the race detector, in random order, PostgreSQL, Redis and S3 required
-	PATH="$(CURDIR)/.bin:$$PATH" JETADMIN_TEST_REQUIRE=postgres,redis,s3 go test -race -shuffle=on -timeout 20m ./...
+	PATH="$(CURDIR)/.bin:$$PATH" JETADMIN_TEST_REQUIRE=postgres,redis,s3 go test -race -shuffle=on -timeout 40m ./...
 
 .PHONY: lint
 lint: ## Check the format, vet and staticcheck
