@@ -395,7 +395,7 @@ func TestWaitsOutliveTheEngine(t *testing.T) {
 
 func TestWaitsCostNothing(t *testing.T) {
 	b := setup(t, testdb.SQLite(t))
-	const waits = 400
+	const waits = 120
 	g := workflow.Graph{Nodes: []workflow.GraphNode{step("start", "start", nil)}}
 	for i := range waits {
 		k := "n" + itoa(i)
