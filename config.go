@@ -71,7 +71,7 @@ type Config struct {
 
 	// Keys encrypt secrets at rest, 32 random bytes each: the first encrypts, all
 	// decrypt. Nothing is encrypted again by itself, so an old key stays behind the
-	// new one. Who loses them loses the stored secrets. Default: one key in the
+	// new one until [App.RotateKeys]. Who loses them loses the stored secrets. Default: one key in the
 	// file "key" in DataDir, made for a database that never had one.
 	Keys [][]byte
 
