@@ -146,3 +146,27 @@ func escaped(text string) string {
 	}
 	return b.String()
 }
+
+// Case T54: nothing in a URL is a credential, and nothing there is taken for one.
+func TestT54_DatasourceRoutesTakeNoKeyInTheURL(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	s := newStoreroom(t, w)
+	key := s.ada.call("POST", s.tenant+"/apikeys", `{"name":"export","scopes":["*"]}`).want(201).text("key")
+	for _, route := range []struct{ method, path string }{
+		{"GET", s.source}, {"GET", s.source + "/usage"}, {"GET", s.query + "/versions"}, {"GET", "/executions"}, {"DELETE", s.execution}, {"POST", s.query + "/run"},
+	} {
+		for _, name := range []string{"api_key", "key", "token", "access_token", "X-API-Key"} {
+			for _, accept := range []string{"application/json", "text/csv"} {
+				path := s.tenant + route.path + "?" + name + "=" + key
+				w.anonymous().with("Accept", accept).call(route.method, path, nil).want(401)
+				if refused := s.ada.with("Accept", accept).call(route.method, path, nil).want(422); strings.Contains(string(refused.Body), key) {
+					t.Errorf("%s repeats the key: %s", path, refused.Body)
+				}
+			}
+		}
+	}
+	if strings.Contains(w.log.String(), key) {
+		t.Error("the key is in the log")
+	}
+}
