@@ -75,7 +75,7 @@ type Config struct {
 
 	// Keys encrypt secrets at rest, 32 random bytes each: the first encrypts, all
 	// decrypt. Nothing is encrypted again by itself, so an old key stays behind the
-	// new one. Who loses them loses the stored secrets. Default: one key in the
+	// new one until [App.RotateKeys]. Who loses them loses the stored secrets. Default: one key in the
 	// file "key" in DataDir, made for a database that never had one.
 	Keys [][]byte
 
@@ -92,6 +92,10 @@ type Config struct {
 
 	// Nodes are workflow node types besides the built-in ones. Default: none.
 	Nodes []workflow.Node
+
+	// Queries bounds what running queries takes in this process. Default: see the
+	// fields.
+	Queries Queries
 
 	// Redis connects processes: workflow dispatch and live events. It stays the
 	// host's, who closes it after Stop. Losing what is in it loses no run. Default:
@@ -148,6 +152,24 @@ func (e Egress) policy() egress.Policy {
 	return egress.Policy{Allow: e.Allow, AllowHosts: e.AllowHosts}
 }
 
+// Queries are bounds on running queries. The zero value of a field is its default.
+type Queries struct {
+	// CacheBytes is about the memory that results of queries with a cache may take;
+	// negative = no result is kept. Default: 64 MB.
+	CacheBytes int64
+
+	// HistoryRetention is for how long executions are listed; negative = as long as
+	// they are among the last 100,000 of their tenant. Default: 30 days.
+	HistoryRetention time.Duration
+
+	// MaxOpen is the number of datasources that are open at once. Default: 256.
+	MaxOpen int
+
+	// MaxStatements is the number of statements of a tenant that run at once.
+	// Default: 32.
+	MaxStatements int
+}
+
 // Hooks are functions of the host, by package. "Before" hooks may refuse by an
 // error, which the caller gets; "After" hooks hear of what is done and must not
 // panic.
@@ -200,6 +222,7 @@ func (c Config) validate() error {
 	check(c.Dialect == PostgreSQL || c.Dialect == SQLite, "Dialect",
 		"the driver of DB is not known, set Dialect to jetadmin.PostgreSQL or jetadmin.SQLite")
 	check(prefixPattern.MatchString(c.RedisPrefix), "RedisPrefix", "must be of letters, digits, - and _")
+	check(c.Queries.MaxOpen >= 0 && c.Queries.MaxStatements >= 0, "Queries", "MaxOpen and MaxStatements must not be negative")
 	check(c.Redis == nil || c.DB != nil, "Redis", "needs a DB that the processes share, not the file of one")
 	if err := c.Egress.policy().Validate(); err != nil {
 		check(false, "Egress", "%w", err)

@@ -17,7 +17,7 @@ func TestTheGoOfTheDocs(t *testing.T) {
 	api := declarations(t)
 	shown := regexp.MustCompile("(?s)```go\n(.*?)```")
 	looked := 0
-	for _, name := range []string{"README.md", "docs/embedding.md"} {
+	for _, name := range []string{"README.md", "docs/embedding.md", "docs/datasources.md"} {
 		text, err := os.ReadFile(name)
 		must(t, err)
 		for _, block := range shown.FindAllStringSubmatch(string(text), -1) {

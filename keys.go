@@ -110,10 +110,13 @@ func writeKey(path string) ([]byte, error) {
 	return key, nil
 }
 
+// keyMarkPlace is where the mark of the keys is kept.
+const keyMarkPlace = "/jet_keyring/1/sealed"
+
 // checkKeys makes sure that the keys are the ones the data was encrypted with,
 // by a mark that the first start left in the database.
 func (a *App) checkKeys(ctx context.Context) error {
-	const mark, place = "jetadmin", "/jet_keyring/1/sealed"
+	const mark, place = "jetadmin", keyMarkPlace
 	return a.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
 		_, err := tx.NewRaw("INSERT INTO ?schema.jet_keyring (id, sealed) VALUES (1, ?) ON CONFLICT (id) DO NOTHING",
 			a.keys.Seal([]byte(mark), place)).Exec(ctx)

@@ -337,6 +337,7 @@ func TestConfigFaultsNameTheirField(t *testing.T) {
 		{"BasePath", "two slashes", func(c *jetadmin.Config) { c.BasePath = "/a//b" }},
 		{"BasePath", "dots", func(c *jetadmin.Config) { c.BasePath = "/a/.." }},
 		{"BasePath", "a pattern", func(c *jetadmin.Config) { c.BasePath = "/{x}" }},
+		{"Queries", "a negative number", func(c *jetadmin.Config) { c.Queries.MaxStatements = -1 }},
 		{"Connectors", "a type twice", func(c *jetadmin.Config) { c.Connectors = []datasource.Connector{rest.Connector()} }},
 		{"Connectors", "nil", func(c *jetadmin.Config) { c.Connectors = []datasource.Connector{nil} }},
 		{"DataDir", "a file", func(c *jetadmin.Config) { c.DB, c.DataDir = nil, file }},

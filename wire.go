@@ -93,8 +93,9 @@ func (a *App) build() (err error) {
 		sqlite.Connector(sqlite.Config{Root: filepath.Join(cfg.DataDir, "files")}),
 	}
 	a.datasources, err = datasource.New(datasource.Config{
-		Audit: a.audit.Record, Authorize: a.roles.Authorize, Connectors: slices.Concat(builtin, services, cfg.Connectors), DB: a.db,
-		Egress: outbound, Hooks: cfg.Hooks.Datasource, Keys: a.keys, Logger: cfg.Logger, Pages: pages, Publish: a.publish,
+		Audit: a.audit.Record, Authorize: a.roles.Authorize, CacheBytes: cfg.Queries.CacheBytes, Connectors: slices.Concat(builtin, services, cfg.Connectors),
+		DB: a.db, Egress: outbound, HistoryRetention: cfg.Queries.HistoryRetention, Hooks: cfg.Hooks.Datasource, Keys: a.keys, Logger: cfg.Logger,
+		MaxOpen: cfg.Queries.MaxOpen, MaxStatements: cfg.Queries.MaxStatements, Pages: pages, Publish: a.publish,
 		Revalidate: a.auth.Revalidate, Scripts: a.scripts, UsedBy: a.usersOfQuery,
 	})
 	if err != nil {

@@ -5,14 +5,12 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"reflect"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/expr"
 	"github.com/jetadmin/jetadmin/jetadmintest"
 )
@@ -31,52 +29,7 @@ var fenced = regexp.MustCompile("(?s)```(sh|json)\n(.*?)```\n")
 // the text: what is shown of it is there.
 func TestTheCommandsOfTheWorkflowsGuide(t *testing.T) {
 	t.Parallel()
-	for _, tool := range []string{"bash", "curl", "jq"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skip(err)
-		}
-	}
-	const mark = "--- the next block ---"
-	var script strings.Builder
-	var want []string // of each script, "" = nothing is shown
-	shell := false
-	for _, block := range fenced.FindAllStringSubmatch(workflowsDoc(t), -1) {
-		kind, text := block[1], block[2]
-		switch {
-		case kind == "sh":
-			script.WriteString(text + "\necho\necho '" + mark + "'\n")
-			want = append(want, "")
-		case shell:
-			want[len(want)-1] = text
-		}
-		shell = kind == "sh"
-	}
-	app := jetadmintest.Start(t, quiet(t))
-	login, err := app.Auth().Login(t.Context(), auth.Credentials{Email: app.Owner.User.Email, Password: app.Owner.Password})
-	must(t, err)
-	command := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script.String())
-	command.Env = append(os.Environ(), "NO_PROXY=*", "API="+app.URL+"/api/v1/tenants/"+app.Tenant.ID, "JETADMIN_TOKEN="+login.Token)
-	var complaints strings.Builder
-	command.Stderr = &complaints
-	output, err := command.Output()
-	if err != nil {
-		t.Fatalf("%v: %s\n%s", err, complaints.String(), output)
-	}
-	got := strings.Split(string(output), mark)
-	if len(got) != len(want)+1 {
-		t.Fatalf("%d scripts gave %d outputs:\n%s", len(want), len(got)-1, output)
-	}
-	shown := 0
-	for i, w := range want {
-		if w == "" {
-			continue
-		}
-		shown++
-		if fault := lacks(fromJSON(t, got[i]), fromJSON(t, w)); fault != "" {
-			t.Errorf("the reply %s%s\nis not as shown: %s", strings.TrimSpace(got[i]), w, fault)
-		}
-	}
-	if shown < 5 {
+	if shown := runCommands(t, workflowsDoc(t), jetadmintest.Start(t, quiet(t))); shown < 5 {
 		t.Errorf("the guide shows only %d replies", shown)
 	}
 }

@@ -125,6 +125,7 @@ func (s *Service) execution(ctx context.Context, tenantID, id string) (*executio
 	if row := s.history.find(tenantID, id); row != nil {
 		return row, nil
 	}
+	s.history.flush(ctx) // it may have ended a moment ago
 	row := new(executionRow)
 	err := s.db.NewSelect().Model(row).Where("e.tenant_id = ?", tenantID).Where("e.id = ?", id).Scan(ctx)
 	if store.IsMissing(err) {

@@ -306,3 +306,75 @@ func TestHistoryAtTheEnd(t *testing.T) {
 		t.Errorf("got %+v, %v", list, err)
 	}
 }
+
+// Case T57: no secret gets into what is kept of changes and runs: versions, the
+// record, the history, and what was told to others.
+func TestT57_WhatIsKeptHoldsNoSecrets(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		w := setup(t, db)
+		ctx := w.owner(t)
+		const canary = "c4n4ry"
+		ds, err := w.Create(ctx, datasource.NewDatasource{Name: "x", Type: "fake", Settings: map[string]any{"host": "x"}, Secrets: map[string]string{"password": canary + "1", "token": canary + "2"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Update(ctx, ds.ID, datasource.DatasourceUpdate{Secrets: map[string]string{"token": canary + "3"}, Settings: map[string]any{"mode": "slow"}}); err != nil {
+			t.Fatal(err)
+		}
+		for _, word := range []string{"ok", "fail", "panic", "refuse"} {
+			q, err := w.CreateQuery(ctx, datasource.NewQuery{
+				Name: word, DatasourceID: ds.ID, Operation: sqlText(word + " {{ s }} {{ l }}"), CacheTTLMS: anHour,
+				Params: []datasource.Param{{Name: "s", Type: "string", Sensitive: true}, {Name: "l", Type: "json[]", Sensitive: true}},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.UpdateQuery(ctx, q.ID, datasource.QueryUpdate{Description: new("again")}); err != nil {
+				t.Fatal(err)
+			}
+			values := map[string]any{"s": canary + "4", "l": []any{canary + "5", map[string]any{"k": canary + "6"}}}
+			_, _ = w.RunQuery(ctx, q.ID, values)
+			_, _ = w.StreamQuery(ctx, q.ID, values, &count{})
+		}
+		w.executions(t, datasource.ExecutionFilter{}) // all are stored
+		for _, table := range []string{"jet_datasource", "jet_query", "jet_query_version", "jet_execution"} {
+			var rows []map[string]any
+			if err := db.NewRaw("SELECT * FROM ?schema."+table+" /* across tenants: the test looks at all */").Scan(t.Context(), &rows); err != nil || len(rows) == 0 {
+				t.Fatalf("%s: %d rows, %v", table, len(rows), err)
+			}
+			if text := fmt.Sprint(rows); strings.Contains(text, canary) {
+				t.Errorf("%s holds a secret: %s", table, text)
+			}
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if b, _ := json.Marshal([]any{w.entries, w.events}); strings.Contains(string(b), canary) {
+			t.Errorf("the record or an event tells a secret: %s", b)
+		}
+		if strings.Contains(w.log.String(), canary) {
+			t.Errorf("the log tells a secret: %s", w.log.String())
+		}
+	})
+}
+
+// Whoever lists executions right after a run finds it, also while the rows of a
+// round are on their way.
+func TestAListHasWhatHasJustRun(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		w := setup(t, db)
+		q := w.savedOn(t, "fake", "ok", datasource.NewQuery{Operation: sqlText("ok")})
+		for n := range 40 {
+			got, err := w.RunQuery(w.viewer(t), q.ID, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.KickHistory()
+			requireKind(t, w.StopExecution(w.viewer(t), got.ExecutionID), problem.Conflict)
+			if list := w.executions(t, datasource.ExecutionFilter{QueryID: q.ID}); len(list) != n+1 || list[0].ID != got.ExecutionID {
+				t.Fatalf("the list has %d of %d", len(list), n+1)
+			}
+		}
+	})
+}

@@ -60,3 +60,11 @@ func (s *Service) PruneHistory(ctx context.Context, tenantID string, keep int) e
 	p := pruner{most: keep, since: map[string]int{tenantID: pruneTenants}}
 	return p.prune(ctx, s.history, nil)
 }
+
+// KickHistory begins a round of the history, which the caller then races with.
+func (s *Service) KickHistory() {
+	select {
+	case s.history.urgent <- struct{}{}:
+	default:
+	}
+}

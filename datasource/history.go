@@ -33,6 +33,7 @@ type history struct {
 	mu      sync.Mutex
 	running map[string]*execution // by id: what runs in this process
 	due     []*executionRow       // has ended and is not stored
+	storing bool                  // rows are on their way to the database
 	dropped int
 	closed  bool
 	working bool
@@ -156,7 +157,7 @@ func (h *history) flush(ctx context.Context) {
 	defer cancel()
 	for {
 		h.mu.Lock()
-		waiting, round := len(h.due) > 0, h.rounds
+		waiting, round := len(h.due) > 0 || h.storing, h.rounds
 		h.mu.Unlock()
 		if !waiting {
 			return

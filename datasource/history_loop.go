@@ -31,6 +31,7 @@ func (h *history) loop() {
 func (h *history) rest() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.storing = false
 	close(h.rounds)
 	h.rounds = make(chan struct{})
 	if len(h.running) > 0 || len(h.due) > 0 {
@@ -77,6 +78,7 @@ func (h *history) take() (rows []*executionRow, ended, dropped int) {
 			rows = append(rows, e.row)
 		}
 	}
+	h.storing = len(rows) > 0
 	return rows, ended, dropped
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/datasource"
@@ -185,5 +186,38 @@ func TestT58_SensitiveValuesAreNotRepeated(t *testing.T) {
 	_, err = w.RunQuery(w.owner(t), q.ID, map[string]any{"secret": canary + "\x00"})
 	if got := paths(t, err); !slices.Equal(got, []string{"params.secret"}) || strings.Contains(err.Error(), canary) {
 		t.Errorf("got %v, %v", got, err)
+	}
+}
+
+// Case T137: patterns, lists and enums of any size are judged in a moment.
+func TestT137_ValuesAreJudgedQuickly(t *testing.T) {
+	t.Parallel()
+	w := setup(t, testdb.SQLite(t))
+	enum := make([]any, datasource.MaxEnum)
+	for i := range enum {
+		enum[i] = fmt.Sprint("value ", i)
+	}
+	var text strings.Builder
+	text.WriteString("SELECT 1 WHERE {{ s }} = '' OR '' IN ({{ e }})")
+	params := []datasource.Param{
+		{Name: "s", Type: "string", Pattern: "(a|a?)+(a*)*b"}, {Name: "e", Type: "string[]", Enum: enum},
+	}
+	q := w.query(t, w.shopSource(t), text.String(), params...)
+	list := make([]any, datasource.MaxListElements)
+	for i := range list {
+		list[i] = enum[len(enum)-1]
+	}
+	began := time.Now()
+	for _, values := range []map[string]any{
+		{"s": strings.Repeat("a", 100_000)}, {"e": slices.Repeat(list, 10)}, {"e": append(slices.Clone(list[1:]), "none of them")},
+	} {
+		_, err := w.RunQuery(w.viewer(t), q.ID, values)
+		requireKind(t, err, problem.Invalid)
+	}
+	if _, err := w.RunQuery(w.viewer(t), q.ID, map[string]any{"e": list}); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("took %s", took)
 	}
 }

@@ -294,30 +294,3 @@ func TestSchema(t *testing.T) {
 		requireKind(t, err, problem.Conflict)
 	})
 }
-
-// BenchmarkRunQuery compares a saved query with the same call of the driver.
-func BenchmarkRunQuery(b *testing.B) {
-	const text = "SELECT id, name FROM customers WHERE id = "
-	for name, db := range map[string]func(testing.TB) *store.DB{"sqlite": testdb.SQLite, "postgres": testdb.Postgres} {
-		b.Run("saved/"+name, func(b *testing.B) {
-			w := setup(b, db(b))
-			q := w.query(b, w.shopSource(b), text+"{{ id }}", datasource.Param{Name: "id", Type: "integer"})
-			ctx := w.viewer(b)
-			for b.Loop() {
-				if _, err := w.RunQuery(ctx, q.ID, map[string]any{"id": 1}); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
-	b.Run("direct", func(b *testing.B) {
-		w := setup(b, testdb.SQLite(b))
-		for b.Loop() {
-			var id int
-			var name string
-			if err := w.direct.QueryRowContext(b.Context(), text+"?", 1).Scan(&id, &name); err != nil {
-				b.Fatal(err)
-			}
-		}
-	})
-}

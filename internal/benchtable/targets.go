@@ -55,6 +55,9 @@ var targets = []target{
 	{what: "list of runs that failed", figure: figure{"ListRuns/failed", p95}, limit: 100},
 	{what: "list of runs of a workflow that failed, none did", figure: figure{"ListRuns/workflow_and_failed,_none", p95}, limit: 100},
 	{what: "list of test runs, there are none", figure: figure{"ListRuns/tests,_none", p95}, limit: 100},
+	{what: "saved query over the driver, all on SQLite", figure: figure{"RunQuery/sqlite_datasource,_metadata_on_sqlite", "overhead-µs"}, limit: 150},
+	{what: "the same, metadata on PostgreSQL", figure: figure{"RunQuery/sqlite_datasource,_metadata_on_postgres", "overhead-µs"}, limit: 150},
+	{what: "a million rows as CSV, memory", figure: figure{"ExportCSV", "RSS-MB-above-idle"}, limit: 30},
 }
 
 // yardsticks show how fast the machine is.

@@ -123,3 +123,30 @@ func (r *Keyring) Derive(purpose string) []byte {
 func Place(tenantID, table, row, column string) string {
 	return strings.Join([]string{tenantID, table, row, column}, "/")
 }
+
+// Current reports whether a value was sealed with the first key.
+func (r *Keyring) Current(sealed string) bool {
+	return strings.HasPrefix(sealed, version+"."+r.first+".")
+}
+
+// Reseal seals a value again, with the first key, for the same context. Its errors
+// are those of [Keyring.Open].
+func (r *Keyring) Reseal(sealed, context string) (string, error) {
+	plain, err := r.Open(sealed, context)
+	if err != nil {
+		return "", err
+	}
+	return r.Seal(plain, context), nil
+}
+
+// Rotation is what came of sealing stored values again.
+type Rotation struct {
+	Resealed   int // values that are sealed with the first key now, and were not before
+	Unreadable int // values that no key opens; they are left as they are
+}
+
+// Add sums up two parts.
+func (r *Rotation) Add(other Rotation) {
+	r.Resealed += other.Resealed
+	r.Unreadable += other.Unreadable
+}

@@ -70,6 +70,30 @@ func TestRotation(t *testing.T) {
 	}
 }
 
+// What an old key has sealed is sealed again by the first one, for the same place.
+func TestReseal(t *testing.T) {
+	t.Parallel()
+	oldKey, newKey := secret.NewKey(), secret.NewKey()
+	before, during, after := ring(t, oldKey), ring(t, newKey, oldKey), ring(t, newKey)
+	sealed := before.Seal([]byte("x"), "p")
+	if !before.Current(sealed) || during.Current(sealed) || during.Current("") || during.Current("v1.") {
+		t.Error("it is taken for sealed with another key than it was")
+	}
+	again, err := during.Reseal(sealed, "p")
+	if err != nil || !during.Current(again) || !after.Current(again) {
+		t.Errorf("sealed again as %q, %v", again, err)
+	}
+	if got, err := after.Open(again, "p"); err != nil || string(got) != "x" {
+		t.Errorf("it opens as %q, %v", got, err)
+	}
+	if _, err := after.Reseal(sealed, "p"); !errors.Is(err, secret.ErrUnknownKey) {
+		t.Errorf("without the old key: %v", err)
+	}
+	if _, err := during.Reseal(sealed, "q"); err == nil {
+		t.Error("sealed again for another place")
+	}
+}
+
 // T48: a key that is missing, short or an example does not start.
 func TestNewKeyringRefuses(t *testing.T) {
 	t.Parallel()

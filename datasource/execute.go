@@ -1,0 +1,137 @@
+package datasource
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/problem"
+)
+
+// answer executes a call, or shares the execution of another one that asks the
+// same, now or within the time for which its results are kept.
+func (s *Service) answer(ctx context.Context, c *call) (Result, error) {
+	if c.plan.query.Writes {
+		return s.execute(ctx, c)
+	}
+	key, err := c.key(s.epochs.of(c.plan.ds.ID))
+	if err != nil {
+		return Result{}, err
+	}
+	if c.plan.query.CacheTTLMS == 0 {
+		return s.flights.join(ctx, key, func(ctx context.Context) (Result, error) { return s.execute(ctx, c) })
+	}
+	if kept, ok := s.fromCache(key); ok {
+		return kept, nil
+	}
+	return s.flights.join(ctx, key, func(ctx context.Context) (Result, error) {
+		asked := time.Now()
+		result, err := s.execute(ctx, c)
+		if err == nil {
+			s.intoCache(key, c, asked, result)
+		}
+		return result, err
+	})
+}
+
+// execute runs a call in its datasource. Its errors are for nobody yet, see shown.
+func (s *Service) execute(ctx context.Context, c *call) (Result, error) {
+	ctx, cancel := s.limit(auth.WithoutPrincipal(ctx), c.timeout(), late(c.timeout()))
+	defer cancel()
+	var result Result
+	err := s.inRoom(ctx, c.plan.ds, func(conn Conn, connected time.Duration) (err error) {
+		result, err = run(ctx, conn, c.statement(c.plan.query.RowLimit), c.plan.query.Writes)
+		result.Timings.Connect = milliseconds(connected)
+		return err
+	})
+	if c.plan.query.Writes {
+		s.epochs.advance(c.plan.ds.ID)
+	}
+	if err == nil {
+		err = s.transformed(ctx, c, &result)
+	}
+	if err != nil {
+		return Result{}, c.fault(ctx, err)
+	}
+	return result, nil
+}
+
+// fault makes sure that an error tells why the call ended, and nothing sensitive.
+func (c *call) fault(ctx context.Context, err error) error {
+	if err = caused(ctx, err); c.plan.sensitive(c.values) {
+		return hushed(err)
+	}
+	return err
+}
+
+// run executes a statement and reads its answer.
+func run(ctx context.Context, conn Conn, st Statement, writes bool) (Result, error) {
+	started := time.Now()
+	query := conn.Query
+	if execer, ok := conn.(Execer); ok && writes {
+		query = execer.Exec
+	} else if writes {
+		return Result{}, errors.New("the connection cannot write")
+	}
+	rows, err := query(ctx, st)
+	if err != nil {
+		return Result{}, err
+	}
+	executed := time.Now()
+	result, err := collect(rows, st.MaxRows, st.MaxBytes)
+	if closing := rows.Close(); err == nil && !result.Truncated {
+		err = closing
+	}
+	result.Timings = Timings{Execute: milliseconds(executed.Sub(started)), Fetch: milliseconds(time.Since(executed))}
+	return result, err
+}
+
+// inRoom calls fn with the open connection of a datasource when the tenant has
+// room for a statement.
+func (s *Service) inRoom(ctx context.Context, ds *datasourceRow, fn func(conn Conn, connected time.Duration) error) error {
+	leave, err := s.rooms.enter(ctx, ds.TenantID)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if err := s.breakers.admit(ds); err != nil {
+		return err
+	}
+	err = s.withConn(ctx, ds, fn)
+	s.breakers.note(ds, reachOf(ctx, err))
+	return err
+}
+
+func (s *Service) withConn(ctx context.Context, ds *datasourceRow, fn func(conn Conn, connected time.Duration) error) error {
+	started := time.Now()
+	p, err := s.pools.acquire(ctx, ds.ID, ds.Version, func(ctx context.Context) (Conn, error) {
+		connector, settings, err := s.settings(ds)
+		if err != nil {
+			return nil, err
+		}
+		return connector.Open(ctx, settings)
+	})
+	if err != nil {
+		return err
+	}
+	defer s.pools.release(p)
+	return guard(func() error { return fn(p.conn, time.Since(started)) })
+}
+
+// limit ends a run after its timeout, with a cause, and when the service closes.
+func (s *Service) limit(ctx context.Context, timeout time.Duration, late error) (context.Context, context.CancelFunc) {
+	ctx, stop := context.WithTimeoutCause(ctx, timeout, late)
+	ctx, cancel := context.WithCancelCause(ctx)
+	unhook := context.AfterFunc(s.pools.ctx, func() { cancel(closing()) })
+	return ctx, func() {
+		unhook()
+		cancel(nil)
+		stop()
+	}
+}
+
+func late(timeout time.Duration) error {
+	return problem.Newf(problem.Timeout, "query_timeout", "the query took longer than its limit of %s", timeout).
+		Fix("make the query faster, or raise its timeout up to 30 s")
+}

@@ -1,0 +1,77 @@
+package datasource
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+)
+
+// flow moves rows from a connection to a writer.
+type flow struct {
+	Streamed
+	to         RowWriter
+	impatience *time.Timer // ends the wait for the first row
+	refused    error       // what the writer returned
+}
+
+func (f *flow) run(ctx context.Context, conn Conn, st Statement) error {
+	started := time.Now()
+	rows, err := conn.Query(ctx, st)
+	if err != nil {
+		return err
+	}
+	executed := time.Now()
+	err = f.pour(rows)
+	if closing := rows.Close(); err == nil && !f.Truncated && f.refused == nil {
+		err = closing
+	}
+	f.Timings.Execute, f.Timings.Fetch = milliseconds(executed.Sub(started)), milliseconds(time.Since(executed))
+	return err
+}
+
+// pour reads the first row before anything is written, so that what fails at once
+// can still be told in another way.
+func (f *flow) pour(rows Rows) error {
+	row, err := rows.Next()
+	if err != nil && err != io.EOF {
+		return err
+	}
+	f.impatience.Stop()
+	f.refused = f.to.Begin(rows.Columns())
+	for size := int64(0); err == nil && f.refused == nil; row, err = rows.Next() {
+		if size += weight(row); f.RowCount == MaxStreamRows || size > MaxStreamBytes {
+			f.Truncated = true
+			return nil
+		}
+		if f.refused = f.to.Row(row); f.refused != nil {
+			break
+		}
+		f.RowCount++
+	}
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// weight is about what values take as text, in bytes.
+func weight(values []any) (n int64) {
+	for _, v := range values {
+		switch v := v.(type) {
+		case string:
+			n += int64(len(v)) + 3
+		case []byte:
+			n += int64(len(v))*4/3 + 3
+		case JSON:
+			n += int64(len(v)) + 3
+		case Decimal:
+			n += int64(len(v)) + 3
+		case []any:
+			n += weight(v) + 3
+		default:
+			n += 12
+		}
+	}
+	return n
+}
