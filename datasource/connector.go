@@ -166,7 +166,7 @@ type Settings struct {
 	Egress egress.Policy
 }
 
-// String is the value of a string field, "" when it has none.
+// String is the value of a string or text field, "" when it has none.
 func (s Settings) String(field string) string { v, _ := s.Values[field].(string); return v }
 
 // Int is the value of an integer field, 0 when it has none.

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/jetadmin/jetadmin/internal/text"
 	"github.com/jetadmin/jetadmin/problem"
@@ -14,6 +16,7 @@ import (
 
 const (
 	maxSetting     = 4096
+	maxText        = 64 << 10
 	maxMapSettings = 50
 )
 
@@ -68,6 +71,8 @@ func (f Field) value(v any) (any, string) {
 		return nil, "must be true or false"
 	case FieldMap:
 		return mapValue(v)
+	case FieldText:
+		return f.text(v)
 	}
 	s, ok := v.(string)
 	switch {
@@ -81,6 +86,22 @@ func (f Field) value(v any) (any, string) {
 		return nil, "must not contain control characters"
 	case len(f.Enum) > 0 && !slices.Contains(f.Enum, s):
 		return nil, "must be one of " + strings.Join(f.Enum, ", ")
+	}
+	return s, ""
+}
+
+func (f Field) text(v any) (any, string) {
+	s, ok := v.(string)
+	control := func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\r\n\t", r) }
+	switch {
+	case !ok:
+		return nil, "must be a string"
+	case f.Required && s == "":
+		return nil, "is required"
+	case len(s) > maxText:
+		return nil, fmt.Sprintf("must not be longer than %d bytes", maxText)
+	case !utf8.ValidString(s) || strings.ContainsFunc(s, control):
+		return nil, "must be text"
 	}
 	return s, ""
 }

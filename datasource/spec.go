@@ -36,7 +36,8 @@ const (
 	FieldString  FieldType = "string"
 	FieldInteger FieldType = "integer"
 	FieldBoolean FieldType = "boolean"
-	FieldMap     FieldType = "map" // names to strings, e.g. HTTP headers
+	FieldMap     FieldType = "map"  // names to strings, e.g. HTTP headers
+	FieldText    FieldType = "text" // a string of several lines, e.g. a certificate
 )
 
 // Field is one setting.
@@ -94,7 +95,7 @@ func (f Field) validate() error {
 	switch {
 	case f.Name == "" || f.Title == "":
 		return errors.New("needs a name and a title")
-	case !slices.Contains([]FieldType{FieldString, FieldInteger, FieldBoolean, FieldMap}, f.Type):
+	case !slices.Contains([]FieldType{FieldString, FieldInteger, FieldBoolean, FieldMap, FieldText}, f.Type):
 		return errors.New("has an unknown type")
 	case f.Secret && (f.Type != FieldString || f.Default != nil || f.Target || len(f.Enum) > 0):
 		return errors.New("is secret, so it is a string without default and enum, and no target")
