@@ -49,7 +49,8 @@ func SQLite() Dialect {
 	}
 }
 
-// MySQL is the dialect of MySQL and MariaDB.
+// MySQL is the dialect of MySQL and MariaDB, whose prepared statements are one
+// statement each.
 func MySQL() Dialect {
 	return Dialect{
 		Backslashes:  func(byte) bool { return true },
@@ -57,7 +58,6 @@ func MySQL() Dialect {
 		Backticks:    true,
 		HashComments: true,
 		DashSpace:    true,
-		OneStatement: true,
 		Bind:         func(int) string { return "?" },
 		Native:       func(c, _ byte) bool { return c == '?' },
 	}
