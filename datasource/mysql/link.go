@@ -55,7 +55,10 @@ func (s *server) open(ctx context.Context, address string) (*link, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	l := &link{server: s}
-	err := l.connect(ctx, address)
+	err := s.trusted()
+	if err == nil {
+		err = l.connect(ctx, address)
+	}
 	if err == nil {
 		return l, nil
 	}
@@ -63,7 +66,18 @@ func (s *server) open(ctx context.Context, address string) (*link, error) {
 		err = l.socket.why(err)
 		_ = l.socket.Close()
 	}
+	l.release()
+	if errors.Is(err, errPanic) {
+		s.distrust()
+	}
 	return nil, errors.Join(err, ctx.Err())
+}
+
+// release ends what the driver has of a connection whose socket is closed.
+func (l *link) release() {
+	if l.wire != nil {
+		_ = l.wire.Close()
+	}
 }
 
 func (l *link) connect(ctx context.Context, address string) (err error) {
@@ -94,7 +108,8 @@ func (l *link) connect(ctx context.Context, address string) (err error) {
 
 // start makes the session what the connector reads and learns who answers.
 func (l *link) start(ctx context.Context) error {
-	if _, err := l.ExecContext(ctx, "SET time_zone = '"+l.server.zone+"'", nil); err != nil { // checked by zone
+	// Both are from fixed sets: see newServer.
+	if _, err := l.ExecContext(ctx, "SET NAMES "+l.server.charset+", time_zone = '"+l.server.zone+"'", nil); err != nil {
 		return err
 	}
 	rows, err := l.ask(ctx, "SELECT CONNECTION_ID(), CONCAT_WS(' ', @@hostname, @@port, @@server_id), VERSION()", 1)
@@ -109,8 +124,10 @@ func (l *link) start(ctx context.Context) error {
 	return err
 }
 
-// ask reads at most so many rows of a constant statement as text.
+// ask reads at most so many rows of a constant statement as text. The driver no
+// longer watches the context when it reads the rest.
 func (l *link) ask(ctx context.Context, statement string, limit int) ([][]string, error) {
+	defer context.AfterFunc(ctx, func() { _ = l.socket.Close() })()
 	rows, err := l.QueryContext(ctx, statement, nil)
 	if err != nil {
 		return nil, err
@@ -154,10 +171,12 @@ func (l *link) kill(ctx context.Context) (err error) {
 	return err
 }
 
+var errPanic = errors.New("the driver panicked at what the server sent")
+
 // contain turns a panic into an error: the driver trusts the lengths that a server
 // sends, and a server that lies must not end the process.
 func contain(err *error) {
 	if v := recover(); v != nil {
-		*err = fmt.Errorf("the driver panicked at what the server sent: %v", v)
+		*err = fmt.Errorf("%w: %v", errPanic, v)
 	}
 }

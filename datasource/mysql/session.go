@@ -157,7 +157,7 @@ func (s *session) query(text string, args []any) (a answer, err error) {
 
 func (s *session) contain(err *error) {
 	if v := recover(); v != nil {
-		*err = fmt.Errorf("the driver panicked at what the server sent: %v", v)
+		*err = fmt.Errorf("%w: %v", errPanic, v)
 		s.abandon()
 	}
 }

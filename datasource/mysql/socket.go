@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -15,7 +16,10 @@ const (
 	localFiles  = 1 << 7  // CLIENT_LOCAL_FILES
 )
 
-var errTooLarge = errors.New("the server sent more than the limit")
+var (
+	errTooLarge = errors.New("the server sent more than the limit")
+	errGreeting = errors.New("the server does not speak the protocol of MySQL")
+)
 
 // socket is the network connection below the driver: it bounds what the driver
 // holds in memory of one answer, and remembers why it broke, which the driver
@@ -78,33 +82,39 @@ func (s *socket) greet() error {
 	}
 	length := int(header[0]) | int(header[1])<<8 | int(header[2])<<16
 	if length == 0 || length > maxGreeting {
-		return errors.New("the server does not speak the protocol of MySQL")
+		return errGreeting
 	}
 	packet := make([]byte, length)
 	if _, err := io.ReadFull(s.Conn, packet); err != nil {
 		return err
 	}
-	if at, ok := capabilities(packet); ok {
-		flags := binary.LittleEndian.Uint16(packet[at:]) &^ localFiles
-		binary.LittleEndian.PutUint16(packet[at:], flags)
-	}
 	s.greeting = append(header, packet...)
+	if packet[0] < 10 || packet[0] == 0xff {
+		return checkRefusal(packet)
+	}
+	at, ok := capabilities(packet)
+	if !ok {
+		return errGreeting
+	}
+	flags := binary.LittleEndian.Uint16(packet[at:]) &^ localFiles
+	binary.LittleEndian.PutUint16(s.greeting[len(header)+at:], flags)
 	return nil
 }
 
-// capabilities is where a greeting of protocol 10 has its lower flags: behind the
-// version (up to a NUL), the connection id and the first part of the challenge.
+// checkRefusal refuses what is too short for the driver, which trusts the server.
+func checkRefusal(packet []byte) error {
+	if packet[0] == 0xff && (len(packet) < 4 || packet[3] == '#' && len(packet) < 9) {
+		return errGreeting
+	}
+	return nil
+}
+
+// capabilities is where a greeting has its lower flags: behind the version (up to
+// a NUL), the connection id and the first part of the challenge. A greeting ends
+// with them or has all that the driver reads behind them.
 func capabilities(packet []byte) (at int, ok bool) {
-	if packet[0] != 10 {
-		return 0, false // a refusal, or nothing that the driver speaks
-	}
-	for i, c := range packet {
-		if c == 0 {
-			at = i + 1 + 4 + 8 + 1
-			return at, at+2 <= len(packet)
-		}
-	}
-	return 0, false
+	at = bytes.IndexByte(packet, 0) + 1 + 4 + 8 + 1
+	return at, len(packet) == at+2 || len(packet) >= at+2+3+2+7+4+13
 }
 
 // SyscallConn lets the driver see whether an idle connection was closed.
