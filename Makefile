@@ -13,8 +13,8 @@ test: ## Run the tests on what this machine has
 	go test ./...
 
 .PHONY: race
-race: ## Run the tests with the race detector, in random order, PostgreSQL and Redis required
-	JETADMIN_TEST_REQUIRE=postgres,redis go test -race -shuffle=on -timeout 20m ./...
+race: ## Run the tests with the race detector, in random order, PostgreSQL, Redis and MariaDB required
+	JETADMIN_TEST_REQUIRE=postgres,redis,mysql go test -race -shuffle=on -timeout 20m ./...
 
 .PHONY: lint
 lint: ## Check the format, vet and staticcheck
