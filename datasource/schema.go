@@ -16,7 +16,7 @@ type Schema struct {
 type Table struct {
 	Schema      string        `json:"schema,omitempty"`
 	Name        string        `json:"name"`
-	Kind        string        `json:"kind"` // "table" or "view"
+	Kind        string        `json:"kind"` // "table" or "view"; a store of keys has types of its own, such as "hash"
 	Columns     []TableColumn `json:"columns"`
 	ForeignKeys []ForeignKey  `json:"foreignKeys,omitempty"`
 }
