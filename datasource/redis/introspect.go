@@ -73,7 +73,9 @@ func (l *link) group(ctx context.Context, keys []any, seen map[[2]string]bool) e
 	l.guard.arm(datasource.MaxResultBytes)
 	defer context.AfterFunc(ctx, func() { _ = l.guard.Conn.Close() })()
 	types := make([]*redis.StatusCmd, len(keys))
-	_, err := l.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+	one := l.client.Conn() // the client itself would open a second connection for it
+	defer one.Close()
+	_, err := one.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, key := range keys {
 			types[i] = p.Type(ctx, raw(key))
 		}

@@ -61,7 +61,7 @@ func options(s datasource.Settings, g *guard) *redis.Options {
 	return &redis.Options{
 		Dialer: func(context.Context, string, string) (net.Conn, error) {
 			if taken.Swap(true) {
-				return nil, net.ErrClosed
+				_ = g.Conn.Close() // an error here would be in the host's standard error
 			}
 			return g, nil
 		},

@@ -10,41 +10,61 @@ import (
 	"errors"
 	"math/big"
 	"net"
+	"testing"
 	"time"
 )
+
+// Certificate makes a certificate for a server at an address, its key, and the
+// certificate of who signed it, all in PEM form.
+func Certificate(t testing.TB, address string) (certificate, key, ca string) {
+	t.Helper()
+	certificate, key, ca, err := certify(address)
+	if err != nil {
+		t.Fatal("testdb: ", err)
+	}
+	return certificate, key, ca
+}
 
 // certify writes cert.pem and key.pem for a server at an address, and returns
 // what the certificate is signed with.
 func (h home) certify(address string) (ca string, err error) {
+	certificate, key, ca, err := certify(address)
+	if err != nil {
+		return "", err
+	}
+	return ca, errors.Join(h.write("cert.pem", certificate), h.write("key.pem", key))
+}
+
+func certify(address string) (certificate, key, ca string, err error) {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return "", err
+		return "", "", "", err
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	leafKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return "", err
+		return "", "", "", err
 	}
-	root := certificate("jetadmin test CA")
+	root := draft("jetadmin test CA")
 	root.IsCA, root.BasicConstraintsValid, root.KeyUsage = true, true, x509.KeyUsageCertSign
-	leaf := certificate(address)
+	leaf := draft(address)
 	leaf.IPAddresses = []net.IP{net.ParseIP(address)}
 	leaf.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	rootDER, err := x509.CreateCertificate(rand.Reader, root, root, &caKey.PublicKey, caKey)
 	if err != nil {
-		return "", err
+		return "", "", "", err
 	}
-	leafDER, err := x509.CreateCertificate(rand.Reader, leaf, root, &key.PublicKey, caKey)
+	leafDER, err := x509.CreateCertificate(rand.Reader, leaf, root, &leafKey.PublicKey, caKey)
 	if err != nil {
-		return "", err
+		return "", "", "", err
 	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	keyDER, err := x509.MarshalPKCS8PrivateKey(leafKey)
 	if err != nil {
-		return "", err
+		return "", "", "", err
 	}
-	return armour("CERTIFICATE", rootDER), errors.Join(h.write("cert.pem", armour("CERTIFICATE", leafDER)), h.write("key.pem", armour("PRIVATE KEY", keyDER)))
+	return armour("CERTIFICATE", leafDER), armour("PRIVATE KEY", keyDER), armour("CERTIFICATE", rootDER), nil
 }
 
-func certificate(name string) *x509.Certificate {
+func draft(name string) *x509.Certificate {
 	now := time.Now()
 	return &x509.Certificate{
 		SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: name},
