@@ -41,8 +41,8 @@ type Config struct {
 	// "", the root.
 	BasePath string
 
-	// Connectors are datasource types besides the built-in sqlite, postgres and
-	// rest. Default: none.
+	// Connectors are datasource types besides the built-in sqlite, postgres, redis
+	// and rest, such as that of datasource/mysql. Default: none.
 	Connectors []datasource.Connector
 
 	// DB holds the platform's own data. It stays the host's, who closes it after

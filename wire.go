@@ -9,6 +9,7 @@ import (
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/datasource"
 	"github.com/jetadmin/jetadmin/datasource/postgres"
+	"github.com/jetadmin/jetadmin/datasource/redis"
 	"github.com/jetadmin/jetadmin/datasource/rest"
 	"github.com/jetadmin/jetadmin/datasource/sqlite"
 	"github.com/jetadmin/jetadmin/internal/api"
@@ -67,6 +68,7 @@ func (a *App) build() (err error) {
 	}
 	builtin := []datasource.Connector{
 		postgres.Connector(),
+		redis.Connector(),
 		rest.Connector(),
 		sqlite.Connector(sqlite.Config{Root: filepath.Join(cfg.DataDir, "files")}),
 	}
