@@ -182,6 +182,13 @@ func TestQueriesThatAreMoreThanSELECT(t *testing.T) {
 		"SELECT a.id, b.id FROM canary a JOIN canary b":       "[[1 1]]", // two columns of one name
 		"SELECT name FROM names -- a comment":                 "[[alive]]",
 		"SELECT name FROM canary # a comment":                 "[[alive]]",
+		"SELECT ''":                                           "[[]]",
+		"SELECT 'ends with a space ', NULL, ''":               "[[ends with a space  <nil> ]]",
+		"SELECT 1 AS `ends `":                                 "[[1]]",
+		"SELECT '" + strings.Repeat("x", 300) + "' = ''":      "[[0]]",
+		"SELECT (SELECT 1), (SELECT 1), 1 + 1, COUNT(*)":      "[[1 1 2 1]]",
+		"SELECT @@version_comment IS NULL":                    "[[0]]",
+		"SELECT 1 FROM DUAL WHERE 1 = 0":                      "[]",
 		"/* a comment */ SELECT 1;":                           "[[1]]",
 		"SELECT 1 LIMIT {{ n }}":                              "[[1]]",
 		"SELECT COUNT(*) FROM canary WHERE id IN ({{ ids }})": "[[1]]",

@@ -9,6 +9,7 @@ import (
 
 const (
 	duplicateColumn = 1060
+	wrongColumn     = 1166
 	notPreparable   = 1295
 )
 
@@ -33,7 +34,7 @@ func (s *session) checkQuery(text string, inputs int) error {
 	_, err := s.prepare("SELECT * FROM (" + text + "\n) jetadmin_query")
 	e, ok := errors.AsType[*mysql.MySQLError](err)
 	switch {
-	case ok && e.Number == duplicateColumn:
+	case ok && (e.Number == duplicateColumn || e.Number == wrongColumn):
 		return nil // read, and only its names do not suit a table
 	case ok:
 		return errors.Join(errNoQuery, err)
