@@ -16,8 +16,8 @@ test: ## Run the tests on what this machine has
 	go build -modfile=tools/versitygw/go.mod -o .bin/ github.com/versity/versitygw/cmd/versitygw
 
 .PHONY: race
-race: .bin/versitygw ## Run the tests with the race detector, in random order, PostgreSQL, Redis and S3 required
-	PATH="$(CURDIR)/.bin:$$PATH" JETADMIN_TEST_REQUIRE=postgres,redis,s3 go test -race -shuffle=on -timeout 40m ./...
+race: .bin/versitygw ## Run the tests with the race detector, in random order, every server required
+	PATH="$(CURDIR)/.bin:$$PATH" JETADMIN_TEST_REQUIRE=postgres,redis,mysql,s3 go test -race -shuffle=on -timeout 40m ./...
 
 .PHONY: lint
 lint: ## Check the format, vet and staticcheck

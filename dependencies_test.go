@@ -17,6 +17,7 @@ var dependencies = map[string]string{
 	"github.com/coder/websocket":                   "WebSocket protocol with contexts, kept up to date",
 	"github.com/danielgtaylor/huma/v2":             "OpenAPI 3.1 that is made from the handlers' own types",
 	"github.com/expr-lang/expr":                    "expressions in templates, without loops or access to the host",
+	"github.com/go-sql-driver/mysql":               "MySQL and MariaDB driver, for hosts that add the connector",
 	"github.com/google/jsonschema-go":              "schemas of node and connector settings, from their Go types",
 	"github.com/google/uuid":                       "ids of version 7",
 	"github.com/graph-gophers/graphql-go":          "a real GraphQL server for the tests of that connector",

@@ -12,6 +12,7 @@ import (
 	"github.com/jetadmin/jetadmin/datasource/file"
 	"github.com/jetadmin/jetadmin/datasource/graphql"
 	"github.com/jetadmin/jetadmin/datasource/postgres"
+	"github.com/jetadmin/jetadmin/datasource/redis"
 	"github.com/jetadmin/jetadmin/datasource/rest"
 	"github.com/jetadmin/jetadmin/datasource/service"
 	"github.com/jetadmin/jetadmin/datasource/sqlite"
@@ -89,6 +90,7 @@ func (a *App) build() (err error) {
 		file.Excel(a.openFile),
 		graphql.Connector(),
 		postgres.Connector(),
+		redis.Connector(),
 		rest.Connector(),
 		sqlite.Connector(sqlite.Config{Root: filepath.Join(cfg.DataDir, "files")}),
 	}

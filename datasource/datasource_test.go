@@ -420,6 +420,23 @@ func TestT81_OnlyDeclaredSettings(t *testing.T) {
 	}
 }
 
+// A field of several lines takes those and nothing else that is not text.
+func TestSettingsOfSeveralLines(t *testing.T) {
+	t.Parallel()
+	w := setup(t, testdb.SQLite(t))
+	pem := "-----BEGIN CERTIFICATE-----\r\nAAAA\n\t-----END CERTIFICATE-----\n"
+	made, err := w.Create(w.owner(t), datasource.NewDatasource{Name: "x", Type: "fake", Settings: map[string]any{"host": "a", "ca": pem}})
+	if err != nil || made.Settings["ca"] != pem {
+		t.Errorf("got %q, %v", made.Settings["ca"], err)
+	}
+	for _, ca := range []any{"a\x00b", "a\x1bb", "a\u0085b", "\xff", 1, []string{"a"}, strings.Repeat("a", 64<<10+1)} {
+		_, err := w.Create(w.owner(t), datasource.NewDatasource{Name: "y", Type: "fake", Settings: map[string]any{"host": "a", "ca": ca}})
+		if got := paths(t, err); !slices.Equal(got, []string{"settings.ca"}) {
+			t.Errorf("%.20v: %v", ca, got)
+		}
+	}
+}
+
 func TestT82_OnlyRegisteredTypes(t *testing.T) {
 	t.Parallel()
 	w := setup(t, testdb.SQLite(t))

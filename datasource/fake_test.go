@@ -43,6 +43,7 @@ func (f *fake) Spec() datasource.Spec {
 			{Name: "mode", Title: "Mode", Type: datasource.FieldString, Enum: []string{"fast", "slow"}, Default: "fast"},
 			{Name: "verify", Title: "Verify", Type: datasource.FieldBoolean, Default: true},
 			{Name: "extra", Title: "Extra", Type: datasource.FieldMap},
+			{Name: "ca", Title: "CA", Type: datasource.FieldText},
 			{Name: "password", Title: "Password", Type: datasource.FieldString, Secret: true},
 			{Name: "token", Title: "Token", Type: datasource.FieldString, Secret: true},
 		},

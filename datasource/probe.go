@@ -2,6 +2,7 @@ package datasource
 
 import (
 	"context"
+	"net"
 	"time"
 
 	"github.com/jetadmin/jetadmin/auth"
@@ -123,6 +124,29 @@ func probe(ctx context.Context, connector Connector, settings Settings, step fun
 	}
 	step(StepOf("ping", conn.Ping(ctx)))
 	_ = conn.Close()
+}
+
+// Reach tests the first two steps of a connection over TCP, "resolve" and
+// "connect", for Probers; public makes the error that is shown. It reports whether
+// there is a way.
+func (s Settings) Reach(ctx context.Context, host, port string, step func(Step), public func(error) error) bool {
+	_, err := s.Egress.Lookup(ctx, host, port)
+	if err != nil {
+		err = public(err)
+	}
+	step(StepOf("resolve", err))
+	if err != nil {
+		return false
+	}
+	socket, err := s.Egress.DialContext(ctx, "tcp", net.JoinHostPort(host, port))
+	if err == nil {
+		err = socket.Close()
+	}
+	if err != nil {
+		err = public(err)
+	}
+	step(StepOf("connect", err))
+	return err == nil
 }
 
 // StepOf is the step that ended with err: ok for nil. Only the public part of a

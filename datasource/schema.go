@@ -21,7 +21,7 @@ type Schema struct {
 type Table struct {
 	Schema      string        `json:"schema,omitempty"`
 	Name        string        `json:"name"`
-	Kind        string        `json:"kind"` // "table", "view", or what the datasource has instead: "query", "type"
+	Kind        string        `json:"kind"` // "table", "view", or what the datasource has instead: "query", "type", "hash"
 	Columns     []TableColumn `json:"columns"`
 	ForeignKeys []ForeignKey  `json:"foreignKeys,omitempty"`
 }

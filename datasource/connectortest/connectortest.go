@@ -27,6 +27,9 @@ type Fixtures struct {
 	// parameter {{ v }} of the type.
 	Echo func(t datasource.ParamType) json.RawMessage
 
+	// NoNull says that the other side has no null: Echo refuses it as Invalid.
+	NoNull bool
+
 	// EchoList is an operation that gives back one row with one value: a list, or
 	// the JSON text of one, with the elements of its parameter {{ v }}, a list of
 	// strings.

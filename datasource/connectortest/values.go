@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jetadmin/jetadmin/datasource"
+	"github.com/jetadmin/jetadmin/problem"
 )
 
 // Injections is a corpus of strings that have broken out of statements before:
@@ -56,11 +57,25 @@ func (s *suite) echo(t *testing.T) {
 	}
 	conn := s.open(t)
 	for _, kind := range datasource.ParamTypes() {
-		for _, v := range append(samples(kind), nil) {
+		s.echoNull(t, conn, kind)
+		for _, v := range samples(kind) {
 			if !same(kind, v, s.echoed(t, conn, kind, v)) {
 				t.Errorf("%s %v came back as another value", kind, v)
 			}
 		}
+	}
+}
+
+func (s *suite) echoNull(t *testing.T, conn datasource.Conn, kind datasource.ParamType) {
+	t.Helper()
+	if !s.NoNull {
+		if got := s.echoed(t, conn, kind, nil); got != nil {
+			t.Errorf("a %s that is null came back as %v", kind, got)
+		}
+		return
+	}
+	if _, err := s.query(t, conn, s.Echo(kind), map[string]any{"v": nil}); !problem.Is(err, problem.Invalid) {
+		t.Errorf("a %s that is null: %v, want Invalid", kind, err)
 	}
 }
 

@@ -2,10 +2,6 @@ package postgres
 
 import (
 	"context"
-	"crypto/tls"
-	"net"
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/jetadmin/jetadmin/datasource"
-	"github.com/jetadmin/jetadmin/internal/egress"
+	"github.com/jetadmin/jetadmin/internal/tlsmode"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -49,10 +45,10 @@ func poolConfig(s datasource.Settings) (*pgxpool.Config, error) {
 	c := cfg.ConnConfig
 	c.Host, c.Port, c.Fallbacks = s.String("host"), uint16(s.Int("port")), nil
 	c.Database, c.User, c.Password = s.String("database"), s.String("user"), s.Secret("password").Reveal()
-	c.TLSConfig = tlsConfig(s)
+	c.TLSConfig = tlsmode.Config(s.String("sslmode"), s.String("host"), "")
 	c.RuntimeParams = map[string]string{"application_name": "jetadmin", "timezone": "UTC", "datestyle": "ISO", "client_encoding": "UTF8"}
 	c.ConnectTimeout = connectTimeout
-	c.DialFunc = (&dialer{policy: s.Egress, reached: map[string]bool{}}).dial
+	c.DialFunc = s.Egress.Dialer().DialContext
 	c.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil } // the dialer resolves, and judges what it connects to
 	c.MaxProtocolMessageBodyLen = maxMessage
 	c.DefaultQueryExecMode = pgx.QueryExecModeExec
@@ -60,41 +56,4 @@ func poolConfig(s datasource.Settings) (*pgxpool.Config, error) {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: pg, DeadlineDelay: cancelPatience}
 	}
 	return cfg, nil
-}
-
-// dialer dials by the policy, and once more to where it led: a cancel request
-// goes to the address of the connection, which a policy that allows the host by
-// its name would not let pass.
-type dialer struct {
-	policy egress.Policy
-
-	mu      sync.Mutex
-	reached map[string]bool // addresses of connections, as "ip:port"
-}
-
-func (d *dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	policy := d.policy
-	d.mu.Lock()
-	if d.reached[address] {
-		policy.AllowHosts = append(slices.Clone(policy.AllowHosts), address)
-	}
-	d.mu.Unlock()
-	conn, err := policy.DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.reached[conn.RemoteAddr().String()] = true
-	return conn, nil
-}
-
-func tlsConfig(s datasource.Settings) *tls.Config {
-	switch s.String("sslmode") {
-	case sslDisable:
-		return nil
-	case sslVerifyFull:
-		return &tls.Config{ServerName: s.String("host"), MinVersion: tls.VersionTLS12}
-	}
-	return &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12} // what "require" means everywhere
 }

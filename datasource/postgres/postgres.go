@@ -10,12 +10,13 @@ package postgres
 import (
 	"context"
 	"encoding/json"
-	"regexp"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/jetadmin/jetadmin/datasource"
 	"github.com/jetadmin/jetadmin/datasource/template"
+	"github.com/jetadmin/jetadmin/internal/egress"
+	"github.com/jetadmin/jetadmin/internal/tlsmode"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -23,13 +24,6 @@ import (
 func Connector() datasource.Connector { return connector{dialect: template.PostgreSQL()} }
 
 type connector struct{ dialect template.Dialect }
-
-// The values of the field "sslmode".
-const (
-	sslDisable    = "disable"
-	sslRequire    = "require"     // encrypted, the server's certificate is not checked
-	sslVerifyFull = "verify-full" // encrypted, certificate and host name checked
-)
 
 func (c connector) Spec() datasource.Spec {
 	return datasource.Spec{
@@ -44,7 +38,7 @@ func (c connector) Spec() datasource.Spec {
 			{Name: "password", Title: "Password", Type: datasource.FieldString, Secret: true},
 			{
 				Name: "sslmode", Title: "Encryption", Type: datasource.FieldString, Target: true,
-				Enum: []string{sslDisable, sslRequire, sslVerifyFull}, Default: sslRequire,
+				Enum: tlsmode.Modes(), Default: tlsmode.Require,
 				Description: "require encrypts; verify-full also checks who the server is.",
 			},
 		},
@@ -61,14 +55,10 @@ func (c connector) Parse(operation json.RawMessage) (datasource.Operation, error
 	return statement, nil
 }
 
-// hostName leaves out socket paths, lists of hosts and everything else that a
-// connection string would read as more than one name.
-var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._:-]{0,251}[A-Za-z0-9])?$|^::1?$`)
-
 // CheckSettings refuses hosts that are more than the name or address of one.
 func (c connector) CheckSettings(s datasource.Settings) error {
 	var faults problem.Faults
-	faults.Check(hostName.MatchString(s.String("host")), "settings.host", "must be one host name or address")
+	faults.Check(egress.IsHost(s.String("host")), "settings.host", "must be one host name or address")
 	return faults.Err("datasource_invalid", "the datasource is not valid")
 }
 

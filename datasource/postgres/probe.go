@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"net"
 	"strconv"
 
 	"github.com/jackc/pgx/v5"
@@ -24,20 +23,9 @@ const (
 
 // Probe tests a connection step by step.
 func (c connector) Probe(ctx context.Context, s datasource.Settings, step func(datasource.Step)) {
-	host, port := s.String("host"), strconv.FormatInt(s.Int("port"), 10)
-	if _, err := s.Egress.Lookup(ctx, host, port); err != nil {
-		step(failed(stepResolve, err))
-		return
+	if s.Reach(ctx, s.String("host"), strconv.FormatInt(s.Int("port"), 10), step, connectError) {
+		c.login(ctx, s, step)
 	}
-	step(datasource.StepOf(stepResolve, nil))
-	socket, err := s.Egress.DialContext(ctx, "tcp", net.JoinHostPort(host, port))
-	if err != nil {
-		step(failed(stepConnect, err))
-		return
-	}
-	_ = socket.Close()
-	step(datasource.StepOf(stepConnect, nil))
-	c.login(ctx, s, step)
 }
 
 func (c connector) login(ctx context.Context, s datasource.Settings, step func(datasource.Step)) {

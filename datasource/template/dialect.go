@@ -7,10 +7,13 @@ import "strconv"
 // stays a parameter whatever the dialect says.
 type Dialect struct {
 	Backslashes    func(prefix byte) bool // whether a backslash escapes in a '…' literal with the letter before it (0 = none)
+	StringQuotes   bool                   // "…" is a literal like '…', not a name
 	Backticks      bool                   // `name`
 	Brackets       bool                   // [name]
 	DollarQuotes   bool                   // $tag$ … $tag$
 	NestedComments bool                   // /* /* */ */
+	HashComments   bool                   // # to the end of the line
+	DashSpace      bool                   // -- begins a comment only before a space
 	OneStatement   bool                   // refuse a second statement here, for a database that would run it
 
 	// Bind writes the n-th bind parameter, from 1.
@@ -43,6 +46,20 @@ func SQLite() Dialect {
 		Native: func(c, next byte) bool {
 			return c == '?' || (c == ':' || c == '@' || c == '$') && isWord(next)
 		},
+	}
+}
+
+// MySQL is the dialect of MySQL and MariaDB, whose prepared statements are one
+// statement each.
+func MySQL() Dialect {
+	return Dialect{
+		Backslashes:  func(byte) bool { return true },
+		StringQuotes: true,
+		Backticks:    true,
+		HashComments: true,
+		DashSpace:    true,
+		Bind:         func(int) string { return "?" },
+		Native:       func(c, _ byte) bool { return c == '?' },
 	}
 }
 

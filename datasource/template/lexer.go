@@ -32,7 +32,7 @@ func (l *lexer) run() {
 // step consumes one token.
 func (l *lexer) step() {
 	rest, c := l.source[l.at:], l.source[l.at]
-	if l.ended && !isSpace(c) && c != ';' && !strings.HasPrefix(rest, "--") && !strings.HasPrefix(rest, "/*") {
+	if l.ended && !isSpace(c) && c != ';' && !l.lineComment(rest) && !strings.HasPrefix(rest, "/*") {
 		l.fault(l.at, "only one statement is allowed")
 		l.ended = false
 	}
@@ -43,12 +43,14 @@ func (l *lexer) step() {
 		l.open()
 	case strings.HasPrefix(rest, "]]") && l.block > 0 && l.depth == 0:
 		l.close()
-	case strings.HasPrefix(rest, "--"):
+	case l.lineComment(rest):
 		l.skip("a comment", lineEnd(rest))
 	case strings.HasPrefix(rest, "/*"):
 		l.skip("a comment", l.comment(rest))
 	case c == '\'':
 		l.skip("a string literal", quoted(rest, '\'', l.dialect.Backslashes(l.prefix())))
+	case c == '"' && l.dialect.StringQuotes:
+		l.skip("a string literal", quoted(rest, '"', l.dialect.Backslashes(l.prefix())))
 	case c == '"':
 		l.skip("a quoted name", quoted(rest, '"', false))
 	case c == '`' && l.dialect.Backticks:
@@ -151,6 +153,14 @@ func (l *lexer) dollarTag(rest string) string {
 		}
 	}
 	return ""
+}
+
+// lineComment reports whether rest begins with a comment up to the end of its line.
+func (l *lexer) lineComment(rest string) bool {
+	if strings.HasPrefix(rest, "#") {
+		return l.dialect.HashComments
+	}
+	return strings.HasPrefix(rest, "--") && (!l.dialect.DashSpace || len(rest) == 2 || rest[2] <= ' ')
 }
 
 func (l *lexer) comment(rest string) int {

@@ -26,6 +26,7 @@ func TestSQLBindsEveryPlaceholder(t *testing.T) {
 		{"each place is a parameter of its own", "{{a}}={{a}}", template.PostgreSQL(), map[string]any{"a": "x"}, " $1 = $2 ", []any{"x", "x"}},
 		{"lists expand", "id IN ({{ ids }}) AND b = {{b}}", template.PostgreSQL(), map[string]any{"ids": []any{1, 2, 3}, "b": 4}, "id IN ( $1, $2, $3 ) AND b =  $4 ", []any{1, 2, 3, 4}},
 		{"apart from its neighbours", "a{{x}}b::int", template.PostgreSQL(), map[string]any{"x": 1}, "a $1 b::int", []any{1}},
+		{"mysql", "SELECT {{ a }} FROM t WHERE b IN ({{ b }})", template.MySQL(), map[string]any{"a": nil, "b": []any{1, 2}}, "SELECT  ?  FROM t WHERE b IN ( ?, ? )", []any{nil, 1, 2}},
 		{"sqlite", "SELECT {{ a }}, {{ b }}", template.SQLite(), map[string]any{"a": nil, "b": 2}, "SELECT  ?1 ,  ?2 ", []any{nil, 2}},
 		{"an array literal is text", "SELECT '{{1,2},{3,4}}'::int[], {{a}}", template.PostgreSQL(), map[string]any{"a": 1}, "SELECT '{{1,2},{3,4}}'::int[],  $1 ", []any{1}},
 		{"the value of a placeholder is not read again", "SELECT {{ a }}", template.SQLite(), map[string]any{"a": "{{ b }}"}, "SELECT  ?1 ", []any{"{{ b }}"}},
@@ -50,7 +51,7 @@ func TestSQLBindsEveryPlaceholder(t *testing.T) {
 
 func TestSQLFaults(t *testing.T) {
 	t.Parallel()
-	pg, lite := template.PostgreSQL(), template.SQLite()
+	pg, lite, my := template.PostgreSQL(), template.SQLite(), template.MySQL()
 	cases := []struct {
 		text    string
 		dialect template.Dialect
@@ -83,6 +84,19 @@ func TestSQLFaults(t *testing.T) {
 		{"SELECT 1; DELETE FROM t", lite, 1},
 		{"SELECT 1; -- done\n ;", lite, 0},
 		{"SELECT ';'; ", lite, 0},
+		{`SELECT "{{ a }}", '{{ b }}', ` + "`{{ c }}`", my, 3},
+		{`SELECT "\"{{ a }}"`, my, 1},
+		{`SELECT '\'{{ a }}'`, my, 1},
+		{`SELECT "x\\", {{ a }}`, my, 0},
+		{"SELECT 1 # {{ a }}", my, 1},
+		{"SELECT 1 # x\n, {{ a }}", my, 0},
+		{"SELECT 1 -- {{ a }}", my, 1},
+		{"SELECT 1--{{ a }}", my, 0}, // two minus signs
+		{"SELECT 1 --", my, 0},
+		{"SELECT /*!50000 {{ a }} */ 1", my, 1},
+		{"SELECT /* /* */ {{ a }}", my, 0},
+		{"SELECT ?, @a, @@b, a->>'$.b'", my, 1},
+		{"BEGIN NOT ATOMIC SELECT {{ a }}; END", my, 0},
 		{"  \n", pg, 1},
 		{"SELECT 1\x00", pg, 1},
 		{"SELECT " + strings.Repeat("x", template.MaxLength), pg, 1},
@@ -141,15 +155,13 @@ func FuzzParseSQL(f *testing.F) {
 	for _, seed := range []string{
 		"SELECT {{a}}", "'{{a}}'", "$$ {{ a }} $$ {{b}}", "E'\\'' {{a}} --", "/* {{", "{{", "}}", "{{a}}{{a}}", "[{{a}}] `{{b}}` ;;", "$a$ $a {{x}}", "U&'x' {{é}}",
 	} {
-		f.Add(seed, true)
-		f.Add(seed, false)
+		for dialect := range uint8(3) {
+			f.Add(seed, dialect)
+		}
 	}
 	const canary = "c4n4ry"
-	f.Fuzz(func(t *testing.T, text string, postgres bool) {
-		dialect := template.SQLite()
-		if postgres {
-			dialect = template.PostgreSQL()
-		}
+	f.Fuzz(func(t *testing.T, text string, kind uint8) {
+		dialect := []template.Dialect{template.SQLite(), template.PostgreSQL(), template.MySQL()}[kind%3]
 		s, err := template.ParseSQL(text, dialect)
 		if err != nil {
 			if !problem.Is(err, problem.Invalid) || len(problem.Of(err).Faults) == 0 {

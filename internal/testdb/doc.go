@@ -11,9 +11,10 @@
 // SQLite is always there. PostgreSQL is the server of JETADMIN_TEST_POSTGRES (a
 // DSN), or a private one that is started on first use where initdb and postgres
 // are installed; Redis is the server of JETADMIN_TEST_REDIS (an address or a
-// redis:// URL), or a private one where redis-server is installed. An object store
+// redis:// URL), or a private one where redis-server is installed; MySQL that of
+// JETADMIN_TEST_MYSQL (a DSN of its Go driver), or a private MariaDB. An object store
 // is there where the program versitygw is, see [S3]. What is missing skips its
-// subtests, unless JETADMIN_TEST_REQUIRE=postgres,redis,s3 makes that a failure.
+// subtests, unless JETADMIN_TEST_REQUIRE=postgres,redis,mysql,s3 makes that a failure.
 //
 // Every pool a test gets is behind the tenant fence: a statement on a tenant's
 // table that is not bound to a tenant fails the test, see [Reporter]. A

@@ -101,7 +101,7 @@ func startPostgres() (dsn string, err error) {
 	if err != nil {
 		return "", errors.Join(err, home.remove())
 	}
-	stop, err := home.start(program, postgresArgs(home, port, "synchronous_commit=off", "max_wal_size=256MB")...)
+	stop, err := home.start("INT", program, postgresArgs(home, port, "synchronous_commit=off", "max_wal_size=256MB")...)
 	if err != nil {
 		return "", errors.Join(err, home.remove())
 	}

@@ -35,6 +35,15 @@ func postgresPrograms() (programs, error) {
 	return programs{}, errors.New("initdb and postgres are not installed, and JETADMIN_TEST_POSTGRES is not set")
 }
 
+// sbin finds a program in PATH or where Debian puts those of servers, which is not
+// in the PATH of everybody.
+func sbin(name string) (string, error) {
+	if path, err := exec.LookPath(name); err == nil {
+		return path, nil
+	}
+	return exec.LookPath("/usr/sbin/" + name)
+}
+
 func isFile(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular()
@@ -74,16 +83,17 @@ func (h home) remove() error { return os.RemoveAll(h.dir) }
 
 // watch keeps a server for as long as its standard input is open, so that the
 // server also ends when the test binary is killed.
-const watch = `"$@" </dev/null & pid=$!; cat >/dev/null; kill -INT "$pid"; wait "$pid"; rm -rf "$0"`
+const watch = `signal=$1; shift; "$@" </dev/null & pid=$!; cat >/dev/null; kill -s "$signal" "$pid"; wait "$pid"; rm -rf "$0"`
 
-// start runs a server until stop is called.
-func (h home) start(program string, args ...string) (stop func(), err error) {
+// start runs a server until stop is called, which sends it the signal that ends it
+// whoever is connected.
+func (h home) start(signal, program string, args ...string) (stop func(), err error) {
 	log, err := os.Create(h.path("log"))
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	cmd := h.command("/bin/sh", append([]string{"-c", watch, h.dir, program}, args...)...)
+	cmd := h.command("/bin/sh", append([]string{"-c", watch, h.dir, signal, program}, args...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	leash, err := cmd.StdinPipe()
 	if err != nil {

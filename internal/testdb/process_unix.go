@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// giveAway hands the folder to an account that may run PostgreSQL, which
-// refuses to run as root.
+// giveAway hands the folder to an account that may run PostgreSQL and
+// MariaDB, which refuse to run as root.
 func (h home) giveAway() error { return giveAway(h.dir) }
 
 func giveAway(path string) error {
@@ -55,5 +55,5 @@ func unprivileged() (*syscall.Credential, error) {
 		}
 		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 	}
-	return nil, errors.New("root cannot run PostgreSQL, and there is no account postgres or nobody")
+	return nil, errors.New("root cannot run these servers, and there is no account postgres or nobody")
 }

@@ -141,7 +141,7 @@ func startRedis() (address string, err error) {
 	if err != nil {
 		return "", errors.Join(err, home.remove())
 	}
-	stop, err := home.start(program, redisArgs(home, port)...)
+	stop, err := home.start("INT", program, redisArgs(home, port)...)
 	if err != nil {
 		return "", errors.Join(err, home.remove())
 	}

@@ -88,9 +88,9 @@ func OwnPostgres(t testing.TB) (s *Server, dsn string) {
 	return s, dsn
 }
 
-// OwnRedis starts a Redis for one test and returns its address. Without the
-// program the test is skipped.
-func OwnRedis(t testing.TB) (s *Server, address string) {
+// OwnRedis starts a Redis for one test, with further arguments, and returns its
+// address. Without the program the test is skipped.
+func OwnRedis(t testing.TB, args ...string) (s *Server, address string) {
 	t.Helper()
 	program, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -110,7 +110,7 @@ func OwnRedis(t testing.TB) (s *Server, address string) {
 		defer rdb.Close()
 		return rdb.Ping(ctx).Err()
 	}}
-	s.keep(append([]string{program}, redisArgs(h, port)...)...)
+	s.keep(append([]string{program}, append(redisArgs(h, port), args...)...)...)
 	return s, address
 }
 

@@ -133,3 +133,16 @@ func TestAServerOfATestCrashesAndComesBack(t *testing.T) {
 		}
 	})
 }
+
+func TestMySQLIsEmptyAndAlone(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"first", "second"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := testdb.MySQL(t)
+			if _, err := db.Admin.ExecContext(t.Context(), "CREATE TABLE "+db.Name+".a (n int)"); err != nil {
+				t.Errorf("the database is shared with another test: %v", err)
+			}
+		})
+	}
+}

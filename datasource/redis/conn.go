@@ -1,0 +1,212 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/jetadmin/jetadmin/datasource"
+	"github.com/jetadmin/jetadmin/problem"
+)
+
+const maxConns = 4
+
+// conn is a pool of connections to one database.
+type conn struct {
+	settings datasource.Settings
+	slots    chan struct{}
+
+	mu     sync.Mutex
+	idle   []*link
+	closed bool
+	reads  map[string]bool // commands, and whether the server says that they only read
+}
+
+func newConn(s datasource.Settings) *conn {
+	return &conn{settings: s, slots: make(chan struct{}, maxConns), reads: map[string]bool{}}
+}
+
+func (c *conn) acquire(ctx context.Context) (*link, error) {
+	select {
+	case c.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, connectError(context.Cause(ctx))
+	}
+	l, err := c.link(ctx)
+	if err != nil {
+		<-c.slots
+		return nil, connectError(err)
+	}
+	return l, nil
+}
+
+func (c *conn) link(ctx context.Context) (*link, error) {
+	for {
+		l, err := c.take()
+		if err != nil {
+			return nil, err
+		}
+		if l == nil {
+			return dial(ctx, c.settings, nil)
+		}
+		if l.alive(ctx) {
+			return l, nil
+		}
+		l.close()
+	}
+}
+
+// take is the connection that was used last, or nil.
+func (c *conn) take() (*link, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return nil, net.ErrClosed
+	}
+	if len(c.idle) == 0 {
+		return nil, nil
+	}
+	l := c.idle[len(c.idle)-1]
+	c.idle = c.idle[:len(c.idle)-1]
+	return l, nil
+}
+
+// release gives a connection back; after an error that is not an answer it is
+// closed.
+func (c *conn) release(l *link, err error) {
+	defer func() { <-c.slots }()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, answered := errors.AsType[redis.Error](err); c.closed || err != nil && !answered {
+		l.close()
+		return
+	}
+	c.idle = append(c.idle, l)
+}
+
+// do runs one command on a connection of the pool.
+func (c *conn) do(ctx context.Context, limit int64, args ...any) (any, error) {
+	l, err := c.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	reply, err := l.do(ctx, limit, args...)
+	c.release(l, err)
+	return reply, err
+}
+
+func (c *conn) Ping(ctx context.Context) error {
+	_, err := c.do(ctx, loginBytes, "PING")
+	return connectError(err)
+}
+
+func (c *conn) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	for _, l := range c.idle {
+		l.close()
+	}
+	c.idle = nil
+	return nil
+}
+
+// Query runs a command that only reads, which the server confirms.
+func (c *conn) Query(ctx context.Context, s datasource.Statement) (datasource.Rows, error) {
+	op, ok := s.Operation.(*operation)
+	if !ok {
+		return nil, errors.New("the operation belongs to another connector")
+	}
+	if op.Writes() {
+		return nil, refused(op.command.name+" writes, but the query is not marked as writing", "", nil)
+	}
+	args, err := op.bind(s.Params)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.confirm(ctx, op.command); err != nil {
+		return nil, err
+	}
+	return c.run(ctx, op, args, s)
+}
+
+// Exec runs any command of the list.
+func (c *conn) Exec(ctx context.Context, s datasource.Statement) (datasource.Rows, error) {
+	op, ok := s.Operation.(*operation)
+	if !ok {
+		return nil, errors.New("the operation belongs to another connector")
+	}
+	args, err := op.bind(s.Params)
+	if err != nil {
+		return nil, err
+	}
+	return c.run(ctx, op, args, s)
+}
+
+func (c *conn) run(ctx context.Context, op *operation, args []any, s datasource.Statement) (datasource.Rows, error) {
+	reply, err := c.do(ctx, s.MaxBytes, args...)
+	if err != nil {
+		return nil, queryError(err)
+	}
+	return op.answer(reply, args)
+}
+
+// confirm asks the server whether a command only reads: it may have given the name
+// to another one. A server that does not answer that, or not to this user, leaves
+// it to the list.
+func (c *conn) confirm(ctx context.Context, command command) error {
+	if command.known {
+		return nil
+	}
+	c.mu.Lock()
+	reads, asked := c.reads[command.name]
+	c.mu.Unlock()
+	if !asked {
+		reply, err := c.do(ctx, loginBytes, "COMMAND", "INFO", strings.ToLower(strings.ReplaceAll(command.name, " ", "|")))
+		_, answered := errors.AsType[redis.Error](err)
+		if err != nil && !answered {
+			return connectError(err)
+		}
+		reads = answered || onlyReads(reply)
+		c.mu.Lock()
+		c.reads[command.name] = reads
+		c.mu.Unlock()
+	}
+	if !reads {
+		return refused("the server does not call "+command.name+" a command that only reads", "", nil)
+	}
+	return nil
+}
+
+// onlyReads looks for the flag in [[name, arity, [flags…], …]]. No entry means that
+// the server does not know the command, or not by its part: it will refuse it, or
+// it is one of those parts, which all read.
+func onlyReads(reply any) bool {
+	list, _ := reply.([]any)
+	if len(list) != 1 {
+		return false
+	}
+	entry, ok := list[0].([]any)
+	if !ok {
+		return list[0] == nil
+	}
+	if len(entry) < 3 {
+		return false
+	}
+	flags, _ := entry[2].([]any)
+	reads := false
+	for _, flag := range flags {
+		reads = reads || flag == "readonly"
+		if flag == "write" {
+			return false
+		}
+	}
+	return reads
+}
+
+var errHandshake = problem.New(problem.Upstream, "connect_failed", "the encryption of the connection failed").
+	Fix("turn TLS on in the server, or set sslmode to disable if the network is safe")
