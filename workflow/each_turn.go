@@ -138,9 +138,9 @@ func (t *loopTurn) goOn(ctx context.Context) error {
 func (t *loopTurn) begin(ctx context.Context, room int) error {
 	l := &t.loop
 	var next []itemRow
-	err := t.tx.NewRaw(`DELETE FROM ?schema.jet_run_item WHERE tenant_id = ?0 AND node_id = ?1 AND attempt = ?2 AND item_run_id IS NULL AND item_index IN (
-			SELECT i.item_index FROM ?schema.jet_run_item AS i WHERE i.tenant_id = ?0 AND i.node_id = ?1 AND i.attempt = ?2 AND i.item_index >= ?3
-				AND i.item_run_id IS NULL ORDER BY i.node_id, i.attempt, i.item_index LIMIT ?4)
+	err := t.tx.NewRaw(`DELETE FROM ?schema.jet_run_item WHERE tenant_id = ?0 AND node_id = ?1 AND attempt = ?2 AND item_run_id IS NULL AND item_index >= ?3
+			AND item_index <= (SELECT max(picked.item_index) FROM (SELECT i.item_index FROM ?schema.jet_run_item AS i WHERE i.tenant_id = ?0 AND i.node_id = ?1 AND i.attempt = ?2 AND i.item_index >= ?3
+				AND i.item_run_id IS NULL ORDER BY i.node_id, i.attempt, i.item_index LIMIT ?4) AS picked)
 		RETURNING item_index, value`, l.TenantID, l.NodeID, l.Attempt, l.Next, room).Scan(ctx, &next)
 	if err != nil || len(next) == 0 {
 		return err
