@@ -76,6 +76,25 @@ func (s *Service) Publish(ctx context.Context, workflowID string, version int) (
 	return row.version()
 }
 
+// RestoreVersion makes a published graph the draft again, judged like any other
+// change of it. Runs go on as they are; new ones follow once it is published.
+// version is the workflow's version that was read, 0 = any.
+func (s *Service) RestoreVersion(ctx context.Context, workflowID string, number, version int) (Workflow, error) {
+	who, err := s.cfg.Authorize(ctx, auth.WorkflowUpdate, workflowID)
+	if err != nil {
+		return Workflow{}, err
+	}
+	row, err := readVersion(ctx, s.cfg.DB.DB, who.TenantID, workflowID, number)
+	if err != nil {
+		return Workflow{}, err
+	}
+	v, err := row.version()
+	if err != nil {
+		return Workflow{}, err
+	}
+	return s.update(ctx, who, workflowID, Update{Draft: &v.Graph, Version: version}, map[string]any{"restoredFrom": number})
+}
+
 // Version reads a published version.
 func (s *Service) Version(ctx context.Context, workflowID string, number int) (Version, error) {
 	who, err := s.cfg.Authorize(ctx, auth.WorkflowRead, workflowID)

@@ -108,13 +108,18 @@ func (s *Service) Update(ctx context.Context, workflowID string, in Update) (Wor
 	if err != nil {
 		return Workflow{}, err
 	}
+	return s.update(ctx, who, workflowID, in, map[string]any{})
+}
+
+// update changes a workflow, and tells the audit how it came about.
+func (s *Service) update(ctx context.Context, who *auth.Principal, workflowID string, in Update, detail map[string]any) (Workflow, error) {
 	if in.Draft != nil {
 		if err := s.checkDraft(ctx, *in.Draft); err != nil {
 			return Workflow{}, err
 		}
 	}
 	var row workflowRow
-	err = s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+	err := s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) (err error) {
 		row, err = readWorkflow(ctx, tx, who.TenantID, workflowID, s.cfg.DB.Dialect.Lock)
 		if err != nil {
 			return err
@@ -129,7 +134,8 @@ func (s *Service) Update(ctx context.Context, workflowID string, in Update) (Wor
 		if err := saveWorkflow(ctx, tx, &row); err != nil {
 			return err
 		}
-		return s.audit(ctx, tx, who, "workflow.update", row.ID, map[string]any{"name": row.Name, "version": row.Version})
+		detail["name"], detail["version"] = row.Name, row.Version
+		return s.audit(ctx, tx, who, "workflow.update", row.ID, detail)
 	})
 	if err != nil {
 		return Workflow{}, err

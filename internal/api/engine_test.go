@@ -69,6 +69,12 @@ func TestEngineRoutes(t *testing.T) {
 		t.Errorf("its timeline is %s", timeline.Body)
 	}
 	ada.call("GET", runs+s.failed+"/logs?node=price", nil).want(200)
+	restored := ada.call("POST", s.tenant+"/workflows/"+s.workflow+"/versions/1/restore", nil).want(200)
+	if restored.Header.Get("ETag") != `"3"` || restored.field("publishedVersion") != 1.0 {
+		t.Errorf("restored: %s", restored.Body)
+	}
+	ada.call("POST", s.tenant+"/workflows/"+s.workflow+"/versions/1/restore", `{"version":2}`).want(412)
+	ada.call("POST", s.tenant+"/workflows/"+s.workflow+"/versions/7/restore", nil).want(404)
 	if workers := ada.call("GET", s.tenant+"/monitor", nil).want(200).field("workers").([]any); len(workers) != 1 {
 		t.Errorf("%d processes are at work", len(workers))
 	}

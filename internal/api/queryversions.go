@@ -54,20 +54,8 @@ func (a *API) diffQueryVersions(ctx context.Context, in *diffQueryVersionsInput)
 	return reply200(a.cfg.Datasources.DiffQueryVersions(ctx, in.ID, in.From, in.number()))
 }
 
-type restoreQueryVersionInput struct {
-	NumberPath
-	VersionInput
-	Body *struct {
-		Version int `json:"version,omitempty" minimum:"1" doc:"the query's version that was read; default: any"`
-	} `nameHint:"QueryRestore"`
-}
-
-func (a *API) restoreQueryVersion(ctx context.Context, in *restoreQueryVersionInput) (*versioned[datasource.Query], error) {
-	read := 0
-	if in.Body != nil {
-		read = in.Body.Version
-	}
-	read, err := in.version(read)
+func (a *API) restoreQueryVersion(ctx context.Context, in *restoreInput) (*versioned[datasource.Query], error) {
+	read, err := in.read()
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,23 @@ func (v VersionInput) version(body int) (int, error) {
 	return n, nil
 }
 
+// restoreInput is the input of an operation that saves an earlier version anew.
+type restoreInput struct {
+	NumberPath
+	VersionInput
+	Body *struct {
+		Version int `json:"version,omitempty" minimum:"1" doc:"the object's version that was read; default: any"`
+	} `nameHint:"Restore"`
+}
+
+// read is the version of the object that the caller has seen, 0 = any.
+func (in restoreInput) read() (int, error) {
+	if in.Body == nil {
+		return in.version(0)
+	}
+	return in.version(in.Body.Version)
+}
+
 // check is for an operation that does not take a version: it refuses when the
 // object, which read reads, is not the one that the caller has seen.
 func (v VersionInput) check(read func() (version int, err error)) error {

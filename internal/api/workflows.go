@@ -61,6 +61,12 @@ func (a *API) workflowRoutes() {
 		ID: "getVersion", Method: http.MethodGet, Path: "/tenants/{tenantId}/workflows/{id}/versions/{number}", Access: InTenant, Permission: auth.WorkflowRead, Tag: tag,
 		Summary: "One published version",
 	}, a.getVersion)
+	register(a, Operation{
+		ID: "restoreVersion", Method: http.MethodPost, Path: "/tenants/{tenantId}/workflows/{id}/versions/{number}/restore", Access: InTenant, Permission: auth.WorkflowUpdate, Tag: tag,
+		Summary:     "Make what a version published the draft",
+		Description: "It is judged like any other draft. New runs follow it once it is published.",
+		Example:     map[string]any{"version": 1},
+	}, a.restoreVersion)
 }
 
 func exampleWorkflow() map[string]any {
@@ -197,4 +203,13 @@ func (a *API) listVersions(ctx context.Context, in *listVersionsInput) (*output[
 
 func (a *API) getVersion(ctx context.Context, in *NumberPath) (*output[workflow.Version], error) {
 	return reply200(a.cfg.Workflows.Version(ctx, in.ID, in.number()))
+}
+
+func (a *API) restoreVersion(ctx context.Context, in *restoreInput) (*versioned[workflow.Workflow], error) {
+	read, err := in.read()
+	if err != nil {
+		return nil, err
+	}
+	w, err := a.cfg.Workflows.RestoreVersion(ctx, in.ID, in.number(), read)
+	return &versioned[workflow.Workflow]{ETag: etag(w.Version), Body: w}, err
 }
