@@ -99,11 +99,17 @@ func (s *scene) make(f fault, random *rand.Rand) bool {
 	return true
 }
 
-// emptyRedis takes away every hint.
+// emptyRedis takes away every hint. For a second after Redis was away go-redis
+// answers with the error of its last attempt.
 func (s *scene) emptyRedis() {
-	if err := s.rdb.FlushAll(s.t.Context()).Err(); err != nil {
-		s.t.Errorf("empty Redis: %v", err)
+	var err error
+	for range 50 {
+		if err = s.rdb.FlushAll(s.t.Context()).Err(); err == nil {
+			return
+		}
+		<-time.After(100 * time.Millisecond)
 	}
+	s.t.Errorf("empty Redis: %v", err)
 }
 
 // cut ends the connections of a worker's engine to PostgreSQL, in the middle of
