@@ -99,17 +99,22 @@ func (s *scene) make(f fault, random *rand.Rand) bool {
 	return true
 }
 
-// emptyRedis takes away every hint. For a second after Redis was away go-redis
-// answers with the error of its last attempt.
+// emptyRedis takes away every hint.
 func (s *scene) emptyRedis() {
+	s.insist("empty Redis", func() error { return s.rdb.FlushAll(s.t.Context()).Err() })
+}
+
+// insist does what the servers may refuse for a second after they were away:
+// go-redis answers with the error of its last attempt to connect.
+func (s *scene) insist(what string, do func() error) {
 	var err error
 	for range 50 {
-		if err = s.rdb.FlushAll(s.t.Context()).Err(); err == nil {
+		if err = do(); err == nil {
 			return
 		}
 		<-time.After(100 * time.Millisecond)
 	}
-	s.t.Errorf("empty Redis: %v", err)
+	s.t.Errorf("%s: %v", what, err)
 }
 
 // cut ends the connections of a worker's engine to PostgreSQL, in the middle of
@@ -124,12 +129,10 @@ func (s *scene) repeatHints() {
 	var hints []workflow.Hint
 	err := s.db.NewRaw(`SELECT tenant_id, 5 AS nodes FROM ?schema.jet_run_node /* across tenants: hints */
 		ORDER BY id DESC LIMIT 50`).Scan(s.t.Context(), &hints)
-	for range 5 {
-		if err == nil {
-			err = s.queue.Dispatch(s.t.Context(), hints)
-		}
-	}
 	if err != nil {
 		s.t.Errorf("repeat hints: %v", err)
+	}
+	for range 5 {
+		s.insist("repeat hints", func() error { return s.queue.Dispatch(s.t.Context(), hints) })
 	}
 }

@@ -57,9 +57,26 @@ func (s *scene) judge() verdict {
 			s.t.Errorf("%d %s", n, what)
 		}
 	}
+	s.tellFailures()
 	v := s.judgeLedger(givenUp)
 	v.givenUp = len(givenUp)
 	return v
+}
+
+// tellFailures says why runs have failed.
+func (s *scene) tellFailures() {
+	s.t.Helper()
+	var failures []string
+	err := s.db.NewRaw(`SELECT concat(r.status, ' ', r.id, ': ', coalesce(d.error, ''), ' ', coalesce(
+			(SELECT string_agg(concat(n.key, ' ', n.status, ' attempt ', n.attempt, ' losses ', n.losses, ' ', o.error), '; ') FROM ?schema.jet_run_node n
+				LEFT JOIN ?schema.jet_run_output o ON o.node_id = n.id WHERE n.run_id = r.id AND n.status NOT IN ('succeeded', 'skipped')), ''))
+		FROM ?schema.jet_run r /* across tenants: the verdict */ JOIN ?schema.jet_run_data d ON d.run_id = r.id WHERE r.status <> 'succeeded' LIMIT 20`).Scan(s.t.Context(), &failures)
+	if err != nil {
+		s.t.Error(err)
+	}
+	for _, f := range failures {
+		s.t.Error(f)
+	}
 }
 
 // setAside removes the runs that failed because three processes in a row were
