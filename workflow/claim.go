@@ -128,10 +128,10 @@ type claimRequest struct {
 
 const claimBatch = 128
 
-func (e *engine) claimAll(batch []*claimRequest) {
+func (e *engine) claimAll(ctx context.Context, batch []*claimRequest) {
 	e.s.telemetry.batched("claims", len(batch))
 	all := func(batch []*claimRequest) error {
-		ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
+		ctx, cancel := context.WithTimeout(ctx, batchTimeout)
 		defer cancel()
 		return e.takeAll(ctx, batch)
 	}

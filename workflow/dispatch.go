@@ -38,7 +38,7 @@ func (e *engine) dispatch(h Hint) {
 }
 
 // tell hands hints to other processes, one for each tenant.
-func (e *engine) tell(batch []Hint) {
+func (e *engine) tell(ctx context.Context, batch []Hint) {
 	nodes := make(map[string]int)
 	for _, h := range batch {
 		nodes[h.TenantID] += h.Nodes
@@ -47,7 +47,7 @@ func (e *engine) tell(batch []Hint) {
 	for tenantID, n := range nodes {
 		hints = append(hints, Hint{tenantID, n})
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), dispatchTimeout)
+	ctx, cancel := context.WithTimeout(ctx, dispatchTimeout)
 	defer cancel()
 	if err := e.s.cfg.Queue.Dispatch(ctx, hints); err != nil {
 		e.s.cfg.Logger.Warn("workflow queue: dispatch", "error", err, "hints", len(hints))

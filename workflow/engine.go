@@ -133,14 +133,24 @@ func (s *Service) StopEngine(ctx context.Context) error {
 	e.cancel() // a worker that still waits, for the database, gives up
 	<-idle
 	e.loops.Wait()
-	e.started = false
 	ctx = context.WithoutCancel(ctx)
+	e.quiesce(ctx) // or nodes are claimed for a process that has left
+	e.started = false
 	err := e.leave(ctx)
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
 	s.logs.flush(ctx)
 	s.events.flush(ctx)
 	return err
+}
+
+// quiesce waits for the transactions whose results nobody waits for any more.
+func (e *engine) quiesce(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, stopGrace)
+	defer cancel()
+	e.claims.quiesce(ctx)
+	e.settlements.quiesce(ctx)
+	e.hints.quiesce(ctx)
 }
 
 // closes reports whether the channel was closed before the context ended.

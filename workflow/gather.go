@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"context"
 	"fmt"
 	"runtime/debug"
 	"sync"
@@ -12,13 +13,18 @@ import (
 // lanes have a batch under way the next one fills. So a batch is as large as the
 // load makes it, and nobody waits for others when there are none.
 type gather[T any] struct {
-	do    func([]T)
+	do    func(context.Context, []T)
 	max   int // largest batch
 	lanes int // batches under way at a time
 
 	mu      sync.Mutex
 	pending []T
 	busy    int // lanes in use
+
+	// While lanes are in use:
+	ctx    context.Context
+	cancel context.CancelFunc
+	idle   chan struct{} // closed when none is any more
 }
 
 // add hands over an item; do is called with it soon, on another goroutine. That
@@ -27,15 +33,20 @@ func (g *gather[T]) add(items ...T) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.pending = append(g.pending, items...)
-	if g.busy < g.lanes && len(g.pending) > 0 {
-		g.busy++
-		go g.drain()
+	if g.busy == g.lanes || len(g.pending) == 0 {
+		return
 	}
+	if g.busy == 0 {
+		g.ctx, g.cancel = context.WithCancel(context.Background())
+		g.idle = make(chan struct{})
+	}
+	g.busy++
+	go g.drain(g.ctx)
 }
 
-func (g *gather[T]) drain() {
+func (g *gather[T]) drain(ctx context.Context) {
 	for batch := g.next(); len(batch) > 0; batch = g.next() {
-		g.do(batch)
+		g.do(ctx, batch)
 	}
 }
 
@@ -47,10 +58,26 @@ func (g *gather[T]) next() []T {
 	if g.pending = g.pending[n:]; len(g.pending) == 0 {
 		g.pending = nil
 	}
-	if n == 0 {
-		g.busy--
+	if n > 0 {
+		return batch
 	}
-	return batch
+	if g.busy--; g.busy == 0 {
+		g.cancel()
+		close(g.idle)
+	}
+	return nil
+}
+
+// quiesce waits for what is under way, and ends it when ctx does. Nobody may add
+// meanwhile.
+func (g *gather[T]) quiesce(ctx context.Context) {
+	g.mu.Lock()
+	busy, idle, cancel := g.busy > 0, g.idle, g.cancel
+	g.mu.Unlock()
+	if busy && !closes(ctx, idle) {
+		cancel()
+		<-idle
+	}
 }
 
 // halve runs do on a batch and, when it fails for anything but an outage of the

@@ -96,10 +96,10 @@ func (e *engine) submit(ctx context.Context, t *transition, patience time.Durati
 }
 
 // settleAll stores a batch of transitions.
-func (e *engine) settleAll(batch []*transition) {
+func (e *engine) settleAll(ctx context.Context, batch []*transition) {
 	e.s.telemetry.batched("results", len(batch))
 	all := func(batch []*transition) error {
-		ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
+		ctx, cancel := context.WithTimeout(ctx, batchTimeout)
 		defer cancel()
 		return e.storePatiently(ctx, batch, heldPatience)
 	}

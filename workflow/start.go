@@ -288,10 +288,10 @@ func (e *engine) occupy(slot *slot, b *beginning) {
 
 const startBatch = 128
 
-func (s *Service) startAll(batch []*beginning) {
+func (s *Service) startAll(ctx context.Context, batch []*beginning) {
 	s.telemetry.batched("starts", len(batch))
 	all := func(batch []*beginning) error {
-		ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
+		ctx, cancel := context.WithTimeout(ctx, batchTimeout)
 		defer cancel()
 		return s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error { return insertRuns(ctx, tx, batch) })
 	}
