@@ -69,8 +69,11 @@ type Answer struct {
 	Body   []byte
 }
 
-// Failed reports whether the status says so.
-func (a *Answer) Failed() bool { return a.Status >= http.StatusBadRequest }
+// Failed reports whether the status is not one of success. Redirects that led on
+// were followed; one that leads nowhere is a failure.
+func (a *Answer) Failed() bool { return !succeeded(a.Status) }
+
+func succeeded(status int) bool { return status >= 200 && status < 300 }
 
 // Code is the status as the code of a refusal.
 func (a *Answer) Code() string { return strconv.Itoa(a.Status) }
@@ -99,7 +102,7 @@ func (a *API) Send(ctx context.Context, c *Call, limit int64) (*Answer, error) {
 
 func (a *API) exchange(ctx context.Context, c *Call) (*http.Response, error) {
 	r, reply, err := a.once(ctx, c)
-	if err == nil && reply.StatusCode == http.StatusUnauthorized && a.auth.refused(r) {
+	if err == nil && reply.StatusCode == http.StatusUnauthorized && egress.SameOrigin(reply.Request.URL, c.URL) && a.auth.refused(r) && repeatable(c, reply) {
 		_ = reply.Body.Close()
 		_, reply, err = a.once(ctx, c)
 	}
@@ -130,15 +133,27 @@ func (a *API) once(ctx context.Context, c *Call) (*http.Request, *http.Response,
 	return r, reply, nil
 }
 
+// repeatable reports whether a request that was answered 401 did nothing yet: when
+// it was redirected, what came before the redirect may have been carried out.
+func repeatable(c *Call, reply *http.Response) bool {
+	return !c.writes() || reply.Request.Response == nil
+}
+
 // movedAway refuses the answer of another origin to a request that should have
-// written: that origin got neither its body nor its credentials (T74), and its
-// answer would look like success.
+// written, as that origin got neither its body nor its credentials (T74), and the
+// answer to the GET that a client makes of it after 301 and 302: both would look
+// like success. After 303 the GET is how to see what was done.
 func movedAway(c *Call, reply *http.Response) error {
-	reached := reply.Request.URL
-	if c.Method == http.MethodGet || c.Method == http.MethodHead || reached.Scheme == c.URL.Scheme && reached.Host == c.URL.Host {
+	if !c.writes() {
 		return nil
 	}
-	return Refused("the API redirected a "+c.Method+" request to another address, which was not sent its content; make that address the base URL", "")
+	for at := reply.Request; at.Response != nil; at = at.Response.Request {
+		lost := at.Method != at.Response.Request.Method && at.Response.StatusCode != http.StatusSeeOther
+		if lost || !egress.SameOrigin(at.URL, c.URL) {
+			return Refused("the API redirected a "+c.Method+" request, and it is not known whether it was carried out; make the address that it leads to the base URL", "")
+		}
+	}
+	return nil
 }
 
 // Ping sends a request. Any answer is a sign of life, but for one that refuses

@@ -87,10 +87,22 @@ func notJSON(cause error) error {
 // busy is the answer of an API that wants fewer requests.
 func busy(reply *http.Response) error {
 	e := problem.New(problem.Upstream, "api_busy", "the API answered "+statusText(reply.StatusCode)).Fix("try again later, or less often")
-	if seconds, err := strconv.Atoi(reply.Header.Get("Retry-After")); err == nil && seconds > 0 {
-		e.RetryAfter = time.Duration(min(seconds, 86400)) * time.Second
-	}
+	e.RetryAfter = retryAfter(reply.Header.Get("Retry-After"), time.Now())
 	return e
+}
+
+// retryAfter reads seconds or a date (RFC 9110, section 10.2.3), up to a day; 0 =
+// neither, or past.
+func retryAfter(text string, now time.Time) time.Duration {
+	const day = 24 * time.Hour
+	if seconds, err := strconv.Atoi(text); err == nil {
+		return time.Duration(min(max(seconds, 0), int(day/time.Second))) * time.Second
+	}
+	at, err := http.ParseTime(text)
+	if err != nil {
+		return 0
+	}
+	return min(max(at.Sub(now), 0), day)
 }
 
 // CredentialsRefused is what a connection test tells when the API wants others.

@@ -19,6 +19,8 @@ type Call struct {
 	Body   []byte // nil = none
 }
 
+func (c *Call) writes() bool { return c.Method != http.MethodGet && c.Method != http.MethodHead }
+
 // Fill makes the request of a template. Values that have no place where they
 // stand are one Invalid error, with paths below at: "params", say.
 func (t *Template) Fill(base *url.URL, values template.Values, at string) (*Call, error) {
