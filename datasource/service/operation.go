@@ -31,6 +31,9 @@ func newOperation(in Operation, fields []datasource.Field, faults *problem.Fault
 		Method: in.Method, Path: in.Path, Query: in.Query, Headers: in.Headers, Body: in.Body, Form: in.Form, OmitNull: true,
 	}.Parse(&own)
 	own.Check(in.Writes || slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodPost}, op.request.Method()), "writes", "must be set for this method")
+	for _, name := range op.request.Placeholders() {
+		own.Check(!texts.Trusted(name), "", "names "+name+", which only a saved query can: it gives it to a parameter")
+	}
 	params := make([]datasource.Param, len(in.Params))
 	for i, p := range in.Params {
 		params[i] = p.Param
