@@ -46,11 +46,21 @@ func mover(t *testing.T, answer http.HandlerFunc) (conn datasource.Conn, arrived
 
 func exec(t *testing.T, conn datasource.Conn, operation string, params map[string]any) (datasource.Rows, error) {
 	t.Helper()
+	return execUpTo(t, conn, operation, params, 1<<20)
+}
+
+func execLarge(t *testing.T, conn datasource.Conn, operation string) (datasource.Rows, error) {
+	t.Helper()
+	return execUpTo(t, conn, operation, nil, 10<<20)
+}
+
+func execUpTo(t *testing.T, conn datasource.Conn, operation string, params map[string]any, limit int64) (datasource.Rows, error) {
+	t.Helper()
 	op, err := rest.Connector().Parse(json.RawMessage(operation))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return conn.(datasource.Execer).Exec(t.Context(), datasource.Statement{Operation: op, Params: params, MaxRows: 10, MaxBytes: 1 << 20})
+	return conn.(datasource.Execer).Exec(t.Context(), datasource.Statement{Operation: op, Params: params, MaxRows: 10, MaxBytes: limit})
 }
 
 // A client follows 301 and 302 with a GET, whose answer would look like that of

@@ -66,6 +66,14 @@ func (o *operation) needsArgs() bool {
 	return slices.ContainsFunc(o.Params, func(p Param) bool { return p.Required && p.Default == nil })
 }
 
+// read makes rows of an answer.
+func (o *operation) read(document json.RawMessage, maxRows int) (datasource.Rows, error) {
+	if o.table != nil {
+		return o.table.read(document, maxRows)
+	}
+	return httpapi.Rows(document, o.rows, maxRows)
+}
+
 // bound gives each parameter its value, ready for the request.
 func (o *operation) bound(given map[string]any) (map[string]any, error) {
 	for _, p := range o.Params {
@@ -81,7 +89,7 @@ func (o *operation) bound(given map[string]any) (map[string]any, error) {
 	}
 	for _, p := range o.Params {
 		if list, ok := values[p.Name].([]any); ok && p.Each != "" {
-			values[p.Name] = each(p.Each, list)
+			values[p.Name] = wrapped(p.Each, list)
 		}
 	}
 	return values, nil
@@ -112,7 +120,7 @@ func worded(t datasource.ParamType, v any) any {
 	return datasource.ParamText(v)
 }
 
-func each(name string, list []any) []any {
+func wrapped(name string, list []any) []any {
 	out := make([]any, len(list))
 	for i := range list {
 		out[i] = map[string]any{name: list[i]}

@@ -16,8 +16,10 @@ import (
 	"github.com/jetadmin/jetadmin/internal/secret"
 )
 
-// maxPublic is how much is shown of the words of an answer.
-const maxPublic = 300
+const (
+	maxPublic = 300      // characters of the words of an answer that are shown
+	maxRead   = 16 << 10 // bytes of them that are looked at
+)
 
 // API is one API with a client and credentials of its own. It is safe for
 // concurrent use.
@@ -95,8 +97,14 @@ func (a *API) Send(ctx context.Context, c *Call, limit int64) (*Answer, error) {
 	}
 	body, err := egress.ReadAll(reply.Body, limit)
 	if err != nil {
-		return nil, brokenError(err)
+		err = brokenError(err)
+		if c.Writes && succeeded(reply.StatusCode) {
+			err = carriedOut(err)
+		}
+		return nil, err
 	}
+	// A byte order mark is no part of a document (RFC 8259, section 8.1).
+	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\uFEFF")))
 	return &Answer{reply.StatusCode, reply.Header, body}, nil
 }
 
@@ -136,7 +144,7 @@ func (a *API) once(ctx context.Context, c *Call) (*http.Request, *http.Response,
 // repeatable reports whether a request that was answered 401 did nothing yet: when
 // it was redirected, what came before the redirect may have been carried out.
 func repeatable(c *Call, reply *http.Response) bool {
-	return !c.writes() || reply.Request.Response == nil
+	return !c.mayWrite() || reply.Request.Response == nil
 }
 
 // movedAway refuses the answer of another origin to a request that should have
@@ -144,7 +152,7 @@ func repeatable(c *Call, reply *http.Response) bool {
 // answer to the GET that a client makes of it after 301 and 302: both would look
 // like success. After 303 the GET is how to see what was done.
 func movedAway(c *Call, reply *http.Response) error {
-	if !c.writes() {
+	if !c.mayWrite() {
 		return nil
 	}
 	for at := reply.Request; at.Response != nil; at = at.Response.Request {
@@ -184,19 +192,34 @@ func (a *API) Refusal(answer *Answer, words, code string) error {
 }
 
 // Public makes a text of the other side fit to be shown: one line of bounded
-// length, without the secrets that it may repeat.
+// length, without the secrets that it may repeat. No more of it is worked on than
+// can be shown, and what a secret that was cut there leaves goes with the cut.
 func (a *API) Public(text string) string {
-	for _, value := range a.auth.reveal() {
-		if value == "" {
-			continue
-		}
-		for _, form := range []string{value, url.QueryEscape(value), url.PathEscape(value)} {
-			text = strings.ReplaceAll(text, form, secret.Mask)
-		}
+	secrets, longest := a.secrets()
+	cut := len(text) > maxRead+longest
+	text = text[:min(len(text), maxRead+longest)]
+	for _, form := range secrets {
+		text = strings.ReplaceAll(text, form, secret.Mask)
+	}
+	if cut {
+		text = text[:max(0, len(text)-longest)]
 	}
 	text = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text, "\uFFFD"), func(r rune) bool { return unicode.IsControl(r) || r == ' ' }), " ")
 	if short := []rune(text); len(short) > maxPublic {
 		text = string(short[:maxPublic]) + "…"
 	}
 	return text
+}
+
+// secrets lists the forms in which a secret may come back.
+func (a *API) secrets() (forms []string, longest int) {
+	for _, value := range a.auth.reveal() {
+		if value == "" {
+			continue
+		}
+		for _, form := range []string{value, url.QueryEscape(value), url.PathEscape(value)} {
+			forms, longest = append(forms, form), max(longest, len(form))
+		}
+	}
+	return forms, longest
 }

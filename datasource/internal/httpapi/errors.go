@@ -79,6 +79,17 @@ func withRemedy(e *problem.Error) error {
 	return e
 }
 
+// carriedOut says of an error about an answer that the request itself succeeded.
+func carriedOut(err error) error {
+	const but = "the request was carried out, but "
+	if refusal, ok := errors.AsType[*datasource.StatementError](err); ok {
+		return Refused(but+refusal.Message, refusal.Code)
+	}
+	e := problem.Of(err)
+	return problem.New(e.Kind, e.Code, but+e.Message).
+		Fix("do not repeat it before you know what it changed; then see to it that the answer can be read").Because(err)
+}
+
 func notJSON(cause error) error {
 	return problem.New(problem.Upstream, "answer_not_json", "the answer is not valid JSON").
 		Fix("ask for a path that answers in JSON, or set the header Accept").Because(cause)

@@ -17,9 +17,10 @@ type Call struct {
 	URL    *url.URL
 	Header http.Header
 	Body   []byte // nil = none
+	Writes bool   // to repeat it would change something twice
 }
 
-func (c *Call) writes() bool { return c.Method != http.MethodGet && c.Method != http.MethodHead }
+func (c *Call) mayWrite() bool { return c.Method != http.MethodGet && c.Method != http.MethodHead }
 
 // Fill makes the request of a template. Values that have no place where they
 // stand are one Invalid error, with paths below at: "params", say.
