@@ -13,14 +13,16 @@ import (
 
 // failure is an error as an answer tells it.
 type failure struct {
-	Message   string `json:"message"`
-	Locations []struct {
-		Line   int `json:"line"`
-		Column int `json:"column"`
-	} `json:"locations"`
+	Message    string          `json:"message"`
+	Locations  json.RawMessage `json:"locations"`
 	Extensions struct {
-		Code any `json:"code"`
+		Code json.RawMessage `json:"code"`
 	} `json:"extensions"`
+}
+
+type location struct {
+	Line   int `json:"line"`
+	Column int `json:"column"`
 }
 
 // data is what an answer has in data. An answer with errors is refused as a
@@ -31,10 +33,10 @@ func (c *conn) data(answer *httpapi.Answer, text string) (json.RawMessage, error
 		Errors json.RawMessage `json:"errors"`
 	}
 	err := json.Unmarshal(answer.Body, &envelope)
-	failures := readFailures(envelope.Errors)
+	first, count := readFailures(envelope.Errors)
 	switch {
-	case len(failures) > 0:
-		return nil, c.refusal(answer, failures, text)
+	case count > 0:
+		return nil, c.refusal(answer, first, count, text)
 	case answer.Failed():
 		return nil, c.api.Refusal(answer, "", answer.Code())
 	case err != nil || envelope.Data == nil:
@@ -44,30 +46,52 @@ func (c *conn) data(answer *httpapi.Answer, text string) (json.RawMessage, error
 	return envelope.Data, nil
 }
 
-// readFailures takes an odd member errors for one error: something is wrong.
-func readFailures(raw json.RawMessage) (failures []failure) {
+// readFailures reads the first error and counts them. An odd member errors is one
+// error: something is wrong.
+func readFailures(raw json.RawMessage) (told failure, count int) {
 	if len(raw) == 0 || string(raw) == "null" || string(raw) == "[]" {
-		return nil
+		return failure{}, 0
 	}
-	if err := json.Unmarshal(raw, &failures); err != nil || len(failures) == 0 {
-		return []failure{{}}
+	var first json.RawMessage
+	httpapi.Elements(raw, func(element json.RawMessage) bool {
+		if count++; count == 1 {
+			first = element
+		}
+		return true
+	})
+	if count == 0 || json.Unmarshal(first, &told) != nil {
+		return failure{}, max(count, 1)
 	}
-	return failures
+	return told, count
 }
 
-func (c *conn) refusal(answer *httpapi.Answer, failures []failure, text string) error {
-	first := failures[0]
+// place is the first of the locations, if there is one.
+func (f failure) place() (at location, ok bool) {
+	if len(f.Locations) == 0 {
+		return location{}, false
+	}
+	httpapi.Elements(f.Locations, func(element json.RawMessage) bool {
+		ok = json.Unmarshal(element, &at) == nil
+		return false
+	})
+	return at, ok
+}
+
+func (c *conn) refusal(answer *httpapi.Answer, first failure, count int, text string) error {
 	words := first.Message
-	if more := len(failures) - 1; more > 0 {
+	if more := count - 1; more > 0 {
 		words += " (and " + strconv.Itoa(more) + " more)"
 	}
-	code, _ := first.Extensions.Code.(string)
+	var code string
+	_ = json.Unmarshal(first.Extensions.Code, &code) // any other than a text is none
 	if code == "" && answer.Failed() {
 		code = answer.Code()
 	}
 	err := c.api.Refusal(answer, words, code)
-	if refusal, ok := errors.AsType[*datasource.StatementError](err); ok && len(first.Locations) > 0 {
-		refusal.Position = offset(text, first.Locations[0].Line, first.Locations[0].Column)
+	if refusal, ok := errors.AsType[*datasource.StatementError](err); ok {
+		if at, ok := first.place(); ok {
+			refusal.Position = offset(text, at.Line, at.Column)
+		}
 	}
 	return err
 }

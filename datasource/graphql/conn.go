@@ -47,16 +47,26 @@ func (c *conn) Exec(ctx context.Context, s datasource.Statement) (datasource.Row
 	if err != nil {
 		return nil, err
 	}
-	data, err := c.post(ctx, body, op.text, s.MaxBytes)
+	call := c.call(body)
+	call.Writes = op.writes
+	data, err := c.send(ctx, call, op.text, s.MaxBytes)
 	if err != nil {
 		return nil, err
 	}
-	return rows(data, op.rows, s.MaxRows)
+	read := func() (datasource.Rows, error) { return rows(data, op.rows, s.MaxRows) }
+	if op.writes {
+		return httpapi.Written(data, read)
+	}
+	return read()
 }
 
 // post sends a request and gives what the answer has in data.
 func (c *conn) post(ctx context.Context, body []byte, text string, limit int64) (json.RawMessage, error) {
-	answer, err := c.api.Send(ctx, c.call(body), limit)
+	return c.send(ctx, c.call(body), text, limit)
+}
+
+func (c *conn) send(ctx context.Context, call *httpapi.Call, text string, limit int64) (json.RawMessage, error) {
+	answer, err := c.api.Send(ctx, call, limit)
 	if err != nil {
 		return nil, err
 	}

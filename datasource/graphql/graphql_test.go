@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -214,6 +215,47 @@ func TestOddAnswers(t *testing.T) {
 		if e, ok := errors.AsType[*problem.Error](err); !ok || e.Code != c.code || e.Kind != problem.Upstream || e.Remedy == "" {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// Of a great many errors one is told.
+func TestT79_ManyErrors(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(`{"errors": [{"message": "first", "locations": [{"line": 1, "column": 3}], "extensions": {"code": [[]]}}`)
+	b.WriteString(strings.Repeat(",{}", 1<<20) + "]}")
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, b.String()) }))
+	t.Cleanup(server.Close)
+	conn := open(t, (&server2{server.URL}).settings(""))
+	operation, err := graphql.Connector().Parse(op("{ a }"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err = conn.Query(t.Context(), datasource.Statement{Operation: operation, MaxRows: 10, MaxBytes: 10 << 20})
+	runtime.ReadMemStats(&after)
+	refusal, ok := errors.AsType[*datasource.StatementError](err)
+	if !ok || refusal.Message != "the API refused: first (and 1048576 more)" || refusal.Position != 2 || refusal.Code != "" {
+		t.Errorf("got %v", err)
+	}
+	if made := after.TotalAlloc - before.TotalAlloc; made > 80<<20 {
+		t.Errorf("%d MB for an answer of %d KB", made>>20, b.Len()>>10)
+	}
+}
+
+// A mutation that did its work is not told as failed.
+func TestAMutationThatWasCarriedOutSaysSo(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"data": {"b": 1}}`) }))
+	t.Cleanup(server.Close)
+	conn := open(t, (&server2{server.URL}).settings(""))
+	operation, err := graphql.Connector().Parse(op("mutation { a }", "rows", "/a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = conn.(datasource.Execer).Exec(t.Context(), datasource.Statement{Operation: operation, MaxRows: 10, MaxBytes: 1 << 20})
+	if refusal, ok := errors.AsType[*datasource.StatementError](err); !ok || !strings.HasPrefix(refusal.Message, "the request was carried out") {
+		t.Errorf("got %v", err)
 	}
 }
 

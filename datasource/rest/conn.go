@@ -35,6 +35,7 @@ func (c *conn) Exec(ctx context.Context, s datasource.Statement) (datasource.Row
 	if err != nil {
 		return nil, err
 	}
+	call.Writes = op.Writes()
 	answer, err := c.api.Send(ctx, call, s.MaxBytes)
 	if err != nil {
 		return nil, err
@@ -42,5 +43,9 @@ func (c *conn) Exec(ctx context.Context, s datasource.Statement) (datasource.Row
 	if answer.Failed() {
 		return nil, c.api.Refusal(answer, "", answer.Code())
 	}
-	return httpapi.Rows(answer.Body, op.rows, s.MaxRows)
+	rows := func() (datasource.Rows, error) { return httpapi.Rows(answer.Body, op.rows, s.MaxRows) }
+	if op.Writes() {
+		return httpapi.Written(answer.Body, rows)
+	}
+	return rows()
 }

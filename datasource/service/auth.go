@@ -26,7 +26,7 @@ func newAuthentication(in Auth, fields []datasource.Field, faults *problem.Fault
 		faults.Check(ok && !name.Secret && name.Required && name.Target, "auth.username", "must name a field that is required, a target and not secret")
 	}
 	if in.Type == AuthHeader {
-		faults.Check(httpapi.Token(in.Header), "auth.header", "must be the name of a header")
+		faults.Check(httpapi.KeyHeaderAllowed(in.Header), "auth.header", "must be the name of a header that can be set")
 		faults.Check(printable(in.Prefix), "auth.prefix", "must be printable ASCII")
 	}
 	if in.Type == AuthClientCredentials || in.Type == AuthServiceAccount {

@@ -45,10 +45,11 @@ func (c *conn) run(ctx context.Context, s datasource.Statement) (datasource.Rows
 	if err != nil {
 		return nil, err
 	}
-	if q.table != nil {
-		return q.table.read(answer.Body, s.MaxRows)
+	rows := func() (datasource.Rows, error) { return q.read(answer.Body, s.MaxRows) }
+	if q.writes {
+		return httpapi.Written(answer.Body, rows)
 	}
-	return httpapi.Rows(answer.Body, q.rows, s.MaxRows)
+	return rows()
 }
 
 // send gives an answer that says yes.
@@ -62,6 +63,7 @@ func (c *conn) send(ctx context.Context, op *operation, args map[string]any, lim
 	if err != nil {
 		return nil, err
 	}
+	call.Writes = op.writes
 	answer, err := c.api.Send(ctx, call, limit)
 	if err != nil {
 		return nil, err

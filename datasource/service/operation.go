@@ -31,6 +31,9 @@ func newOperation(in Operation, fields []datasource.Field, faults *problem.Fault
 		Method: in.Method, Path: in.Path, Query: in.Query, Headers: in.Headers, Body: in.Body, Form: in.Form, OmitNull: true,
 	}.Parse(&own)
 	own.Check(in.Writes || slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodPost}, op.request.Method()), "writes", "must be set for this method")
+	for _, name := range op.request.Placeholders() {
+		own.Check(!texts.Trusted(name), "", "names "+name+", which only a saved query can: it gives it to a parameter")
+	}
 	params := make([]datasource.Param, len(in.Params))
 	for i, p := range in.Params {
 		params[i] = p.Param
@@ -63,6 +66,14 @@ func (o *operation) needsArgs() bool {
 	return slices.ContainsFunc(o.Params, func(p Param) bool { return p.Required && p.Default == nil })
 }
 
+// read makes rows of an answer.
+func (o *operation) read(document json.RawMessage, maxRows int) (datasource.Rows, error) {
+	if o.table != nil {
+		return o.table.read(document, maxRows)
+	}
+	return httpapi.Rows(document, o.rows, maxRows)
+}
+
 // bound gives each parameter its value, ready for the request.
 func (o *operation) bound(given map[string]any) (map[string]any, error) {
 	for _, p := range o.Params {
@@ -78,7 +89,7 @@ func (o *operation) bound(given map[string]any) (map[string]any, error) {
 	}
 	for _, p := range o.Params {
 		if list, ok := values[p.Name].([]any); ok && p.Each != "" {
-			values[p.Name] = each(p.Each, list)
+			values[p.Name] = wrapped(p.Each, list)
 		}
 	}
 	return values, nil
@@ -109,7 +120,7 @@ func worded(t datasource.ParamType, v any) any {
 	return datasource.ParamText(v)
 }
 
-func each(name string, list []any) []any {
+func wrapped(name string, list []any) []any {
 	out := make([]any, len(list))
 	for i := range list {
 		out[i] = map[string]any{name: list[i]}

@@ -57,7 +57,7 @@ type Auth struct {
 	Scope    string `json:"scope,omitempty"`
 }
 
-// Failure says how a service refuses. A status of 400 and more always does.
+// Failure says how a service refuses. A status other than 200 to 299 always does.
 type Failure struct {
 	// Unless is a JSON pointer: an answer that has something else than true there
 	// is a refusal, whatever its status. "" = only the status counts.

@@ -1,7 +1,6 @@
 package service
 
 import (
-	"bytes"
 	"encoding/json"
 	"strconv"
 
@@ -9,6 +8,16 @@ import (
 	"github.com/jetadmin/jetadmin/datasource/internal/httpapi"
 	"github.com/jetadmin/jetadmin/problem"
 )
+
+// maxHeaders is how many columns a group has. It is above what a table takes, which
+// tells that there are too many.
+const maxHeaders = 50_000
+
+// header is the name of a column; a header without one leaves its cells out.
+type header struct {
+	name  string
+	named bool
+}
 
 // table is a [Table] that is ready to be read.
 type table struct {
@@ -34,52 +43,46 @@ func newTable(in Table, faults *problem.Faults) *table {
 	return t
 }
 
-// read makes objects of the rows, with the headers as keys.
+// read makes rows of the cells, with the headers as columns.
 func (t *table) read(document json.RawMessage, maxRows int) (datasource.Rows, error) {
 	if !json.Valid(document) {
 		return httpapi.Rows(document, nil, maxRows)
 	}
-	names := make([][]json.RawMessage, len(t.groups))
+	names := make([][]header, len(t.groups))
 	for i, g := range t.groups {
-		for _, header := range listAt(document, g.headers) {
-			name, _ := find(header, g.name)
-			names[i] = append(names[i], name)
-		}
+		each(document, g.headers, func(header json.RawMessage) bool {
+			names[i] = append(names[i], nameOf(header, g.name))
+			return len(names[i]) < maxHeaders
+		})
 	}
-	var out bytes.Buffer
-	out.WriteByte('[')
-	for i, row := range listAt(document, t.rows) {
-		if i > maxRows {
-			break
-		}
-		if i > 0 {
-			out.WriteByte(',')
-		}
-		t.object(&out, row, names)
-	}
-	out.WriteByte(']')
-	return httpapi.Rows(out.Bytes(), nil, maxRows)
+	out := httpapi.NewTable(maxRows)
+	each(document, t.rows, func(row json.RawMessage) bool {
+		t.put(out, row, names)
+		return out.Next()
+	})
+	return out.Rows()
 }
 
-func (t *table) object(out *bytes.Buffer, row json.RawMessage, names [][]json.RawMessage) {
-	out.WriteByte('{')
-	first := true
+func nameOf(document json.RawMessage, pointer []string) (h header) {
+	v, ok := find(document, pointer)
+	h.named = ok && v[0] == '"' && json.Unmarshal(v, &h.name) == nil
+	return h
+}
+
+func (t *table) put(out *httpapi.Table, row json.RawMessage, names [][]header) {
 	for i, g := range t.groups {
-		for j, cell := range listAt(row, g.cells) {
-			value, ok := find(cell, g.value)
-			if j >= len(names[i]) || len(names[i][j]) == 0 || names[i][j][0] != '"' || !ok {
-				continue
+		j := 0
+		each(row, g.cells, func(cell json.RawMessage) bool {
+			if j == len(names[i]) {
+				return false
 			}
-			if !first {
-				out.WriteByte(',')
+			if v, ok := find(cell, g.value); ok && names[i][j].named {
+				out.Put(names[i][j].name, g.written(v))
 			}
-			first = false
-			out.Write(names[i][j])
-			out.WriteByte(':')
-			out.Write(g.written(value))
-		}
+			j++
+			return true
+		})
 	}
-	out.WriteByte('}')
 }
 
 // written is a number for a text that is exactly one.
@@ -94,8 +97,9 @@ func (g group) written(value json.RawMessage) json.RawMessage {
 	return json.RawMessage(text)
 }
 
-func listAt(document json.RawMessage, pointer []string) (list []json.RawMessage) {
-	v, _ := find(document, pointer)
-	_ = json.Unmarshal(v, &list)
-	return list
+// each calls do with the elements of the list at a pointer, if there is one.
+func each(document json.RawMessage, pointer []string, do func(json.RawMessage) bool) {
+	if list, ok := find(document, pointer); ok {
+		httpapi.Elements(list, do)
+	}
 }

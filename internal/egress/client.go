@@ -81,8 +81,7 @@ func checkRedirect(r *http.Request, via []*http.Request) error {
 	}
 	r.URL.User = nil
 	r.Header.Del("Referer") // it would carry the query of the URL before, and with it an API key
-	same := func(earlier *http.Request) bool { return origin(earlier.URL) == origin(r.URL) }
-	if slices.ContainsFunc(via, func(earlier *http.Request) bool { return !same(earlier) }) {
+	if slices.ContainsFunc(via, func(earlier *http.Request) bool { return !SameOrigin(earlier.URL, r.URL) }) {
 		leaveBehind(r)
 	}
 	return nil
@@ -102,6 +101,9 @@ func leaveBehind(r *http.Request) {
 	}
 	r.Body, r.GetBody, r.ContentLength = nil, nil, 0
 }
+
+// SameOrigin reports whether two URLs have the same scheme, host and port.
+func SameOrigin(a, b *url.URL) bool { return origin(a) == origin(b) }
 
 func origin(u *url.URL) string {
 	port := u.Port()

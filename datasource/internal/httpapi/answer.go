@@ -8,12 +8,18 @@ import (
 	"strconv"
 
 	"github.com/jetadmin/jetadmin/datasource"
+	"github.com/jetadmin/jetadmin/problem"
 )
+
+// maxColumns is how many an answer may have. Their names take more memory than
+// their text.
+const maxColumns = 40_000
 
 // Rows makes rows of a JSON document: of a list of objects one row each, with
 // the keys as columns in the order of their first appearance; of one object one
 // row; of anything else a column "value". pointer leads to the rows. An empty
-// document has none.
+// document has none. No more than maxRows and one are made, so that a cut is
+// noticed.
 func Rows(document json.RawMessage, pointer []string, maxRows int) (datasource.Rows, error) {
 	if len(document) == 0 {
 		return datasource.BufferedRows(nil, nil), nil
@@ -25,60 +31,39 @@ func Rows(document json.RawMessage, pointer []string, maxRows int) (datasource.R
 	if !ok {
 		return nil, Refused("the answer has nothing at the place that rows points to", "")
 	}
-	t := table{index: map[string]int{}}
+	t := NewTable(maxRows)
 	if first(document) != '[' {
-		return t.result(t.add(document))
+		t.add(document)
+		return t.Rows()
 	}
-	var list []json.RawMessage
-	if err := json.Unmarshal(document, &list); err != nil {
-		return nil, notJSON(err)
-	}
-	for _, element := range list[:min(len(list), maxRows+1)] {
-		if err := t.add(element); err != nil {
-			return nil, err
-		}
-	}
-	return t.result(nil)
+	Elements(document, func(element json.RawMessage) bool { return t.add(element) })
+	return t.Rows()
 }
 
-// Find is the value at a pointer in a valid document.
-func Find(document json.RawMessage, pointer []string) (value json.RawMessage, ok bool) {
-	for _, token := range pointer {
-		ok = false
-		switch first(document) {
-		case '{':
-			var object map[string]json.RawMessage
-			_ = json.Unmarshal(document, &object)
-			document, ok = object[token]
-		case '[':
-			var list []json.RawMessage
-			_ = json.Unmarshal(document, &list)
-			if i, err := strconv.Atoi(token); err == nil && i >= 0 && i < len(list) {
-				document, ok = list[i], true
-			}
-		}
-		if !ok {
-			return nil, false
-		}
+// Written makes rows of the answer to a request that has changed something. An
+// answer that is not JSON has none, and an error says that the request was carried
+// out: whoever repeats it, changes it twice.
+func Written(document json.RawMessage, read func() (datasource.Rows, error)) (datasource.Rows, error) {
+	if !json.Valid(document) {
+		return datasource.BufferedRows(nil, nil), nil
 	}
-	return document, true
+	rows, err := read()
+	if err != nil {
+		return nil, carriedOut(err)
+	}
+	return rows, nil
 }
 
-func first(document []byte) byte {
-	if trimmed := bytes.TrimLeft(document, " \t\r\n"); len(trimmed) > 0 {
-		return trimmed[0]
-	}
-	return 0
-}
-
-// table grows by rows and by columns. Its rows hold only the cells that are
+// Table grows by rows and by columns. Its rows hold only the cells that are
 // there: were each as wide as the table, an answer whose rows share no keys would
 // take far more memory than its text.
-type table struct {
+type Table struct {
+	maxRows int
 	columns []datasource.Column
 	types   [][]datasource.ColumnType // by column: the types of its values
 	index   map[string]int
 	rows    [][]cell
+	row     []cell
 }
 
 type cell struct {
@@ -86,9 +71,37 @@ type cell struct {
 	value  any
 }
 
-func (t *table) result(err error) (datasource.Rows, error) {
-	if err != nil {
-		return nil, err
+// NewTable is an empty table that takes maxRows rows and one more.
+func NewTable(maxRows int) *Table { return &Table{maxRows: maxRows, index: map[string]int{}} }
+
+// Put adds a cell to the row at hand.
+func (t *Table) Put(column string, raw json.RawMessage) {
+	i, ok := t.index[column]
+	if !ok {
+		if i = len(t.columns); i > maxColumns {
+			return // Rows tells
+		}
+		t.index[column] = i
+		t.columns, t.types = append(t.columns, datasource.Column{Name: column}), append(t.types, nil)
+	}
+	v := value(raw)
+	if c, ok := columnType(v); ok && !slices.Contains(t.types[i], c) {
+		t.types[i] = append(t.types[i], c)
+	}
+	t.row = append(t.row, cell{i, v})
+}
+
+// Next ends the row at hand. It reports whether there is room for another.
+func (t *Table) Next() (room bool) {
+	t.rows, t.row = append(t.rows, slices.Clone(t.row)), t.row[:0]
+	return len(t.rows) <= t.maxRows && len(t.columns) <= maxColumns
+}
+
+// Rows is the table, or the refusal of one that is too wide.
+func (t *Table) Rows() (datasource.Rows, error) {
+	if len(t.columns) > maxColumns {
+		return nil, problem.Newf(problem.Upstream, "response_too_wide", "the answer has more than %d columns", maxColumns).
+			Fix("point rows at a list of objects that have the same members, or ask for fewer fields")
 	}
 	for i := range t.columns {
 		t.columns[i].Type = common(t.types[i])
@@ -96,43 +109,17 @@ func (t *table) result(err error) (datasource.Rows, error) {
 	return &rows{columns: t.columns, left: t.rows, row: make([]any, len(t.columns))}, nil
 }
 
-func (t *table) add(element json.RawMessage) error {
-	var row []cell
+// add makes a row of an element of a valid document.
+func (t *Table) add(element json.RawMessage) (room bool) {
 	if first(element) != '{' {
-		t.rows = append(t.rows, t.put(row, "value", element))
-		return nil
+		t.Put("value", element)
+		return t.Next()
 	}
-	d := json.NewDecoder(bytes.NewReader(element))
-	if _, err := d.Token(); err != nil {
-		return notJSON(err)
-	}
-	for d.More() {
-		key, err := d.Token()
-		if err != nil {
-			return notJSON(err)
-		}
-		var v json.RawMessage
-		if err := d.Decode(&v); err != nil {
-			return notJSON(err)
-		}
-		row = t.put(row, key.(string), v)
-	}
-	t.rows = append(t.rows, row)
-	return nil
-}
-
-func (t *table) put(row []cell, key string, raw json.RawMessage) []cell {
-	i, ok := t.index[key]
-	if !ok {
-		i = len(t.columns)
-		t.index[key] = i
-		t.columns, t.types = append(t.columns, datasource.Column{Name: key}), append(t.types, nil)
-	}
-	v := value(raw)
-	if c, ok := columnType(v); ok && !slices.Contains(t.types[i], c) {
-		t.types[i] = append(t.types[i], c)
-	}
-	return append(row, cell{i, v})
+	members(element, func(key string, v json.RawMessage) bool {
+		t.Put(key, v)
+		return len(t.columns) <= maxColumns
+	})
+	return t.Next()
 }
 
 // rows reads a table.

@@ -16,8 +16,10 @@ import (
 	"github.com/jetadmin/jetadmin/internal/secret"
 )
 
-// maxPublic is how much is shown of the words of an answer.
-const maxPublic = 300
+const (
+	maxPublic = 300      // characters of the words of an answer that are shown
+	maxRead   = 16 << 10 // bytes of them that are looked at
+)
 
 // API is one API with a client and credentials of its own. It is safe for
 // concurrent use.
@@ -69,8 +71,11 @@ type Answer struct {
 	Body   []byte
 }
 
-// Failed reports whether the status says so.
-func (a *Answer) Failed() bool { return a.Status >= http.StatusBadRequest }
+// Failed reports whether the status is not one of success. Redirects that led on
+// were followed; one that leads nowhere is a failure.
+func (a *Answer) Failed() bool { return !succeeded(a.Status) }
+
+func succeeded(status int) bool { return status >= 200 && status < 300 }
 
 // Code is the status as the code of a refusal.
 func (a *Answer) Code() string { return strconv.Itoa(a.Status) }
@@ -92,14 +97,20 @@ func (a *API) Send(ctx context.Context, c *Call, limit int64) (*Answer, error) {
 	}
 	body, err := egress.ReadAll(reply.Body, limit)
 	if err != nil {
-		return nil, brokenError(err)
+		err = brokenError(err)
+		if c.Writes && succeeded(reply.StatusCode) {
+			err = carriedOut(err)
+		}
+		return nil, err
 	}
+	// A byte order mark is no part of a document (RFC 8259, section 8.1).
+	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\uFEFF")))
 	return &Answer{reply.StatusCode, reply.Header, body}, nil
 }
 
 func (a *API) exchange(ctx context.Context, c *Call) (*http.Response, error) {
 	r, reply, err := a.once(ctx, c)
-	if err == nil && reply.StatusCode == http.StatusUnauthorized && a.auth.refused(r) {
+	if err == nil && reply.StatusCode == http.StatusUnauthorized && egress.SameOrigin(reply.Request.URL, c.URL) && a.auth.refused(r) && repeatable(c, reply) {
 		_ = reply.Body.Close()
 		_, reply, err = a.once(ctx, c)
 	}
@@ -130,15 +141,27 @@ func (a *API) once(ctx context.Context, c *Call) (*http.Request, *http.Response,
 	return r, reply, nil
 }
 
+// repeatable reports whether a request that was answered 401 did nothing yet: when
+// it was redirected, what came before the redirect may have been carried out.
+func repeatable(c *Call, reply *http.Response) bool {
+	return !c.mayWrite() || reply.Request.Response == nil
+}
+
 // movedAway refuses the answer of another origin to a request that should have
-// written: that origin got neither its body nor its credentials (T74), and its
-// answer would look like success.
+// written, as that origin got neither its body nor its credentials (T74), and the
+// answer to the GET that a client makes of it after 301 and 302: both would look
+// like success. After 303 the GET is how to see what was done.
 func movedAway(c *Call, reply *http.Response) error {
-	reached := reply.Request.URL
-	if c.Method == http.MethodGet || c.Method == http.MethodHead || reached.Scheme == c.URL.Scheme && reached.Host == c.URL.Host {
+	if !c.mayWrite() {
 		return nil
 	}
-	return Refused("the API redirected a "+c.Method+" request to another address, which was not sent its content; make that address the base URL", "")
+	for at := reply.Request; at.Response != nil; at = at.Response.Request {
+		lost := at.Method != at.Response.Request.Method && at.Response.StatusCode != http.StatusSeeOther
+		if lost || !egress.SameOrigin(at.URL, c.URL) {
+			return Refused("the API redirected a "+c.Method+" request, and it is not known whether it was carried out; make the address that it leads to the base URL", "")
+		}
+	}
+	return nil
 }
 
 // Ping sends a request. Any answer is a sign of life, but for one that refuses
@@ -169,19 +192,34 @@ func (a *API) Refusal(answer *Answer, words, code string) error {
 }
 
 // Public makes a text of the other side fit to be shown: one line of bounded
-// length, without the secrets that it may repeat.
+// length, without the secrets that it may repeat. No more of it is worked on than
+// can be shown, and what a secret that was cut there leaves goes with the cut.
 func (a *API) Public(text string) string {
-	for _, value := range a.auth.reveal() {
-		if value == "" {
-			continue
-		}
-		for _, form := range []string{value, url.QueryEscape(value), url.PathEscape(value)} {
-			text = strings.ReplaceAll(text, form, secret.Mask)
-		}
+	secrets, longest := a.secrets()
+	cut := len(text) > maxRead+longest
+	text = text[:min(len(text), maxRead+longest)]
+	for _, form := range secrets {
+		text = strings.ReplaceAll(text, form, secret.Mask)
+	}
+	if cut {
+		text = text[:max(0, len(text)-longest)]
 	}
 	text = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text, "\uFFFD"), func(r rune) bool { return unicode.IsControl(r) || r == ' ' }), " ")
 	if short := []rune(text); len(short) > maxPublic {
 		text = string(short[:maxPublic]) + "…"
 	}
 	return text
+}
+
+// secrets lists the forms in which a secret may come back.
+func (a *API) secrets() (forms []string, longest int) {
+	for _, value := range a.auth.reveal() {
+		if value == "" {
+			continue
+		}
+		for _, form := range []string{value, url.QueryEscape(value), url.PathEscape(value)} {
+			forms, longest = append(forms, form), max(longest, len(form))
+		}
+	}
+	return forms, longest
 }

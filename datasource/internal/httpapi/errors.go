@@ -79,6 +79,17 @@ func withRemedy(e *problem.Error) error {
 	return e
 }
 
+// carriedOut says of an error about an answer that the request itself succeeded.
+func carriedOut(err error) error {
+	const but = "the request was carried out, but "
+	if refusal, ok := errors.AsType[*datasource.StatementError](err); ok {
+		return Refused(but+refusal.Message, refusal.Code)
+	}
+	e := problem.Of(err)
+	return problem.New(e.Kind, e.Code, but+e.Message).
+		Fix("do not repeat it before you know what it changed; then see to it that the answer can be read").Because(err)
+}
+
 func notJSON(cause error) error {
 	return problem.New(problem.Upstream, "answer_not_json", "the answer is not valid JSON").
 		Fix("ask for a path that answers in JSON, or set the header Accept").Because(cause)
@@ -87,10 +98,22 @@ func notJSON(cause error) error {
 // busy is the answer of an API that wants fewer requests.
 func busy(reply *http.Response) error {
 	e := problem.New(problem.Upstream, "api_busy", "the API answered "+statusText(reply.StatusCode)).Fix("try again later, or less often")
-	if seconds, err := strconv.Atoi(reply.Header.Get("Retry-After")); err == nil && seconds > 0 {
-		e.RetryAfter = time.Duration(min(seconds, 86400)) * time.Second
-	}
+	e.RetryAfter = retryAfter(reply.Header.Get("Retry-After"), time.Now())
 	return e
+}
+
+// retryAfter reads seconds or a date (RFC 9110, section 10.2.3), up to a day; 0 =
+// neither, or past.
+func retryAfter(text string, now time.Time) time.Duration {
+	const day = 24 * time.Hour
+	if seconds, err := strconv.Atoi(text); err == nil {
+		return time.Duration(min(max(seconds, 0), int(day/time.Second))) * time.Second
+	}
+	at, err := http.ParseTime(text)
+	if err != nil {
+		return 0
+	}
+	return min(max(at.Sub(now), 0), day)
 }
 
 // CredentialsRefused is what a connection test tells when the API wants others.

@@ -17,7 +17,10 @@ type Call struct {
 	URL    *url.URL
 	Header http.Header
 	Body   []byte // nil = none
+	Writes bool   // to repeat it would change something twice
 }
+
+func (c *Call) mayWrite() bool { return c.Method != http.MethodGet && c.Method != http.MethodHead }
 
 // Fill makes the request of a template. Values that have no place where they
 // stand are one Invalid error, with paths below at: "params", say.
@@ -81,8 +84,9 @@ func (f *filler) path(base *url.URL, path template.Text) string {
 	return begin + "/" + filled
 }
 
-// fields writes a query or a form. A list repeats its name; null leaves it out.
-// Inside of a longer text, only a form takes line breaks.
+// fields writes a query or a form. A list repeats its name; null leaves it out, an
+// empty list does not: without its filter a list of what the caller may see would be
+// one of everything (T89). Inside of a longer text, only a form takes line breaks.
 func (f *filler) fields(fields []field, oneLine bool) url.Values {
 	q := url.Values{}
 	for _, field := range fields {
@@ -95,8 +99,9 @@ func (f *filler) fields(fields []field, oneLine bool) url.Values {
 		switch list, isList := v.([]any); {
 		case v == nil: // left out
 		case spreads(field.name):
-			f.check(spread(q, field.name, v), name, "must be an object or a list whose keys are not empty and hold no brackets, 8 levels and 1000 values at most")
+			f.check(spread(q, field.name, v, fields), name, "must be an object or a list, not empty and with nothing empty in it, whose keys hold no brackets and are none that the request has itself, 8 levels and 1000 values at most")
 		case isList:
+			f.check(len(list) > 0, name, "must not be an empty list here")
 			for _, element := range list {
 				q.Add(field.name, datasource.ParamText(element))
 			}
@@ -133,7 +138,8 @@ func isList(v any) bool {
 }
 
 // WithoutNull takes the members out of objects that are null, and with them the
-// objects and lists that had nothing else. The document is the caller's own.
+// objects and lists that had nothing else. The document stays as it is: values of
+// parameters in it are shared.
 func WithoutNull(document any) any {
 	out, _ := pruned(document)
 	return out
@@ -143,16 +149,15 @@ func WithoutNull(document any) any {
 func pruned(v any) (out any, left bool) {
 	switch v := v.(type) {
 	case map[string]any:
-		before := len(v)
+		kept := make(map[string]any, len(v))
 		for key, member := range v {
-			kept, left := pruned(member)
-			if v[key] = kept; member == nil || !left {
-				delete(v, key)
+			if member, left := pruned(member); member != nil && left {
+				kept[key] = member
 			}
 		}
-		return v, len(v) > 0 || before == 0
+		return kept, len(kept) > 0 || len(v) == 0
 	case []any:
-		kept := v[:0]
+		kept := make([]any, 0, len(v))
 		for _, element := range v {
 			if element, left := pruned(element); left {
 				kept = append(kept, element)

@@ -48,7 +48,9 @@ func CheckSettings(s datasource.Settings, urlField string, faults *problem.Fault
 	if field := needs[s.String("auth")]; field != "" {
 		faults.Check(!s.Secret(field).Empty(), "secrets."+field, "is required for this authentication, and must be entered again when the "+urlName(urlField)+" changes")
 	}
-	faults.Check(Token(s.String("apiKeyName")), "settings.apiKeyName", "must be a name without spaces and separators")
+	name := s.String("apiKeyName")
+	faults.Check(Token(name), "settings.apiKeyName", "must be a name without spaces and separators")
+	faults.Check(s.String("apiKeyIn") != "header" || !Token(name) || KeyHeaderAllowed(name), "settings.apiKeyName", "is a header that cannot be set")
 	if s.String("auth") == authOAuth2 {
 		checkOAuth2(s, base, faults)
 	}

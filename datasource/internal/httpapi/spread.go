@@ -3,6 +3,7 @@ package httpapi
 import (
 	"encoding/json"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,7 +12,8 @@ import (
 
 // A field whose name ends with [*] takes an object or a list apart, the way PHP,
 // Rails and Stripe read forms: with "metadata[*]", {"a": 1, "b": [2]} becomes
-// metadata[a]=1 and metadata[b][0]=2. All of it stays below the name.
+// metadata[a]=1 and metadata[b][0]=2. All of it stays below the name, and beside
+// what the request has there itself.
 
 const (
 	spreadMark   = "[*]"
@@ -21,9 +23,15 @@ const (
 
 func spreads(name string) bool { return strings.HasSuffix(name, spreadMark) }
 
-// spread reports whether the value could be written.
-func spread(q url.Values, name string, v any) bool {
+// spread reports whether the value could be written beside the other fields.
+func spread(q url.Values, name string, v any, fields []field) bool {
+	root := strings.TrimSuffix(name, spreadMark)
 	s := spreader{q: q, left: spreadLeaves}
+	for _, other := range fields {
+		if base := strings.TrimSuffix(other.name, spreadMark); other.name != name && meet(root, base) {
+			s.fixed = append(s.fixed, base)
+		}
+	}
 	if raw, ok := v.(json.RawMessage); ok {
 		d := json.NewDecoder(strings.NewReader(string(raw)))
 		d.UseNumber()
@@ -33,14 +41,20 @@ func spread(q url.Values, name string, v any) bool {
 	}
 	switch v.(type) {
 	case map[string]any, []any:
-		return s.put(strings.TrimSuffix(name, spreadMark), v, spreadDepth)
+		return s.put(root, v, spreadDepth)
 	}
 	return false
 }
 
+// meet reports whether two names are the same, or one is below the other.
+func meet(a, b string) bool {
+	return a == b || strings.HasPrefix(a, b+"[") || strings.HasPrefix(b, a+"[")
+}
+
 type spreader struct {
-	q    url.Values
-	left int
+	q     url.Values
+	fixed []string // the request's own names, also of fields that are left out
+	left  int
 }
 
 func (s *spreader) put(name string, v any, depth int) bool {
@@ -56,14 +70,17 @@ func (s *spreader) put(name string, v any, depth int) bool {
 				return false
 			}
 		}
-		return true
+		return len(v) > 0
 	case []any:
 		for i, element := range v {
 			if !s.put(name+"["+strconv.Itoa(i)+"]", element, depth-1) {
 				return false
 			}
 		}
-		return true
+		return len(v) > 0
+	}
+	if slices.ContainsFunc(s.fixed, func(fixed string) bool { return meet(name, fixed) }) {
+		return false
 	}
 	s.left--
 	s.q.Set(name, datasource.ParamText(v))

@@ -46,10 +46,17 @@ func HeaderAllowed(name string) bool {
 	switch canonical {
 	case "Authorization", "Proxy-Authorization", "Proxy-Authenticate", "Proxy-Connection", "Cookie", "Cookie2",
 		"Host", "Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Content-Length", "Content-Encoding",
-		"Accept-Encoding", "Expect", "Forwarded", "Via", "X-Real-Ip":
+		"Accept-Encoding", "Expect", "Forwarded", "Via", "X-Real-Ip",
+		"X-Http-Method-Override", "X-Http-Method", "X-Method-Override":
 		return false
 	}
 	return !strings.HasPrefix(canonical, "X-Forwarded-")
+}
+
+// KeyHeaderAllowed is [HeaderAllowed] for a header that carries credentials.
+func KeyHeaderAllowed(name string) bool {
+	canonical := textproto.CanonicalMIMEHeaderKey(name)
+	return canonical == "Authorization" || canonical == "Cookie" || HeaderAllowed(name)
 }
 
 // Token reports whether s is a token of RFC 9110, as names of headers are.

@@ -62,7 +62,7 @@ func (b *builder) json(schema any, required bool) error {
 		return err
 	}
 	if len(b.list)-before > maxBodyParts {
-		b.list = b.list[:before]
+		b.drop(before)
 		body, err = b.add("body", "", map[string]any{}, required)
 	}
 	b.request.Body, b.request.OmitNull = body, true

@@ -27,7 +27,7 @@ func Read(text []byte) (datasource.Import, error) {
 	if !strings.HasPrefix(version, "3.0") && !strings.HasPrefix(version, "3.1") {
 		return datasource.Import{}, problem.Of(invalid("is not OpenAPI 3.0 or 3.1")).Fix("convert an older description to OpenAPI 3 first")
 	}
-	r := &reader{document: d, names: map[string]bool{}}
+	r := &reader{document: d, names: names{}}
 	r.out.Title = line(str(object(root["info"])["title"]), maxName)
 	r.out.BaseURL = server(list(root["servers"]))
 	r.paths(object(root["paths"]))
@@ -43,19 +43,40 @@ func invalid(message string) error {
 	return faults.Err("document_invalid", "the document cannot be imported")
 }
 
+// maxURL is the length of a server's URL in bytes.
+const maxURL = 1000
+
 // server is the URL of the first server, with the defaults of its variables.
 func server(servers []any) string {
 	if len(servers) == 0 {
 		return ""
 	}
 	first := object(servers[0])
-	text := str(first["url"])
-	for name, variable := range object(first["variables"]) {
-		text = strings.ReplaceAll(text, "{"+name+"}", str(object(variable)["default"]))
-	}
-	u, err := httpapi.ParseURL(text)
-	if err != nil || len(text) > 1000 {
+	u, err := httpapi.ParseURL(filled(str(first["url"]), object(first["variables"])))
+	if err != nil {
 		return ""
 	}
 	return u.String()
+}
+
+// filled puts the defaults of variables into a URL, once: what they say is not
+// looked into. It is "" when it becomes too long.
+func filled(text string, variables map[string]any) string {
+	var out strings.Builder
+	for rest := text; rest != ""; {
+		literal, behind, _ := strings.Cut(rest, "{")
+		name, after, closed := strings.Cut(behind, "}")
+		variable, known := variables[name]
+		if !closed || !known {
+			literal, after = rest[:len(rest)-len(behind)], behind
+			variable = nil
+		}
+		value := str(object(variable)["default"])
+		if out.Len()+len(literal)+len(value) > maxURL {
+			return ""
+		}
+		out.WriteString(literal + value)
+		rest = after
+	}
+	return out.String()
 }

@@ -13,6 +13,7 @@ const (
 	maxWork  = 1_000_000 // steps of following references and merging schemas
 	maxHops  = 32        // references that lead to references
 	maxAllOf = 16        // levels of allOf
+	maxRef   = 4 << 10   // bytes of a reference
 )
 
 var (
@@ -24,8 +25,9 @@ var (
 // document is a tree of what encoding/json makes, in which references lead from
 // place to place.
 type document struct {
-	root any
-	work int
+	root     any
+	work     int
+	patterns patterns
 }
 
 // spend counts steps. When none are left the whole document is refused, so what
@@ -60,12 +62,18 @@ func (d *document) object(v any) (map[string]any, error) {
 // at finds the value of a JSON pointer, percent-encoded as in a fragment.
 func (d *document) at(pointer string) (any, bool) {
 	v := d.root
-	for i, token := range strings.Split(pointer, "/") {
-		if !d.spend(1) || i == 0 && token != "" || i > maxDepth {
+	if len(pointer) > maxRef || strings.Count(pointer, "/") > maxDepth {
+		return nil, false
+	}
+	if pointer == "" {
+		return v, true
+	}
+	if pointer[0] != '/' {
+		return nil, false
+	}
+	for token := range strings.SplitSeq(pointer[1:], "/") {
+		if !d.spend(1) {
 			return nil, false
-		}
-		if i == 0 {
-			continue
 		}
 		if decoded, err := url.PathUnescape(token); err == nil {
 			token = decoded

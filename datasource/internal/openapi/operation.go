@@ -3,7 +3,6 @@ package openapi
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -20,13 +19,15 @@ const (
 	maxName        = 100
 )
 
+var errTooMany = errors.New("it has more than 100 parameters")
+
 var methods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
 
 // reader makes suggestions out of a document.
 type reader struct {
 	*document
 	out   datasource.Import
-	names map[string]bool
+	names names
 	size  int // of out, about
 }
 
@@ -34,6 +35,9 @@ func (r *reader) paths(paths map[string]any) {
 	for _, path := range slices.Sorted(maps.Keys(paths)) {
 		item, err := r.object(paths[path])
 		if err != nil {
+			if r.full() {
+				return
+			}
 			r.skip(path, err)
 			continue
 		}
@@ -42,13 +46,19 @@ func (r *reader) paths(paths map[string]any) {
 			if op == nil {
 				continue
 			}
-			if len(r.out.Suggestions)+len(r.out.Skipped) >= maxSuggestions || r.size > maxOutput || r.work <= 0 {
-				r.out.Truncated = true
+			if r.full() {
 				return
 			}
 			r.add(method, path, item, op)
 		}
 	}
+}
+
+// full reports whether what comes next is left out, and tells it.
+func (r *reader) full() bool {
+	full := len(r.out.Suggestions)+len(r.out.Skipped) >= maxSuggestions || r.size > maxOutput || r.work <= 0
+	r.out.Truncated = r.out.Truncated || full
+	return full
 }
 
 // request is an operation of the connector "rest".
@@ -62,8 +72,8 @@ func (r *reader) add(method, path string, item, op map[string]any) {
 	if name == "" {
 		name = method + " " + path
 	}
-	name = r.unique(line(name, maxName-5))
-	b := builder{params: params{document: r.document}, request: request{Request: httpapi.Request{Method: method}}}
+	name = r.names.take(line(name, maxName-5), " ")
+	b := builder{params: params{document: r.document, names: names{}}, request: request{Request: httpapi.Request{Method: method}}}
 	operation, err := b.build(path, item, op)
 	if err != nil {
 		r.skip(name, err)
@@ -87,15 +97,6 @@ func (r *reader) add(method, path string, item, op map[string]any) {
 
 func (r *reader) skip(name string, err error) {
 	r.out.Skipped = append(r.out.Skipped, datasource.Skipped{Name: line(name, maxName), Reason: err.Error()})
-}
-
-func (r *reader) unique(name string) string {
-	unique := name
-	for n := 2; r.names[unique]; n++ {
-		unique = fmt.Sprintf("%s %d", name, n)
-	}
-	r.names[unique] = true
-	return unique
 }
 
 // builder makes one operation.
@@ -145,7 +146,7 @@ func (b *builder) declared(item, op map[string]any) (all []map[string]any, err e
 			continue
 		}
 		if all = append(all, p); len(all) > datasource.MaxParams {
-			return nil, errors.New("it has more than 100 parameters")
+			return nil, errTooMany
 		}
 	}
 	return all, nil
@@ -167,6 +168,9 @@ func (b *builder) path(path string, declared []map[string]any) error {
 		p := map[string]any{}
 		if i := slices.IndexFunc(declared, func(p map[string]any) bool { return str(p["name"]) == name && str(p["in"]) == "path" }); i >= 0 {
 			p = declared[i]
+		}
+		if len(b.list) == datasource.MaxParams {
+			return errTooMany
 		}
 		placeholder, err := b.segment(name, p)
 		if err != nil {

@@ -2,9 +2,9 @@ package openapi
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/jetadmin/jetadmin/datasource"
 )
@@ -13,13 +13,13 @@ const (
 	maxParamName   = 60
 	maxDescription = 300
 	maxEnum        = 200
-	maxPattern     = 500
 )
 
 // params collects the parameters of one query.
 type params struct {
 	*document
-	list []datasource.Param
+	list  []datasource.Param
+	names names
 }
 
 // add declares a parameter for a value of the schema and returns its placeholder.
@@ -44,7 +44,7 @@ func (p *params) add(name, description string, v any, required bool) (placeholde
 	} else {
 		param.Type = paramType(s)
 	}
-	p.list = append(p.list, restricted(param, s, rules))
+	p.list = append(p.list, p.restricted(param, s, rules))
 	return "{{ " + param.Name + " }}", nil
 }
 
@@ -55,6 +55,14 @@ func (p *params) text(name, description string, required bool) string {
 	return "{{ " + param.Name + " }}"
 }
 
+// drop takes the parameters back that were declared after the first n.
+func (p *params) drop(n int) {
+	for _, param := range p.list[n:] {
+		delete(p.names, param.Name)
+	}
+	p.list = p.list[:n]
+}
+
 // unique makes a name of letters, digits and "_" that is not taken.
 func (p *params) unique(name string) string {
 	base := strings.Map(func(r rune) rune {
@@ -62,19 +70,12 @@ func (p *params) unique(name string) string {
 			return r
 		}
 		return '_'
-	}, name)
+	}, name[:min(len(name), maxParamName*utf8.UTFMax)])
 	base = base[:min(len(base), maxParamName)]
 	if base == "" || '0' <= base[0] && base[0] <= '9' {
 		base = "_" + base[:min(len(base), maxParamName-1)]
 	}
-	taken := func(name string) bool {
-		return slices.ContainsFunc(p.list, func(q datasource.Param) bool { return q.Name == name })
-	}
-	unique := base
-	for n := 2; taken(unique); n++ {
-		unique = fmt.Sprintf("%s_%d", base, n)
-	}
-	return unique
+	return p.names.take(base, "_")
 }
 
 // kind is the type of a schema, "" when it has none or several. Version 3.1 writes
@@ -118,7 +119,7 @@ func paramType(s map[string]any) datasource.ParamType {
 }
 
 // restricted adds the rules of a schema, as long as the declaration stays valid.
-func restricted(param datasource.Param, whole, element map[string]any) datasource.Param {
+func (p *params) restricted(param datasource.Param, whole, element map[string]any) datasource.Param {
 	keep := func(change func(*datasource.Param)) {
 		next := param
 		change(&next)
@@ -139,11 +140,12 @@ func restricted(param datasource.Param, whole, element map[string]any) datasourc
 			p.MaxLength = int(*n)
 		}
 	})
-	// A pattern of JSON Schema is looked for anywhere; here it is for the whole.
-	if pattern := str(element["pattern"]); len(pattern) <= maxPattern && strings.HasPrefix(pattern, "^") && strings.HasSuffix(pattern, "$") && !strings.HasSuffix(pattern, `\$`) {
+	if pattern := str(element["pattern"]); p.patterns.keep(pattern) {
 		keep(func(p *datasource.Param) { p.Pattern = pattern })
 	}
-	keep(func(p *datasource.Param) { p.Default = whole["default"] })
+	if whole["default"] != nil {
+		keep(func(p *datasource.Param) { p.Default = whole["default"] })
+	}
 	return param
 }
 
