@@ -106,7 +106,9 @@ func (s *Service) Create(ctx context.Context, in NewDatasource) (Datasource, err
 
 // Update changes a datasource; open connections with the old settings end when
 // nobody uses them. Changing a target field (see [Field.Target]) forgets the
-// stored secrets that the same call does not enter again. Setting ReadOnly while
+// stored secrets that the same call does not enter again. Secrets that no key of the
+// server opens stay as they are while neither settings nor secrets change; otherwise
+// they have to be entered again. Setting ReadOnly while
 // queries that write use the datasource is a Conflict.
 func (s *Service) Update(ctx context.Context, id string, in DatasourceUpdate) (Datasource, error) {
 	who, err := s.authorize(ctx, auth.DatasourceUpdate, id)
@@ -123,7 +125,7 @@ func (s *Service) Update(ctx context.Context, id string, in DatasourceUpdate) (D
 	if err != nil {
 		return Datasource{}, err
 	}
-	s.forget(row.ID)
+	s.forget(row.ID, row.Version-1)
 	s.publish(ctx, who.TenantID, "datasource.updated", changed{row.ID, row.Name})
 	return s.view(row)
 }
@@ -198,14 +200,15 @@ func (s *Service) Delete(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	s.forget(row.ID)
+	s.forget(row.ID, row.Version)
 	s.publish(ctx, who.TenantID, "datasource.deleted", changed{row.ID, row.Name})
 	return nil
 }
 
-// forget ends what was kept of a datasource that was changed or deleted.
-func (s *Service) forget(id string) {
-	s.pools.drop(id)
+// forget ends what was kept of a datasource that was changed or deleted, up to a
+// version.
+func (s *Service) forget(id string, version int) {
+	s.pools.drop(id, version)
 	s.breakers.forget(id)
 	s.plans.drop(func(p *plan) bool { return p.ds.ID == id })
 	s.results.drop(func(c *cached) bool { return c.ds == id })
