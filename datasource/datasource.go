@@ -88,7 +88,7 @@ func (s *Service) Create(ctx context.Context, in NewDatasource) (Datasource, err
 		ID: id.New(), TenantID: who.TenantID, Name: in.Name, Description: in.Description, Type: in.Type,
 		ReadOnly: in.ReadOnly, CreatedBy: who.Actor(), CreatedAt: now, UpdatedAt: now, Version: 1,
 	}
-	if err := s.fill(row, in.Settings, nil, in.Secrets, nil); err != nil {
+	if err := s.fill(ctx, s.db.DB, row, in.Settings, nil, in.Secrets, keptSecrets{}); err != nil {
 		return Datasource{}, err
 	}
 	err = s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
@@ -140,9 +140,6 @@ func (s *Service) change(ctx context.Context, tx bun.IDB, row *datasourceRow, in
 		return err
 	}
 	stored, err := s.unseal(row)
-	if problem.Is(err, problem.Unavailable) {
-		stored, err = nil, nil // unreadable secrets can only be entered again
-	}
 	if err != nil {
 		return err
 	}
@@ -152,7 +149,7 @@ func (s *Service) change(ctx context.Context, tx bun.IDB, row *datasourceRow, in
 	set(&row.ReadOnly, in.ReadOnly)
 	merged := maps.Clone(old)
 	maps.Copy(merged, in.Settings)
-	if err := s.fill(row, merged, old, in.Secrets, stored); err != nil {
+	if err := s.fill(ctx, tx, row, merged, old, in.Secrets, stored); err != nil {
 		return err
 	}
 	if row.ReadOnly && !before.ReadOnly {
