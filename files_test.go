@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/internal/testdb"
 	"github.com/jetadmin/jetadmin/upload"
@@ -66,7 +67,16 @@ func TestAnUploadedFileBecomesADatasource(t *testing.T) {
 		}
 
 		foreign, stranger, _ := w.foreign()
-		theirs := stranger.call("POST", "/tenants/"+foreign+"/datasources", object{"name": "x", "type": "csv", "settings": object{"file": file.ID}}).want(http.StatusCreated).text("id")
+		// T5: refused when it is saved, and when it was put into the database by other means.
+		refused := stranger.call("POST", "/tenants/"+foreign+"/datasources", object{"name": "x", "type": "csv", "settings": object{"file": file.ID}}).want(http.StatusUnprocessableEntity)
+		if !strings.Contains(string(refused.Body), "settings.file") {
+			t.Errorf("the file of another tenant: %s", refused.Body)
+		}
+		own, err := w.app.Files().Create(auth.NewContext(t.Context(), auth.ServicePrincipal(foreign, "test", auth.Grant{Permission: "*"})), upload.NewFile{Name: "own.csv", Content: strings.NewReader("a,b\n1,2\n")})
+		must(t, err)
+		theirs := stranger.call("POST", "/tenants/"+foreign+"/datasources", object{"name": "x", "type": "csv", "settings": object{"file": own.ID}}).want(http.StatusCreated).text("id")
+		_, err = db.NewRaw("UPDATE ?schema.jet_datasource SET settings = replace(settings, ?, ?) WHERE tenant_id = ? AND id = ?", own.ID, file.ID, foreign, theirs).Exec(t.Context())
+		must(t, err)
 		answer := stranger.call("POST", "/tenants/"+foreign+"/queries/test", object{"datasourceId": theirs, "operation": object{}}).want(http.StatusBadGateway)
 		if !strings.Contains(string(answer.Body), "file_missing") {
 			t.Errorf("the file of another tenant: %s", answer.Body)

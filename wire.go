@@ -96,7 +96,7 @@ func (a *App) build() (err error) {
 	}
 	a.datasources, err = datasource.New(datasource.Config{
 		Audit: a.audit.Record, Authorize: a.roles.Authorize, CacheBytes: cfg.Queries.CacheBytes, Connectors: slices.Concat(builtin, services, cfg.Connectors),
-		DB: a.db, Egress: outbound, HistoryRetention: cfg.Queries.HistoryRetention, Hooks: cfg.Hooks.Datasource, Keys: a.keys, Logger: cfg.Logger,
+		DB: a.db, Egress: outbound, FileExists: a.files.Exists, HistoryRetention: cfg.Queries.HistoryRetention, Hooks: cfg.Hooks.Datasource, Keys: a.keys, Logger: cfg.Logger,
 		MaxOpen: cfg.Queries.MaxOpen, MaxStatements: cfg.Queries.MaxStatements, Pages: pages, Publish: a.publish,
 		Revalidate: a.auth.Revalidate, Scripts: a.scripts, UsedBy: a.usersOfQuery,
 	})

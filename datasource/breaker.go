@@ -3,6 +3,7 @@ package datasource
 import (
 	"context"
 	"errors"
+	"net"
 	"sync"
 	"time"
 
@@ -120,6 +121,9 @@ func reachOf(ctx context.Context, err error) reach {
 	if err == nil {
 		return reached
 	}
+	if cause := context.Cause(ctx); cause != nil && problem.Is(cause, problem.Timeout) && unconnected(err) {
+		return unreached // the time of the call was shorter than that of connecting
+	}
 	if context.Cause(ctx) != nil || errors.Is(err, errPanicked) {
 		return unknown
 	}
@@ -134,6 +138,12 @@ func reachOf(ctx context.Context, err error) reach {
 		return unreached
 	}
 	return unknown
+}
+
+// unconnected reports whether a call ended while it still waited for a connection.
+func unconnected(err error) bool {
+	dial, ok := errors.AsType[*net.OpError](err)
+	return ok && dial.Op == "dial" || errors.Is(err, errOpening)
 }
 
 // answered reports whether an error says that the other side has answered, if only

@@ -1,6 +1,7 @@
 package datasource_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -84,6 +85,54 @@ func TestOneCallerTriesAgain(t *testing.T) {
 		t.Fatal(trial.err)
 	}
 	w.requireCode(t, other.ID, "")
+}
+
+// The others go on as soon as the other side has answered the one who tries, however
+// long he reads.
+func TestATrialThatIsReadForLongHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	w := setup(t, testdb.SQLite(t))
+	w.SetBreakerPause(time.Nanosecond)
+	q := w.streaming(t, [][]any{{int64(1)}, nil})
+	w.fake.unreach(true)
+	for range 6 {
+		w.requireCode(t, q.ID, "connect_failed")
+	}
+	w.fake.unreach(false)
+	ctx, leave := context.WithCancel(w.viewer(t))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, _ = w.StreamQuery(ctx, q.ID, nil, &count{})
+	}()
+	<-w.fake.started
+	other, err := w.CreateQuery(w.owner(t), datasource.NewQuery{Name: "other", DatasourceID: q.DatasourceID, Operation: sqlText("ok")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.requireCode(t, other.ID, "")
+	leave()
+	<-ended
+	w.requireCode(t, other.ID, "")
+}
+
+// A host that swallows all packets: the time of the queries is over before that of
+// connecting.
+func TestTimeOutsWithoutAConnectionCount(t *testing.T) {
+	t.Parallel()
+	w := setup(t, testdb.SQLite(t))
+	w.SetBreakerPause(time.Hour)
+	dials := w.savedOn(t, "fake", "dials", datasource.NewQuery{Operation: sqlText("dial"), TimeoutMS: 20})
+	for range 5 {
+		w.requireCode(t, dials.ID, "query_timeout")
+	}
+	w.requireCode(t, dials.ID, "datasource_unreachable")
+	opens := w.savedOn(t, "fake", "opens", datasource.NewQuery{Operation: sqlText("ok"), TimeoutMS: 20})
+	w.fake.swallow(t)
+	for range 5 {
+		w.requireCode(t, opens.ID, "query_timeout")
+	}
+	w.requireCode(t, opens.ID, "datasource_unreachable")
 }
 
 // Refusals, busy servers, panics and callers who leave say nothing against a

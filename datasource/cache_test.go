@@ -146,6 +146,22 @@ func TestMemoryOfKeptResultsIsBounded(t *testing.T) {
 	}
 }
 
+// What expires by itself is not kept for others.
+func TestPassingAnswersAreNotKept(t *testing.T) {
+	t.Parallel()
+	w := setup(t, testdb.SQLite(t))
+	ds := w.fakeSource(t)
+	in := datasource.NewQuery{Name: "passing", DatasourceID: ds.ID, Operation: sqlText("passing"), CacheTTLMS: 1000}
+	_, err := w.CreateQuery(w.owner(t), in)
+	if got := paths(t, err); !slices.Equal(got, []string{"cacheTtlMs"}) {
+		t.Errorf("faults at %v", got)
+	}
+	in.CacheTTLMS = 0
+	if _, err := w.CreateQuery(w.owner(t), in); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestOnlyReadsAreKept(t *testing.T) {
 	t.Parallel()
 	w := setup(t, testdb.SQLite(t))

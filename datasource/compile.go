@@ -30,7 +30,9 @@ func (s *Service) fillQuery(ctx context.Context, tx bun.IDB, row *queryRow, in N
 	case err != nil:
 		return err
 	default:
-		s.compile(ds, in.Operation, in.Params, in.Writes, &faults)
+		op := s.compile(ds, in.Operation, in.Params, in.Writes, &faults).op
+		passing, ok := op.(Passing)
+		faults.Check(in.CacheTTLMS == 0 || !ok || !passing.Passes(), "cacheTtlMs", "is not possible: what the operation answers is only good for a while")
 	}
 	transform := s.checked(ctx, in.Transform, in.Writes, &faults)
 	if err := faults.Err("query_invalid", "the query is not valid"); err != nil {

@@ -25,7 +25,8 @@ type Connector interface {
 }
 
 // Operation is what [Connector.Parse] makes of an operation, to be given back to
-// the same connector in a [Statement]. It is immutable. It may be a [NameTaker].
+// the same connector in a [Statement]. It is immutable. It may be a [NameTaker] and
+// [Passing].
 type Operation interface {
 	// Placeholders lists the parameters that the operation uses, the trusted ones
 	// (see Trusted in package template) among them.
@@ -37,6 +38,12 @@ type Operation interface {
 // can have no parameters of the types identifier and direction.
 type NameTaker interface {
 	TakesNames() bool
+}
+
+// Passing is an Operation that can say that its answer is only good for a while, as
+// a signed URL is: its results are not kept for others.
+type Passing interface {
+	Passes() bool
 }
 
 // Conn is an open datasource. It is safe for concurrent use and keeps the number

@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // CSV is a [RowWriter] that writes RFC 4180 in UTF-8, with the names of the
@@ -16,8 +18,8 @@ import (
 // A missing value (NULL) is an empty cell and an empty text is "", as PostgreSQL
 // has it. Numbers have all their digits; times are RFC 3339 in UTC, bytes base64,
 // lists and documents JSON. A text that a spreadsheet would take for a formula
-// (one that begins with = + - @, a tab or a line break, and is no number) has an
-// apostrophe in front.
+// (one that begins with = + - @, behind white space or not, or with a tab or a line
+// break, and is no number) has an apostrophe in front.
 type CSV struct {
 	to   io.Writer
 	line []byte
@@ -112,20 +114,20 @@ func appendCell(b []byte, s string) []byte {
 	}
 }
 
-// formula reports whether a spreadsheet may execute a text. The wide forms are
-// those that East Asian ones read as the narrow ones.
+// formula reports whether a spreadsheet may execute a text: some do not mind white
+// space in front. The wide forms are those that East Asian ones read as the narrow
+// ones.
 func formula(s string) bool {
-	if s == "" {
-		return false
+	if s != "" && strings.IndexByte("\t\r\n", s[0]) >= 0 {
+		return true
 	}
-	switch s[0] {
-	case '=', '+', '-', '@', '\t', '\r', '\n':
+	s = strings.TrimLeftFunc(s, func(r rune) bool { return unicode.IsSpace(r) || r == '\uFEFF' })
+	first, _ := utf8.DecodeRuneInString(s)
+	switch first {
+	case '=', '+', '-', '@':
 		return !plainNumeral(s)
-	}
-	for _, wide := range []string{"＝", "＋", "－", "＠"} {
-		if strings.HasPrefix(s, wide) {
-			return true
-		}
+	case '＝', '＋', '－', '＠':
+		return true
 	}
 	return false
 }

@@ -88,7 +88,7 @@ func (s *Service) Create(ctx context.Context, in NewDatasource) (Datasource, err
 		ID: id.New(), TenantID: who.TenantID, Name: in.Name, Description: in.Description, Type: in.Type,
 		ReadOnly: in.ReadOnly, CreatedBy: who.Actor(), CreatedAt: now, UpdatedAt: now, Version: 1,
 	}
-	if err := s.fill(row, in.Settings, nil, in.Secrets, nil); err != nil {
+	if err := s.fill(ctx, s.db.DB, row, in.Settings, nil, in.Secrets, keptSecrets{}); err != nil {
 		return Datasource{}, err
 	}
 	err = s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
@@ -106,7 +106,9 @@ func (s *Service) Create(ctx context.Context, in NewDatasource) (Datasource, err
 
 // Update changes a datasource; open connections with the old settings end when
 // nobody uses them. Changing a target field (see [Field.Target]) forgets the
-// stored secrets that the same call does not enter again. Setting ReadOnly while
+// stored secrets that the same call does not enter again. Secrets that no key of the
+// server opens stay as they are while neither settings nor secrets change; otherwise
+// they have to be entered again. Setting ReadOnly while
 // queries that write use the datasource is a Conflict.
 func (s *Service) Update(ctx context.Context, id string, in DatasourceUpdate) (Datasource, error) {
 	who, err := s.authorize(ctx, auth.DatasourceUpdate, id)
@@ -123,7 +125,7 @@ func (s *Service) Update(ctx context.Context, id string, in DatasourceUpdate) (D
 	if err != nil {
 		return Datasource{}, err
 	}
-	s.forget(row.ID)
+	s.forget(row.ID, row.Version-1)
 	s.publish(ctx, who.TenantID, "datasource.updated", changed{row.ID, row.Name})
 	return s.view(row)
 }
@@ -138,9 +140,6 @@ func (s *Service) change(ctx context.Context, tx bun.IDB, row *datasourceRow, in
 		return err
 	}
 	stored, err := s.unseal(row)
-	if problem.Is(err, problem.Unavailable) {
-		stored, err = nil, nil // unreadable secrets can only be entered again
-	}
 	if err != nil {
 		return err
 	}
@@ -150,7 +149,7 @@ func (s *Service) change(ctx context.Context, tx bun.IDB, row *datasourceRow, in
 	set(&row.ReadOnly, in.ReadOnly)
 	merged := maps.Clone(old)
 	maps.Copy(merged, in.Settings)
-	if err := s.fill(row, merged, old, in.Secrets, stored); err != nil {
+	if err := s.fill(ctx, tx, row, merged, old, in.Secrets, stored); err != nil {
 		return err
 	}
 	if row.ReadOnly && !before.ReadOnly {
@@ -198,14 +197,15 @@ func (s *Service) Delete(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	s.forget(row.ID)
+	s.forget(row.ID, row.Version)
 	s.publish(ctx, who.TenantID, "datasource.deleted", changed{row.ID, row.Name})
 	return nil
 }
 
-// forget ends what was kept of a datasource that was changed or deleted.
-func (s *Service) forget(id string) {
-	s.pools.drop(id)
+// forget ends what was kept of a datasource that was changed or deleted, up to a
+// version.
+func (s *Service) forget(id string, version int) {
+	s.pools.drop(id, version)
 	s.breakers.forget(id)
 	s.plans.drop(func(p *plan) bool { return p.ds.ID == id })
 	s.results.drop(func(c *cached) bool { return c.ds == id })

@@ -1,15 +1,20 @@
 package datasource_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+
+	"github.com/uptrace/bun"
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/datasource"
+	"github.com/jetadmin/jetadmin/datasource/file"
 	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/internal/page"
 	"github.com/jetadmin/jetadmin/internal/secret"
@@ -365,6 +370,104 @@ func TestT63_ChangingTheTargetForgetsTheSecrets(t *testing.T) {
 		if states := got.Secrets["password"] + " " + got.Secrets["token"]; states != c.want {
 			t.Errorf("%s: %s, want %s", c.name, states, c.want)
 		}
+	}
+}
+
+// A server without the key changes nothing about the secrets that it cannot read.
+func TestSecretsOfAMissingKeyStay(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		w := setup(t, db)
+		ctx := w.owner(t)
+		ds, err := w.Create(ctx, datasource.NewDatasource{
+			Name: "x", Type: "fake", Settings: map[string]any{"host": "a.test"}, Secrets: map[string]string{"password": "p", "token": "t"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := w.query(t, ds, "ok")
+		other := w.without(t)
+		before := w.secrets(t, ds.ID)
+		for name, change := range map[string]datasource.DatasourceUpdate{
+			"a name": {Name: new("renamed")}, "all as it was": {ReadOnly: new(true), Settings: map[string]any{"host": "a.test", "mode": "fast"}, Secrets: map[string]string{"password": secret.Mask}},
+		} {
+			got, err := other.Update(ctx, ds.ID, change)
+			if err != nil || got.Secrets["password"] != datasource.SecretSet || w.secrets(t, ds.ID) != before {
+				t.Errorf("%s: %v, %v", name, got.Secrets, err)
+			}
+		}
+		_, err = other.Update(ctx, ds.ID, datasource.DatasourceUpdate{Settings: map[string]any{"mode": "slow"}})
+		if got := paths(t, err); !slices.Equal(got, []string{"secrets.password", "secrets.token"}) {
+			t.Errorf("another setting: faults at %v", got)
+		}
+		_, err = other.Update(ctx, ds.ID, datasource.DatasourceUpdate{Secrets: map[string]string{"password": "new"}})
+		if got := paths(t, err); !slices.Equal(got, []string{"secrets.token"}) || w.secrets(t, ds.ID) != before {
+			t.Errorf("one of two secrets: faults at %v", got)
+		}
+		w.requireSecrets(t, q, "p", "t")
+		got, err := other.Update(ctx, ds.ID, datasource.DatasourceUpdate{Secrets: map[string]string{"password": "new", "token": ""}})
+		if err != nil || got.Secrets["password"] != datasource.SecretSet || got.Secrets["token"] != datasource.SecretNotSet {
+			t.Errorf("entered again: %v, %v", got.Secrets, err)
+		}
+		if _, err := other.RunQuery(ctx, q.ID, nil); err != nil || w.fake.last().Secret("password").Reveal() != "new" {
+			t.Errorf("entered again: %v", err)
+		}
+	})
+}
+
+// without is another process on the same database, which has another key.
+func (w *world) without(t *testing.T, adjust ...func(*datasource.Config)) *datasource.Service {
+	t.Helper()
+	keys, err := secret.NewKeyring(secret.NewKey())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := datasource.Config{
+		Audit: w.record, Authorize: authorize, Connectors: []datasource.Connector{w.fake}, DB: w.db, Keys: keys, Pages: page.NewSigner([]byte("test")),
+	}
+	for _, change := range adjust {
+		change(&cfg)
+	}
+	s, err := datasource.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// Case T5: a datasource names only files of its tenant.
+func TestT5_ADatasourceNamesOnlyFilesOfItsTenant(t *testing.T) {
+	t.Parallel()
+	mine, theirs, other := id.New(), id.New(), id.New()
+	var there atomic.Bool
+	there.Store(true)
+	var w *world
+	w = setup(t, testdb.SQLite(t), func(c *datasource.Config) {
+		c.Connectors = append(c.Connectors, file.CSV(nil))
+		c.FileExists = func(_ context.Context, _ bun.IDB, tenantID, fileID string) (bool, error) {
+			return there.Load() && tenantID == w.a && (fileID == mine || fileID == other), nil
+		}
+	})
+	ctx := w.owner(t)
+	_, err := w.Create(ctx, datasource.NewDatasource{Name: "", Type: "csv", Settings: map[string]any{"file": theirs}})
+	if got := paths(t, err); !slices.Equal(got, []string{"name", "settings.file"}) {
+		t.Errorf("faults at %v", got)
+	}
+	ds, err := w.Create(ctx, datasource.NewDatasource{Name: "table", Type: "csv", Settings: map[string]any{"file": mine}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Update(ctx, ds.ID, datasource.DatasourceUpdate{Settings: map[string]any{"file": theirs}})
+	if got := paths(t, err); !slices.Equal(got, []string{"settings.file"}) {
+		t.Errorf("faults at %v", got)
+	}
+	if _, err := w.Update(ctx, ds.ID, datasource.DatasourceUpdate{Settings: map[string]any{"file": other}}); err != nil {
+		t.Error(err)
+	}
+	there.Store(false)
+	if _, err := w.Update(ctx, ds.ID, datasource.DatasourceUpdate{Name: new("renamed")}); err != nil {
+		t.Errorf("the file has gone, the datasource cannot be renamed: %v", err)
 	}
 }
 

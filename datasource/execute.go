@@ -40,9 +40,9 @@ func (s *Service) execute(ctx context.Context, c *call) (Result, error) {
 	ctx, cancel := s.limit(auth.WithoutPrincipal(ctx), c.timeout(), late(c.timeout()))
 	defer cancel()
 	var result Result
-	err := s.inRoom(ctx, c.plan.ds, func(conn Conn, connected time.Duration) (err error) {
-		result, err = run(ctx, conn, c.statement(c.plan.query.RowLimit), c.plan.query.Writes)
-		result.Timings.Connect = milliseconds(connected)
+	err := s.inRoom(ctx, c.plan.ds, func(at visit) (err error) {
+		result, err = run(ctx, at, c.statement(c.plan.query.RowLimit), c.plan.query.Writes)
+		result.Timings.Connect = milliseconds(at.connected)
 		return err
 	})
 	if c.plan.query.Writes {
@@ -66,10 +66,10 @@ func (c *call) fault(ctx context.Context, err error) error {
 }
 
 // run executes a statement and reads its answer.
-func run(ctx context.Context, conn Conn, st Statement, writes bool) (Result, error) {
+func run(ctx context.Context, at visit, st Statement, writes bool) (Result, error) {
 	started := time.Now()
-	query := conn.Query
-	if execer, ok := conn.(Execer); ok && writes {
+	query := at.conn.Query
+	if execer, ok := at.conn.(Execer); ok && writes {
 		query = execer.Exec
 	} else if writes {
 		return Result{}, errors.New("the connection cannot write")
@@ -78,6 +78,7 @@ func run(ctx context.Context, conn Conn, st Statement, writes bool) (Result, err
 	if err != nil {
 		return Result{}, err
 	}
+	at.answered()
 	executed := time.Now()
 	result, err := collect(rows, st.MaxRows, st.MaxBytes)
 	if closing := rows.Close(); err == nil && !result.Truncated {
@@ -87,9 +88,16 @@ func run(ctx context.Context, conn Conn, st Statement, writes bool) (Result, err
 	return result, err
 }
 
+// visit is a call at the open connection of a datasource.
+type visit struct {
+	conn      Conn
+	connected time.Duration // how long it took to get there
+	answered  func()        // tells that the other side is there, before the call has ended
+}
+
 // inRoom calls fn with the open connection of a datasource when the tenant has
 // room for a statement.
-func (s *Service) inRoom(ctx context.Context, ds *datasourceRow, fn func(conn Conn, connected time.Duration) error) error {
+func (s *Service) inRoom(ctx context.Context, ds *datasourceRow, fn func(visit) error) error {
 	leave, err := s.rooms.enter(ctx, ds.TenantID)
 	if err != nil {
 		return err
@@ -98,25 +106,46 @@ func (s *Service) inRoom(ctx context.Context, ds *datasourceRow, fn func(conn Co
 	if err := s.breakers.admit(ds); err != nil {
 		return err
 	}
-	err = s.withConn(ctx, ds, fn)
-	s.breakers.note(ds, reachOf(ctx, err))
+	answered := false
+	err = s.withConn(ctx, ds, func(at visit) error {
+		at.answered = func() {
+			answered = true
+			s.breakers.note(ds, reached)
+		}
+		return fn(at)
+	})
+	if is := reachOf(ctx, err); !answered || is == unreached {
+		s.breakers.note(ds, is)
+	}
 	return err
 }
 
-func (s *Service) withConn(ctx context.Context, ds *datasourceRow, fn func(conn Conn, connected time.Duration) error) error {
+func (s *Service) withConn(ctx context.Context, ds *datasourceRow, fn func(visit) error) error {
 	started := time.Now()
-	p, err := s.pools.acquire(ctx, ds.ID, ds.Version, func(ctx context.Context) (Conn, error) {
+	p, err := s.pool(ctx, ds)
+	if errors.Is(err, errDropped) { // it was changed, or deleted, while the call waited
+		if ds, err = findDatasource(ctx, s.db.DB, ds.TenantID, ds.ID); err != nil {
+			return err
+		}
+		if p, err = s.pool(ctx, ds); errors.Is(err, errDropped) {
+			err = problem.New(problem.Unavailable, "datasource_changed", "the datasource changes too often to run the query").Fix("run the query again").Because(err)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	defer s.pools.release(p)
+	return guard(func() error { return fn(visit{conn: p.conn, connected: time.Since(started)}) })
+}
+
+func (s *Service) pool(ctx context.Context, ds *datasourceRow) (*pool, error) {
+	return s.pools.acquire(ctx, ds.ID, ds.Version, func(ctx context.Context) (Conn, error) {
 		connector, settings, err := s.settings(ds)
 		if err != nil {
 			return nil, err
 		}
 		return connector.Open(ctx, settings)
 	})
-	if err != nil {
-		return err
-	}
-	defer s.pools.release(p)
-	return guard(func() error { return fn(p.conn, time.Since(started)) })
 }
 
 // limit ends a run after its timeout, with a cause, and when the service closes.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jetadmin/jetadmin/audit"
 	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/internal/page"
 	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/problem"
@@ -82,6 +83,10 @@ func (s *Service) Executions(ctx context.Context, f ExecutionFilter, r page.Requ
 	if f.Running {
 		q, running = q.Where("finished_at IS NULL AND ends_by > ?", s.cfg.Clock.Now()), "running"
 	}
+	if keep := s.cfg.HistoryRetention; keep > 0 { // what is older may not be deleted yet
+		q = q.Where("id >= ?", id.First(s.cfg.Clock.Now().Add(-keep)))
+	}
+	s.history.tidy()
 	s.history.flush(ctx)
 	return page.List[executionRow, Execution]{
 		Key:   func(e Execution) string { return e.ID },

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -233,7 +234,7 @@ func TestHistoryIsBounded(t *testing.T) {
 		if _, err := w.RunQuery(w.viewer(t), q.ID, nil); err != nil {
 			t.Fatal(err)
 		}
-		await(t, "what is old is gone", func() bool { return len(w.executions(t, datasource.ExecutionFilter{})) == 2 })
+		await(t, "what is old is gone", func() bool { return w.storedExecutions(t) == 2 })
 		left := w.executions(t, datasource.ExecutionFilter{})
 		if left[1].Status != datasource.ExecutionLost {
 			t.Errorf("whose process never said how it ended: %+v", left[1])
@@ -242,6 +243,38 @@ func TestHistoryIsBounded(t *testing.T) {
 			t.Errorf("it runs: %+v", running)
 		}
 		requireKind(t, w.StopExecution(w.owner(t), left[1].ID), problem.Conflict)
+	})
+}
+
+// storedExecutions counts those of tenant a in the database.
+func (w *world) storedExecutions(t *testing.T) (n int) {
+	t.Helper()
+	if err := w.db.NewRaw("SELECT count(*) FROM ?schema.jet_execution WHERE tenant_id = ?", w.a).Scan(t.Context(), &n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// Where nothing runs any more, what is too old is not listed, and goes when somebody
+// looks.
+func TestHistoryIsBoundedWhereNothingRuns(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		var ahead atomic.Int64
+		w := setup(t, db, func(c *datasource.Config) {
+			c.Clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+			c.HistoryRetention = time.Hour
+		})
+		q := w.savedOn(t, "fake", "ok", datasource.NewQuery{Operation: sqlText("ok")})
+		w.FillHistory(t, w.a, q.DatasourceID, 3)
+		if n := len(w.executions(t, datasource.ExecutionFilter{})); n != 3 {
+			t.Errorf("%d executions", n)
+		}
+		ahead.Store(int64(2 * time.Hour))
+		if n := len(w.executions(t, datasource.ExecutionFilter{})); n != 0 {
+			t.Errorf("%d executions are listed that are too old", n)
+		}
+		await(t, "what is old is gone", func() bool { return w.storedExecutions(t) == 0 })
 	})
 }
 

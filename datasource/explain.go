@@ -2,7 +2,6 @@ package datasource
 
 import (
 	"context"
-	"time"
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/problem"
@@ -30,8 +29,8 @@ func (s *Service) ExplainQuery(ctx context.Context, in QueryTest) (Explanation, 
 	limited, cancel := s.limit(auth.WithoutPrincipal(ctx), c.timeout(), late(c.timeout()))
 	defer cancel()
 	var told Explanation
-	err = s.inRoom(limited, c.plan.ds, func(conn Conn, _ time.Duration) error {
-		explainer, ok := conn.(Explainer)
+	err = s.inRoom(limited, c.plan.ds, func(at visit) error {
+		explainer, ok := at.conn.(Explainer)
 		if !ok {
 			return problem.New(problem.Conflict, "explain_unsupported", "this type of datasource does not tell how it runs a query")
 		}

@@ -39,6 +39,13 @@ func (s *Service) Kept() (n int, bytes int64) {
 	return len(s.results.entries), s.results.size
 }
 
+// CheckedScripts is how many scripts need not be checked again.
+func (s *Service) CheckedScripts() int {
+	s.scripts.mu.Lock()
+	defer s.scripts.mu.Unlock()
+	return len(s.scripts.entries)
+}
+
 // FillHistory stores executions of a tenant.
 func (s *Service) FillHistory(t testing.TB, tenantID, datasourceID string, n int) {
 	t.Helper()

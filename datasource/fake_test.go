@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"testing"
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/datasource"
@@ -23,6 +25,7 @@ type fake struct {
 	mu       sync.Mutex
 	settings datasource.Settings // of the last Open
 	failure  error               // what Open returns
+	opening  chan struct{}       // what Open waits for; nil = nothing
 
 	unreachable bool          // what Query says
 	rows        [][]any       // of "rows": an error in the place of a row fails there, nil waits
@@ -57,6 +60,8 @@ type operation struct {
 	text template.Text
 }
 
+func (o operation) Passes() bool { return o.word == "passing" }
+
 func (o operation) Placeholders() []string { return o.text.Placeholders() }
 
 func (f *fake) Parse(text json.RawMessage) (datasource.Operation, error) {
@@ -69,8 +74,17 @@ func (f *fake) Parse(text json.RawMessage) (datasource.Operation, error) {
 	return operation{word, parsed}, err
 }
 
-func (f *fake) Open(_ context.Context, s datasource.Settings) (datasource.Conn, error) {
+func (f *fake) Open(ctx context.Context, s datasource.Settings) (datasource.Conn, error) {
 	f.opens.Add(1)
+	f.mu.Lock()
+	opening := f.opening
+	f.mu.Unlock()
+	if opening != nil {
+		select {
+		case <-opening:
+		case <-ctx.Done():
+		}
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.settings = s
@@ -79,6 +93,14 @@ func (f *fake) Open(_ context.Context, s datasource.Settings) (datasource.Conn, 
 		return nil, f.failure
 	}
 	return &fakeConn{f}, nil
+}
+
+// swallow has Open wait until the end of the test.
+func (f *fake) swallow(t *testing.T) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.opening = make(chan struct{})
+	t.Cleanup(func() { close(f.opening) })
 }
 
 func (f *fake) set(failure error) {
@@ -127,6 +149,9 @@ func (c *fakeConn) Query(ctx context.Context, s datasource.Statement) (datasourc
 		c.started <- struct{}{}
 		<-ctx.Done()
 		return nil, ctx.Err()
+	case "dial":
+		<-ctx.Done()
+		return nil, problem.New(problem.Upstream, "connect_failed", "the fake cannot be reached").Because(&net.OpError{Op: "dial", Net: "tcp", Err: ctx.Err()})
 	case "gate":
 		c.started <- struct{}{}
 		select {

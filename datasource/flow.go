@@ -15,12 +15,13 @@ type flow struct {
 	refused    error       // what the writer returned
 }
 
-func (f *flow) run(ctx context.Context, conn Conn, st Statement) error {
+func (f *flow) run(ctx context.Context, at visit, st Statement) error {
 	started := time.Now()
-	rows, err := conn.Query(ctx, st)
+	rows, err := at.conn.Query(ctx, st)
 	if err != nil {
 		return err
 	}
+	at.answered()
 	executed := time.Now()
 	err = f.pour(rows)
 	if closing := rows.Close(); err == nil && !f.Truncated && f.refused == nil {

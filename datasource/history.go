@@ -23,7 +23,7 @@ const (
 )
 
 // history takes down who runs what, in the background: a run waits for none of it.
-// It has a goroutine only while there is something to take down or to watch.
+// It has a goroutine only while there is something to take down, to watch or to look at.
 type history struct {
 	db     *store.DB
 	clock  clock.Clock
@@ -128,6 +128,15 @@ func (h *history) work() {
 	if !h.working {
 		h.working, h.idle = true, make(chan struct{})
 		go h.loop()
+	}
+}
+
+// tidy has what is too old deleted soon, also where nothing runs.
+func (h *history) tidy() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.closed {
+		h.work()
 	}
 }
 

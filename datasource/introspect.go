@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -23,18 +24,18 @@ func (s *Service) Schema(ctx context.Context, id string) (Schema, error) {
 	return s.schema(ctx, id, false)
 }
 
-// RefreshSchema is [Service.Schema] that reads again, at most 20 times a minute
+// RefreshSchema is [Service.Schema] that reads again, whoever is reading already, at most 20 times a minute
 // for a tenant (RateLimited).
 func (s *Service) RefreshSchema(ctx context.Context, id string) (Schema, error) {
 	return s.schema(ctx, id, true)
 }
 
-func (s *Service) schema(ctx context.Context, id string, fresh bool) (Schema, error) {
-	who, err := s.authorize(ctx, auth.DatasourceRead, id)
+func (s *Service) schema(ctx context.Context, datasourceID string, fresh bool) (Schema, error) {
+	who, err := s.authorize(ctx, auth.DatasourceRead, datasourceID)
 	if err != nil {
 		return Schema{}, err
 	}
-	row, err := findDatasource(ctx, s.db.DB, who.TenantID, id)
+	row, err := findDatasource(ctx, s.db.DB, who.TenantID, datasourceID)
 	if err != nil {
 		return Schema{}, err
 	}
@@ -47,10 +48,15 @@ func (s *Service) schema(ctx context.Context, id string, fresh bool) (Schema, er
 	if err != nil {
 		return Schema{}, err
 	}
-	schema, err := s.readings.join(ctx, sha256.Sum256([]byte(key)), func(ctx context.Context) (Schema, error) {
+	reading := key
+	if fresh { // one that is under way may have read what was there before
+		reading += " " + id.New()
+	}
+	schema, err := s.readings.join(ctx, sha256.Sum256([]byte(reading)), func(ctx context.Context) (Schema, error) {
+		began := time.Now()
 		schema, err := s.introspect(ctx, row)
-		if err == nil {
-			s.schemas.put(key, &keptSchema{schema: schema, until: time.Now().Add(schemaTTL), ds: row.ID}, schema.size())
+		if kept, ok := s.schemas.get(key); err == nil && (!ok || kept.began.Before(began)) {
+			s.schemas.put(key, &keptSchema{schema: schema, began: began, until: time.Now().Add(schemaTTL), ds: row.ID}, schema.size())
 		}
 		return schema, err
 	})
@@ -60,6 +66,7 @@ func (s *Service) schema(ctx context.Context, id string, fresh bool) (Schema, er
 // keptSchema is a schema with the time until which it is good.
 type keptSchema struct {
 	schema Schema
+	began  time.Time
 	until  time.Time
 	ds     string
 }
@@ -68,8 +75,8 @@ func (s *Service) introspect(ctx context.Context, row *datasourceRow) (Schema, e
 	ctx, cancel := s.limit(auth.WithoutPrincipal(ctx), MaxTimeout, late(MaxTimeout))
 	defer cancel()
 	var schema Schema
-	err := s.inRoom(ctx, row, func(conn Conn, _ time.Duration) (err error) {
-		introspector, ok := conn.(Introspector)
+	err := s.inRoom(ctx, row, func(at visit) (err error) {
+		introspector, ok := at.conn.(Introspector)
 		if !ok {
 			return problem.New(problem.Conflict, "schema_unsupported", "this type of datasource has no schema")
 		}

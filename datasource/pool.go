@@ -2,6 +2,8 @@ package datasource
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -20,10 +22,18 @@ type pools struct {
 	cancel context.CancelCauseFunc
 	live   sync.WaitGroup // pools that are not closed yet
 
-	mu     sync.Mutex
-	byID   map[string]*pool
-	closed bool
+	mu      sync.Mutex
+	byID    map[string]*pool
+	dropped map[string]int // the versions that are not opened any more: up to this one
+	closed  bool
 }
+
+const maxDropped = 10_000
+
+var (
+	errOpening = errors.New("the datasource was still being opened")
+	errDropped = errors.New("the version of the datasource is not opened any more")
+)
 
 // pool is one open datasource in one version of its settings.
 type pool struct {
@@ -41,7 +51,7 @@ type pool struct {
 }
 
 func newPools(maxOpen int, idle time.Duration) *pools {
-	p := &pools{max: maxOpen, idle: idle, byID: map[string]*pool{}}
+	p := &pools{max: maxOpen, idle: idle, byID: map[string]*pool{}, dropped: map[string]int{}}
 	p.ctx, p.cancel = context.WithCancelCause(context.Background())
 	return p
 }
@@ -51,7 +61,8 @@ func closing() *problem.Error {
 }
 
 // acquire gives the datasource's connection, opened when need be; the caller
-// releases the pool. A version that is newer than the open one replaces it.
+// releases the pool. A version that is newer than the open one replaces it; one
+// that was dropped is errDropped.
 func (ps *pools) acquire(ctx context.Context, id string, version int, open func(context.Context) (Conn, error)) (*pool, error) {
 	p, old, err := ps.take(id, version, open)
 	old.closeConn(ps)
@@ -62,7 +73,7 @@ func (ps *pools) acquire(ctx context.Context, id string, version int, open func(
 	case <-p.ready:
 		err = p.err
 	case <-ctx.Done():
-		err = context.Cause(ctx)
+		err = fmt.Errorf("%w: %w", errOpening, context.Cause(ctx))
 	}
 	if err != nil {
 		ps.release(p)
@@ -76,6 +87,9 @@ func (ps *pools) take(id string, version int, open func(context.Context) (Conn, 
 	defer ps.mu.Unlock()
 	if ps.closed {
 		return nil, nil, closing()
+	}
+	if version <= ps.dropped[id] {
+		return nil, nil, errDropped
 	}
 	p = ps.byID[id]
 	if p != nil && p.version < version {
@@ -147,9 +161,14 @@ func (ps *pools) expire(p *pool) {
 	idle.closeConn(ps)
 }
 
-// drop forgets a datasource that was changed or deleted.
-func (ps *pools) drop(id string) {
+// drop forgets a datasource that was changed or deleted: who still waits with a
+// version up to this one does not open it again.
+func (ps *pools) drop(id string, version int) {
 	ps.mu.Lock()
+	if len(ps.dropped) >= maxDropped {
+		clear(ps.dropped)
+	}
+	ps.dropped[id] = max(ps.dropped[id], version)
 	var old *pool
 	if p := ps.byID[id]; p != nil {
 		old = ps.retire(p)

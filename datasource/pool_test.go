@@ -91,6 +91,34 @@ func TestAConnectionInUseIsClosedByItsLastUser(t *testing.T) {
 	})
 }
 
+// Who waits for his turn while the datasource is changed, or deleted, does not open
+// it as it was.
+func TestAWaitingCallDoesNotOpenWhatWasChanged(t *testing.T) {
+	t.Parallel()
+	w := setup(t, testdb.SQLite(t), func(c *datasource.Config) { c.MaxStatements = 1 })
+	changed := w.savedOn(t, "fake", "changed", datasource.NewQuery{Operation: sqlText("ok")})
+	deleted := w.savedOn(t, "fake", "deleted", datasource.NewQuery{Operation: sqlText("ok")})
+	gate := w.savedOn(t, "fake", "gate", datasource.NewQuery{Operation: sqlText("gate")})
+	first := w.start(w.viewer(t), gate.ID, nil)
+	<-w.fake.started
+	second, third := w.start(w.viewer(t), changed.ID, nil), w.start(w.viewer(t), deleted.ID, nil)
+	await(t, "both wait", func() bool { return w.Waiting(w.a) == 3 })
+	if _, err := w.Update(w.owner(t), changed.DatasourceID, datasource.DatasourceUpdate{Settings: map[string]any{"mode": "slow"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(w.DeleteQuery(w.owner(t), deleted.ID), w.Delete(w.owner(t), deleted.DatasourceID)); err != nil {
+		t.Fatal(err)
+	}
+	w.fake.open()
+	<-first.done
+	if <-second.done; second.err != nil || w.fake.last().String("mode") != "slow" {
+		t.Errorf("opened with %v, %v", w.fake.last().Values, second.err)
+	}
+	<-third.done
+	requireKind(t, third.err, problem.NotFound)
+	w.requireOpen(t, 2, 0)
+}
+
 func TestIdleDatasourcesAreClosed(t *testing.T) {
 	t.Parallel()
 	w := setup(t, testdb.SQLite(t), func(c *datasource.Config) { c.IdleTimeout = time.Millisecond })

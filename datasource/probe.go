@@ -54,7 +54,7 @@ func (s *Service) Test(ctx context.Context, in NewDatasource) (Report, error) {
 	var faults problem.Faults
 	settings := Settings{TenantID: who.TenantID, Egress: s.cfg.Egress}
 	settings.Values = connector.Spec().checkValues(in.Settings, &faults)
-	settings.Secrets = connector.Spec().checkSecrets(in.Secrets, nil, &faults)
+	settings.Secrets = connector.Spec().checkSecrets(in.Secrets, keptSecrets{}, &faults)
 	checkSettings(connector, settings, &faults)
 	if err := faults.Err("datasource_invalid", "the datasource is not valid"); err != nil {
 		return Report{}, err

@@ -3,6 +3,7 @@ package datasource
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/jetadmin/jetadmin/internal/secret"
@@ -17,11 +18,18 @@ const (
 	SecretNotSet = "notSet"
 )
 
+// keptSecrets are the stored secrets of a datasource.
+type keptSecrets struct {
+	texts map[string]secret.Text
+	lost  map[string]string // sealed with a key that this server does not have
+	cause error             // why one of these cannot be read
+}
+
 // checkSecrets takes posted secrets over the stored ones: an absent field and
 // [secret.Mask] keep what is stored, "" removes it.
-func (s Spec) checkSecrets(posted map[string]string, stored map[string]secret.Text, faults *problem.Faults) map[string]secret.Text {
+func (s Spec) checkSecrets(posted map[string]string, stored keptSecrets, faults *problem.Faults) map[string]secret.Text {
 	secrets := map[string]secret.Text{}
-	for name, text := range stored {
+	for name, text := range stored.texts {
 		secrets[name] = text
 	}
 	for _, name := range sortedKeys(posted) {
@@ -44,7 +52,7 @@ func (s Spec) checkSecrets(posted map[string]string, stored map[string]secret.Te
 		}
 	}
 	for _, f := range s.Fields {
-		if f.Secret && f.Required && secrets[f.Name].Empty() {
+		if f.Secret && f.Required && secrets[f.Name].Empty() && stored.lost[f.Name] == "" {
 			faults.Add("secrets."+f.Name, "is required, and must be entered again when the connection changes")
 		}
 	}
@@ -66,9 +74,18 @@ func (s Spec) states(sealed map[string]string) map[string]string {
 	return states
 }
 
-// seal writes the secrets of a row, each for its own place.
-func (s *Service) seal(row *datasourceRow, secrets map[string]secret.Text) error {
-	sealed := make(map[string]string, len(secrets))
+// without are those that a call does not name.
+func (k keptSecrets) without(posted map[string]string) keptSecrets {
+	k.lost = maps.Clone(k.lost)
+	maps.DeleteFunc(k.lost, func(name, _ string) bool { v, named := posted[name]; return named && v != secret.Mask })
+	return k
+}
+
+// seal writes the secrets of a row, each for its own place, beside those that stay
+// as they are.
+func (s *Service) seal(row *datasourceRow, secrets map[string]secret.Text, lost map[string]string) error {
+	sealed := make(map[string]string, len(secrets)+len(lost))
+	maps.Copy(sealed, lost)
 	for name, text := range secrets {
 		sealed[name] = s.cfg.Keys.Seal([]byte(text.Reveal()), place(row, name))
 	}
@@ -77,21 +94,27 @@ func (s *Service) seal(row *datasourceRow, secrets map[string]secret.Text) error
 	return err
 }
 
-func (s *Service) unseal(row *datasourceRow) (map[string]secret.Text, error) {
+func (s *Service) unseal(row *datasourceRow) (keptSecrets, error) {
 	sealed, err := row.sealed()
-	if err != nil {
-		return nil, err
-	}
-	secrets := make(map[string]secret.Text, len(sealed))
+	kept := keptSecrets{texts: make(map[string]secret.Text, len(sealed)), lost: map[string]string{}}
 	for name, value := range sealed {
 		plain, err := s.cfg.Keys.Open(value, place(row, name))
 		if err != nil {
-			return nil, problem.New(problem.Unavailable, "secrets_unreadable", "the secrets of this datasource cannot be read").
-				Fix("enter them again, or give the server the key they were sealed with").Because(fmt.Errorf("%s: %w", name, err))
+			kept.lost[name], kept.cause = value, fmt.Errorf("%s: %w", name, err)
+			continue
 		}
-		secrets[name] = secret.NewText(string(plain))
+		kept.texts[name] = secret.NewText(string(plain))
 	}
-	return secrets, nil
+	return kept, err
+}
+
+// all are the secrets when each can be read.
+func (k keptSecrets) all() (map[string]secret.Text, error) {
+	if len(k.lost) == 0 {
+		return k.texts, nil
+	}
+	return nil, problem.New(problem.Unavailable, "secrets_unreadable", "the secrets of this datasource cannot be read").
+		Fix("enter them again, or give the server the key they were sealed with").Because(k.cause)
 }
 
 func place(row *datasourceRow, name string) string {

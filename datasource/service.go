@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/uptrace/bun"
+
 	"github.com/jetadmin/jetadmin/audit"
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/clock"
@@ -43,6 +45,10 @@ type Config struct {
 	// Egress says where connectors may connect to; the zero value refuses every
 	// address that is not public.
 	Egress egress.Policy
+
+	// FileExists says whether a tenant has an uploaded file, in a transaction: a
+	// datasource can name no other. nil = that is found out when the file is read.
+	FileExists func(ctx context.Context, db bun.IDB, tenantID, fileID string) (bool, error)
 
 	// HistoryRetention is for how long executions are listed; 0 = 30 days, negative
 	// = as long as they are among the last 100,000 of their tenant.

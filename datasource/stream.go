@@ -94,9 +94,9 @@ func (s *Service) stream(ctx context.Context, c *call, to RowWriter) (Streamed, 
 	defer flow.impatience.Stop()
 
 	work := auth.WithoutPrincipal(limited)
-	err = s.inRoom(work, c.plan.ds, func(conn Conn, connected time.Duration) error {
-		flow.Timings.Connect = milliseconds(connected)
-		return flow.run(work, conn, c.statement(MaxStreamRows))
+	err = s.inRoom(work, c.plan.ds, func(at visit) error {
+		flow.Timings.Connect = milliseconds(at.connected)
+		return flow.run(work, at, c.statement(MaxStreamRows))
 	})
 	if err != nil {
 		return flow.Streamed, s.shown(ctx, c.fault(work, err))

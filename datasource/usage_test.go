@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/datasource"
@@ -110,6 +111,87 @@ func TestSchemasAreKeptForAWhile(t *testing.T) {
 		})
 	}
 	group.Wait()
+}
+
+// surveyed is the fake as a type with a schema, "surveyed", of as many tables as the
+// test says when it is read.
+type surveyed struct {
+	*fake
+	readings chan chan int
+}
+
+func (s surveyed) Spec() datasource.Spec {
+	spec := s.fake.Spec()
+	spec.Type, spec.Abilities.Introspect = "surveyed", true
+	return spec
+}
+
+func (s surveyed) Open(ctx context.Context, settings datasource.Settings) (datasource.Conn, error) {
+	conn, err := s.fake.Open(ctx, settings)
+	if err != nil {
+		return nil, err
+	}
+	return surveyedConn{conn.(*fakeConn), s.readings}, nil
+}
+
+type surveyedConn struct {
+	*fakeConn
+	readings chan chan int
+}
+
+func (c surveyedConn) Introspect(ctx context.Context) (datasource.Schema, error) {
+	tables := make(chan int)
+	select {
+	case c.readings <- tables:
+		return datasource.Schema{Tables: make([]datasource.Table, <-tables)}, nil
+	case <-ctx.Done():
+		return datasource.Schema{}, ctx.Err()
+	}
+}
+
+// Who wants what is there now does not get what somebody began to read before, nor
+// does that take its place.
+func TestARefreshedSchemaIsReadAnew(t *testing.T) {
+	t.Parallel()
+	readings := make(chan chan int)
+	w := setup(t, testdb.SQLite(t), func(c *datasource.Config) {
+		c.Connectors = append(c.Connectors, surveyed{c.Connectors[1].(*fake), readings})
+	})
+	ds, err := w.Create(w.owner(t), datasource.NewDatasource{Name: "s", Type: "surveyed", Settings: map[string]any{"host": "x"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := w.owner(t)
+	begin := func(read func(context.Context, string) (datasource.Schema, error)) (tables chan int, got chan int) {
+		t.Helper()
+		got = make(chan int, 1)
+		go func() {
+			schema, err := read(ctx, ds.ID)
+			if err != nil {
+				t.Error(err)
+			}
+			got <- len(schema.Tables)
+		}()
+		select {
+		case tables = <-readings:
+		case <-time.After(10 * time.Second):
+			t.Fatal("it is not read")
+		}
+		return tables, got
+	}
+	older, gotOlder := begin(w.Schema)
+	newer, gotNewer := begin(w.RefreshSchema)
+	newer <- 2
+	if n := <-gotNewer; n != 2 {
+		t.Errorf("the refreshed schema has %d tables", n)
+	}
+	older <- 1
+	if n := <-gotOlder; n != 1 {
+		t.Errorf("the older one has %d tables", n)
+	}
+	if kept, err := w.Schema(ctx, ds.ID); err != nil || len(kept.Tables) != 2 {
+		t.Errorf("%d tables are kept, %v", len(kept.Tables), err)
+	}
 }
 
 func TestExplainTellsAndRunsNothing(t *testing.T) {

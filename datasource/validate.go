@@ -1,9 +1,12 @@
 package datasource
 
 import (
+	"context"
 	"encoding/json"
 	"reflect"
 	"unicode/utf8"
+
+	"github.com/uptrace/bun"
 
 	"github.com/jetadmin/jetadmin/internal/secret"
 	"github.com/jetadmin/jetadmin/internal/text"
@@ -18,7 +21,7 @@ const (
 // fill is the one validator of datasources: it checks all of a row and writes
 // its settings and secrets. old are the settings that the stored secrets were
 // entered for.
-func (s *Service) fill(row *datasourceRow, posted, old map[string]any, secrets map[string]string, stored map[string]secret.Text) error {
+func (s *Service) fill(ctx context.Context, db bun.IDB, row *datasourceRow, posted, old map[string]any, secrets map[string]string, stored keptSecrets) error {
 	var faults problem.Faults
 	checkNames(row.Name, row.Description, &faults)
 	connector, err := s.connector(row.Type)
@@ -30,10 +33,20 @@ func (s *Service) fill(row *datasourceRow, posted, old map[string]any, secrets m
 	settings := Settings{TenantID: row.TenantID, Egress: s.cfg.Egress}
 	settings.Values = spec.checkValues(posted, &faults)
 	if spec.moved(settings.Values, old) {
-		stored = nil
+		stored = keptSecrets{}
 	}
+	stored = stored.without(secrets)
 	settings.Secrets = spec.checkSecrets(secrets, stored, &faults)
-	checkSettings(connector, settings, &faults)
+	if err := s.checkFiles(ctx, db, settings, spec, old, &faults); err != nil {
+		return err
+	}
+	if len(stored.lost) == 0 {
+		checkSettings(connector, settings, &faults)
+	} else if spec.changed(settings.Values, old, secrets) { // nobody can judge them beside what cannot be read
+		for _, name := range sortedKeys(stored.lost) {
+			faults.Add("secrets."+name, "cannot be read with the keys of this server, and must be entered again when something else changes")
+		}
+	}
 	if err := faults.Err("datasource_invalid", "the datasource is not valid"); err != nil {
 		return err
 	}
@@ -42,7 +55,7 @@ func (s *Service) fill(row *datasourceRow, posted, old map[string]any, secrets m
 		return err
 	}
 	row.Settings = string(b)
-	return s.seal(row, settings.Secrets)
+	return s.seal(row, settings.Secrets, stored.lost)
 }
 
 // moved reports whether the secrets would be sent to somewhere else (T63).
@@ -55,6 +68,37 @@ func (s Spec) moved(values, old map[string]any) bool {
 		}
 	}
 	return false
+}
+
+// changed reports whether a call changes settings or enters secrets.
+func (s Spec) changed(values, old map[string]any, secrets map[string]string) bool {
+	var ignored problem.Faults
+	for _, v := range secrets {
+		if v != secret.Mask {
+			return true
+		}
+	}
+	return !reflect.DeepEqual(values, s.checkValues(old, &ignored))
+}
+
+// checkFiles refuses a file that is not one of the tenant. One that was named
+// before is not looked for again: the datasource can still be renamed without it.
+func (s *Service) checkFiles(ctx context.Context, db bun.IDB, settings Settings, spec Spec, old map[string]any, faults *problem.Faults) error {
+	if s.cfg.FileExists == nil {
+		return nil
+	}
+	for _, f := range spec.Fields {
+		name := settings.String(f.Name)
+		if f.Type != FieldFile || name == "" || name == old[f.Name] {
+			continue
+		}
+		there, err := s.cfg.FileExists(ctx, db, settings.TenantID, name)
+		if err != nil {
+			return err
+		}
+		faults.Check(there, "settings."+f.Name, "is not a file of this tenant")
+	}
+	return nil
 }
 
 func checkSettings(connector Connector, settings Settings, faults *problem.Faults) {
@@ -79,7 +123,11 @@ func (s *Service) settings(row *datasourceRow) (Connector, Settings, error) {
 	if err != nil {
 		return nil, Settings{}, err
 	}
-	secrets, err := s.unseal(row)
+	stored, err := s.unseal(row)
+	if err != nil {
+		return nil, Settings{}, err
+	}
+	secrets, err := stored.all()
 	if err != nil {
 		return nil, Settings{}, err
 	}

@@ -67,17 +67,21 @@ func (s *Service) RestoreQueryVersion(ctx context.Context, queryID string, numbe
 	if err != nil {
 		return Query{}, err
 	}
+	if _, err := findQuery(ctx, s.db.DB, who.TenantID, queryID); err != nil {
+		return Query{}, err
+	}
+	old, err := findQueryVersion(ctx, s.db.DB, who.TenantID, queryID, number) // it never changes
+	if err != nil {
+		return Query{}, err
+	}
+	var content NewQuery
+	if err := json.Unmarshal([]byte(old.Content), &content); err != nil {
+		return Query{}, err
+	}
+	s.ahead(ctx, content.Transform)
 	var row *queryRow
 	err = s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
 		if row, err = findQuery(ctx, tx, who.TenantID, queryID); err != nil {
-			return err
-		}
-		old, err := findQueryVersion(ctx, tx, who.TenantID, queryID, number)
-		if err != nil {
-			return err
-		}
-		var content NewQuery
-		if err := json.Unmarshal([]byte(old.Content), &content); err != nil {
 			return err
 		}
 		return s.save(ctx, tx, row, content, change{"query.restore", who.Actor(), version, number})

@@ -160,6 +160,27 @@ func TestT31_ARestoredVersionIsJudgedLikeANewOne(t *testing.T) {
 	})
 }
 
+// The script of a version is checked before the transaction that restores it, which
+// other writers may wait for: here one that never gets that far.
+func TestAScriptIsCheckedBeforeItIsRestored(t *testing.T) {
+	t.Parallel()
+	scripts := withScripts(t)
+	w := setup(t, testdb.SQLite(t), scripts)
+	q := w.savedOn(t, "fake", "ok", datasource.NewQuery{Operation: sqlText("ok"), Transform: datasource.Transform{Language: datasource.TransformScript, Text: "return rows"}})
+	if _, err := w.UpdateQuery(w.owner(t), q.ID, datasource.QueryUpdate{Transform: &datasource.Transform{}}); err != nil {
+		t.Fatal(err)
+	}
+	other := w.without(t, scripts)
+	_, err := other.RestoreQueryVersion(w.owner(t), q.ID, 1, 99)
+	requireKind(t, err, problem.Stale)
+	if n := other.CheckedScripts(); n != 1 {
+		t.Errorf("%d scripts were checked", n)
+	}
+	if _, err := other.RestoreQueryVersion(w.owner(t), q.ID, 1, 2); err != nil {
+		t.Error(err)
+	}
+}
+
 // fakeSource makes a datasource of the fake type.
 func (w *world) fakeSource(t testing.TB) datasource.Datasource {
 	t.Helper()

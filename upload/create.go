@@ -127,7 +127,7 @@ func (s *Service) receive(ctx context.Context, row *fileRow, content io.Reader) 
 		return err
 	}
 	defer b.Close()
-	row.Type, err = typeOf(b)
+	row.Type, err = typeOf(ctx, b)
 	return err
 }
 

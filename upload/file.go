@@ -130,6 +130,16 @@ func (s *Service) Open(ctx context.Context, tenantID, id string) (Blob, error) {
 	return s.cfg.Blobs.Open(ctx, tenantID, id)
 }
 
+// Exists reports whether a tenant has a file, for whoever saves a reference to it
+// in the transaction db.
+func (s *Service) Exists(ctx context.Context, db bun.IDB, tenantID, id string) (bool, error) {
+	_, err := find(ctx, db, tenantID, id)
+	if problem.Is(err, problem.NotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 func find(ctx context.Context, db bun.IDB, tenantID, id string) (*fileRow, error) {
 	row := new(fileRow)
 	err := db.NewSelect().Model(row).Where("tenant_id = ?", tenantID).Where("id = ?", id).Where("ready").Scan(ctx)

@@ -2,6 +2,7 @@ package upload
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"unicode/utf8"
@@ -19,13 +20,13 @@ const (
 const head = 64 << 10 // as much of a file as is looked at
 
 // typeOf says what a file is by what is in it.
-func typeOf(b Blob) (string, error) {
+func typeOf(ctx context.Context, b Blob) (string, error) {
 	beginning := make([]byte, min(head, b.Size()))
 	if _, err := b.ReadAt(beginning, 0); err != nil && err != io.EOF {
 		return "", err
 	}
 	if bytes.HasPrefix(beginning, []byte("PK\x03\x04")) {
-		_, err := xlsx.Open(b, b.Size())
+		_, err := xlsx.Open(ctx, b, b.Size())
 		switch {
 		case isFormat(err):
 			return "", problem.Of(unsuitable("is an archive, but no sound workbook of Excel")).Because(err)

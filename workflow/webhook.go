@@ -201,7 +201,7 @@ func (s *Service) UpdateWebhook(ctx context.Context, webhookID string, in Webhoo
 		return Webhook{}, err
 	}
 	row.Settings = encode(settings)
-	if err := s.saveWebhook(ctx, &row, in.Version, "webhook.update"); err != nil {
+	if err := s.saveWebhook(ctx, &row, in.Version, "webhook.update", "secret", "previous_secret", "previous_until"); err != nil {
 		return Webhook{}, err
 	}
 	s.changed(ctx, who, "webhook.updated", row.ID)
@@ -214,15 +214,16 @@ func (s *Service) DeleteWebhook(ctx context.Context, webhookID string) error {
 }
 
 // saveWebhook stores a row that was read and changed, unless somebody else has
-// changed it meanwhile, or it was not the version that the caller has seen.
-func (s *Service) saveWebhook(ctx context.Context, row *webhookRow, seen int, action string) error {
+// changed it meanwhile, or it was not the version that the caller has seen. It leaves
+// some columns alone: secrets are sealed again without a new version.
+func (s *Service) saveWebhook(ctx context.Context, row *webhookRow, seen int, action string, alone ...string) error {
 	read := row.Version
 	if seen != 0 && seen != read {
 		return stale("webhook")
 	}
 	return s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
 		row.UpdatedAt, row.Version = s.cfg.Clock.Now(), read+1
-		n, err := store.Changed(tx.NewUpdate().Model(row).Where("tenant_id = ?", row.TenantID).Where("id = ?", row.ID).
+		n, err := store.Changed(tx.NewUpdate().Model(row).ExcludeColumn(alone...).Where("tenant_id = ?", row.TenantID).Where("id = ?", row.ID).
 			Where("version = ?", read).Exec(ctx))
 		if err != nil {
 			return nameTaken(err, "webhook")

@@ -482,6 +482,52 @@ func TestRotation(t *testing.T) {
 	})
 }
 
+// A change that was under way while the keys are rotated does not bring back what the
+// old key had sealed.
+func TestAChangeDoesNotUndoARotationOfKeys(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		oldKey, newKey := secret.NewKey(), secret.NewKey()
+		sealing := func(keys ...[]byte) func(*workflow.Config) {
+			ring, err := secret.NewKeyring(keys...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return func(c *workflow.Config) { c.Keys = ring }
+		}
+		before := newBundle(t, db, sealing(oldKey))
+		s := before.webhook(t, workflow.NewWebhook{WorkflowID: before.publish(t, chain())})
+		rotated := *s
+		var err error
+		if rotated.hook, rotated.secret, err = before.RotateWebhookSecret(before.ctx, s.hook.ID, workflow.Duration(time.Hour), 0); err != nil {
+			t.Fatal(err)
+		}
+		var during *bundle
+		var once sync.Once
+		during = newBundle(t, db, sealing(newKey, oldKey), func(c *workflow.Config) {
+			c.Authorize = func(ctx context.Context, p auth.Permission, objectID string) (*auth.Principal, error) {
+				if p == auth.WorkflowExecute { // the webhook has been read and is not saved
+					once.Do(func() {
+						if done, err := during.RotateSecrets(context.Background()); err != nil || done.Resealed != 2 {
+							t.Errorf("got %+v, %v", done, err)
+						}
+					})
+				}
+				return authorize(ctx, p, objectID)
+			}
+		})
+		hook, err := during.UpdateWebhook(before.ctx, s.hook.ID, workflow.WebhookUpdate{Name: new("changed"), Version: rotated.hook.Version})
+		if err != nil || hook.Name != "changed" || hook.PreviousUntil == nil {
+			t.Fatalf("got %+v, %v", hook, err)
+		}
+		after := newBundle(t, db, sealing(newKey))
+		for _, sender := range []*sender{s, &rotated} {
+			sender.b = after
+			sender.mustDeliver(t, sender.delivery(`{"n":1}`))
+		}
+	})
+}
+
 func dump(t testing.TB, db *store.DB, table string) []string {
 	t.Helper()
 	var rows []map[string]any

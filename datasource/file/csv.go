@@ -66,12 +66,22 @@ func (c csvConnector) Open(_ context.Context, s datasource.Settings) (datasource
 
 type csvFormat struct{}
 
-func (csvFormat) sheets(Content) ([]string, error) { return []string{"csv"}, nil }
-
-func (csvFormat) open(c Content, s datasource.Settings, _ string) (source, error) {
-	return newCSVSource(io.NewSectionReader(c, 0, c.Size()), CSVOptions{
+func (csvFormat) open(_ context.Context, c Content, s datasource.Settings) (book, error) {
+	return csvBook{c, CSVOptions{
 		Encoding: s.String("encoding"), Delimiter: s.String("delimiter"), Decimal: s.String("decimal"), Types: s.Map("types"),
-	})
+	}}, nil
+}
+
+// csvBook has one table.
+type csvBook struct {
+	content Content
+	options CSVOptions
+}
+
+func (csvBook) sheets() []string { return []string{"csv"} }
+
+func (b csvBook) read(string) (source, error) {
+	return newCSVSource(io.NewSectionReader(b.content, 0, b.content.Size()), b.options)
 }
 
 // csvSource reads records. All values are texts.
@@ -183,18 +193,24 @@ func newCSVSource(body io.Reader, o CSVOptions) (*csvSource, error) {
 	if err != nil {
 		return nil, err
 	}
-	bounded := &record{r: text}
-	s := &csvSource{record: bounded, texts: texts{o.Decimal == ","}, declared: o.Types}
-	s.csv = csv.NewReader(bounded)
-	s.csv.FieldsPerRecord, s.csv.ReuseRecord = -1, true
-	s.csv.Comma, err = delimiter(text, o.Delimiter)
-	return s, err
+	comma, err := delimiter(text, o.Delimiter)
+	if err != nil {
+		return nil, err
+	}
+	bounded := &record{r: text, comma: byte(comma)}
+	s := &csvSource{record: bounded, texts: texts{o.Decimal == ","}, declared: o.Types, csv: csv.NewReader(bounded)}
+	s.csv.FieldsPerRecord, s.csv.ReuseRecord, s.csv.Comma = -1, true, comma
+	return s, nil
 }
 
-// record bounds what one row may take.
+// record bounds what one row may take: bytes, and values, of which each takes much
+// more than its delimiter.
 type record struct {
-	r    io.Reader
-	left int
+	r      io.Reader
+	comma  byte
+	left   int
+	quoted bool
+	values int // before the last delimiter
 }
 
 func (b *record) Read(p []byte) (int, error) {
@@ -202,5 +218,27 @@ func (b *record) Read(p []byte) (int, error) {
 	if b.left -= n; b.left < 0 {
 		return 0, refused("a row of the file is larger than 8 MiB: a quotation mark may not be closed", nil)
 	}
+	if !b.count(p[:n]) {
+		return 0, refused("a row of the file has more than 16384 values", nil)
+	}
 	return n, err
+}
+
+// count follows the text as its reader will, to whom a quotation mark elsewhere is
+// an error. It is false when a row has too many values.
+func (b *record) count(text []byte) bool {
+	for _, c := range text {
+		switch {
+		case c == '"':
+			b.quoted = !b.quoted
+		case b.quoted:
+		case c == '\n':
+			b.values = 0
+		case c == b.comma:
+			if b.values++; b.values >= maxColumns {
+				return false
+			}
+		}
+	}
+	return true
 }

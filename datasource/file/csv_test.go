@@ -358,6 +358,48 @@ func TestT79_FilesAreReadInConstantMemory(t *testing.T) {
 	}
 }
 
+// T79: a row of nothing but delimiters is refused before it is made values of,
+// which would take fifty times its size.
+func TestT79_ARowOfDelimitersIsRefusedEarly(t *testing.T) {
+	for name, quiet := range map[string]string{"at once": "", "behind a text": "\"a\nb,,\",x\n"} {
+		s := shelve([]byte(quiet + strings.Repeat(",", 7<<20) + "\n"))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := query(t, file.CSV(s.Open), settings(map[string]any{"header": false}), `{}`, nil)
+		runtime.ReadMemStats(&after)
+		if refusal, ok := errors.AsType[*datasource.StatementError](err); !ok || !strings.Contains(refusal.Message, "16384") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if n := (after.TotalAlloc - before.TotalAlloc) >> 20; n > 16 {
+			t.Errorf("%s: %d MB for it", name, n)
+		}
+	}
+	wide := strings.Repeat("x,", 16_383) + "x\n"
+	s := shelve([]byte(wide + strings.Repeat(`"`+strings.Repeat(",", 20_000)+`",`, 5) + "\n" + wide))
+	got, err := query(t, file.CSV(s.Open), settings(map[string]any{"header": false}), `{}`, nil)
+	if err != nil || len(got.rows) != 3 || len(got.columns) != 16_384 || len(got.rows[1][4].(string)) != 20_000 {
+		t.Errorf("as wide as it may be: %d rows, %d columns, %v", len(got.rows), len(got.columns), err)
+	}
+}
+
+// T79: a header of equal names is numbered in time that grows with its length.
+func TestT79_EqualNamesAreNumberedQuickly(t *testing.T) {
+	t.Parallel()
+	s := shelve([]byte(strings.Repeat(",a", 16_000)[1:] + ",a_3,a_2_2\n"))
+	began := time.Now()
+	got, err := query(t, file.CSV(s.Open), settings(nil), `{}`, nil)
+	if took := time.Since(began); err != nil || took > 2*time.Second {
+		t.Errorf("%v, after %s", err, took)
+	}
+	names := map[string]bool{}
+	for _, c := range got.columns {
+		names[c.Name] = true
+	}
+	if len(names) != 16_002 || got.columns[0].Name != "a" || got.columns[15_999].Name != "a_16000" || got.columns[16_000].Name != "a_3_2" {
+		t.Errorf("%d names, %s … %s %s", len(names), got.columns[0].Name, got.columns[15_999].Name, got.columns[16_000].Name)
+	}
+}
+
 // FuzzCSV: whatever is in a file, reading it ends, in rows as wide as the columns
 // or in an error that may be shown.
 func FuzzCSV(f *testing.F) {

@@ -44,19 +44,19 @@ func (c excelConnector) Open(_ context.Context, s datasource.Settings) (datasour
 
 type excelFormat struct{}
 
-func (excelFormat) sheets(c Content) ([]string, error) {
-	w, err := xlsx.Open(c, c.Size())
+func (excelFormat) open(ctx context.Context, c Content, _ datasource.Settings) (book, error) {
+	w, err := xlsx.Open(ctx, c, c.Size())
 	if err != nil {
 		return nil, unsound(err)
 	}
-	return w.Sheets(), nil
+	return workbook{w}, nil
 }
 
-func (excelFormat) open(c Content, _ datasource.Settings, sheet string) (source, error) {
-	w, err := xlsx.Open(c, c.Size())
-	if err != nil {
-		return nil, unsound(err)
-	}
+type workbook struct{ *xlsx.Workbook }
+
+func (w workbook) sheets() []string { return w.Sheets() }
+
+func (w workbook) read(sheet string) (source, error) {
 	rows, err := w.Rows(sheet)
 	if errors.Is(err, xlsx.ErrNoSheet) {
 		return nil, refused("the file has no sheet "+quoted(sheet), nil)

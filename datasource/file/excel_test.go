@@ -3,6 +3,7 @@ package file_test
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
@@ -107,6 +108,28 @@ func TestExcelKeepsTypes(t *testing.T) {
 	schema, err := conn.(datasource.Introspector).Introspect(t.Context())
 	if err != nil || len(schema.Tables) != 2 || schema.Tables[0].Name != "Sheet1" || schema.Tables[0].Columns[4].Type != "date" {
 		t.Errorf("got %+v, %v", schema, err)
+	}
+}
+
+// T79: a schema walks through one open workbook, however many sheets it has.
+func TestT79_ASchemaOpensAWorkbookOnce(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile("../../internal/xlsx/testdata/excelize.xlsx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, opens := shelve(content), 0
+	conn, err := file.Excel(func(ctx context.Context, tenantID, id string) (file.Content, error) {
+		opens++
+		return s.Open(ctx, tenantID, id)
+	}).Open(t.Context(), settings(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	schema, err := conn.(datasource.Introspector).Introspect(t.Context())
+	if err != nil || len(schema.Tables) != 2 || opens != 1 || s.open.Load() != 0 {
+		t.Errorf("%d tables, %d times opened, %d still open, %v", len(schema.Tables), opens, s.open.Load(), err)
 	}
 }
 

@@ -2,7 +2,8 @@
 // and workbooks of Excel (type "excel").
 //
 // A query selects columns and rows; there is no SQL engine. Files are read as a
-// stream: a query holds some rows of one in memory, however large it is.
+// stream: a query holds some rows of one in memory, and of a workbook its shared
+// texts, of at most 16 MiB.
 package file
 
 import (
@@ -32,10 +33,15 @@ const maxReaders = 4
 
 // format reads one type of files.
 type format interface {
-	// sheets names the tables in a file.
-	sheets(c Content) ([]string, error)
-	// open begins to read one, "" = the first.
-	open(c Content, s datasource.Settings, sheet string) (source, error)
+	open(ctx context.Context, c Content, s datasource.Settings) (book, error)
+}
+
+// book is an open file.
+type book interface {
+	// sheets names the tables in it.
+	sheets() []string
+	// read begins to read one, "" = the first.
+	read(sheet string) (source, error)
 }
 
 // source gives the rows of a table as they are written.
@@ -97,16 +103,26 @@ func (c *conn) Query(ctx context.Context, s datasource.Statement) (datasource.Ro
 
 // Introspect lists the tables in the file with the columns that they seem to have.
 func (c *conn) Introspect(ctx context.Context) (datasource.Schema, error) {
-	sheets, err := c.sheets(ctx)
+	book, done, err := c.book(ctx)
 	if err != nil {
 		return datasource.Schema{}, err
 	}
-	var schema datasource.Schema
+	schema, err := c.describe(ctx, book)
+	if closing := done(); err == nil {
+		err = closing
+	}
+	if err != nil {
+		return datasource.Schema{}, failure(ctx, err)
+	}
+	return schema, nil
+}
+
+func (c *conn) describe(ctx context.Context, book book) (schema datasource.Schema, err error) {
 	columns := 0
-	for _, name := range sheets {
-		t, err := c.table(ctx, name)
+	for _, name := range book.sheets() {
+		t, err := c.head(ctx, book, name, func() error { return nil })
 		if err != nil {
-			return datasource.Schema{}, err
+			return schema, err
 		}
 		if columns += len(t.columns); columns > datasource.MaxColumns {
 			schema.Truncated = true
@@ -116,44 +132,55 @@ func (c *conn) Introspect(ctx context.Context) (datasource.Schema, error) {
 			schema.Tables = append(schema.Tables, t.describe(name))
 		}
 		if err := t.Close(); err != nil {
-			return datasource.Schema{}, failure(ctx, err)
+			return schema, err
 		}
 	}
 	return schema, nil
 }
 
-func (c *conn) sheets(ctx context.Context) ([]string, error) {
-	content, err := c.open(ctx)
+// table opens the file and reads the head of a table.
+func (c *conn) table(ctx context.Context, sheet string) (*table, error) {
+	book, done, err := c.book(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer content.Close()
-	names, err := c.format.sheets(content)
-	return names, failure(ctx, err)
+	t, err := c.head(ctx, book, sheet, done)
+	if err != nil {
+		return nil, failure(ctx, err)
+	}
+	return t, nil
 }
 
-// table opens the file and reads the head of a table.
-func (c *conn) table(ctx context.Context, sheet string) (*table, error) {
+// book opens the file when there is room for one more reader. done closes it.
+func (c *conn) book(ctx context.Context) (b book, done func() error, err error) {
 	select {
 	case c.slots <- struct{}{}:
 	case <-ctx.Done():
-		return nil, failure(ctx, ctx.Err())
+		return nil, nil, failure(ctx, ctx.Err())
 	}
 	release := func() { <-c.slots }
 	content, err := c.open(ctx)
 	if err != nil {
 		release()
-		return nil, err
+		return nil, nil, err
 	}
-	src, err := c.format.open(content, c.settings, sheet)
-	if err != nil {
+	if b, err = c.format.open(ctx, content, c.settings); err != nil {
 		release()
-		return nil, failure(ctx, errors.Join(err, content.Close()))
+		return nil, nil, failure(ctx, errors.Join(err, content.Close()))
 	}
-	t := &table{source: src, done: func() error { release(); return content.Close() }}
+	return b, func() error { release(); return content.Close() }, nil
+}
+
+// head begins to read a table, whose end calls done; so does an error.
+func (c *conn) head(ctx context.Context, book book, sheet string, done func() error) (*table, error) {
+	src, err := book.read(sheet)
+	if err != nil {
+		return nil, errors.Join(err, done())
+	}
+	t := &table{source: src, done: done}
 	if err := t.readHead(ctx, c.settings.Bool("header")); err != nil {
 		_ = t.Close()
-		return nil, failure(ctx, err)
+		return nil, err
 	}
 	return t, nil
 }

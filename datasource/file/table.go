@@ -82,7 +82,7 @@ func (t *table) readHead(ctx context.Context, header bool) error {
 // columnNames makes names of a header: none is empty, and none is there twice.
 func columnNames(row []any) []string {
 	names := make([]string, 0, len(row))
-	taken := make(map[string]bool, len(row))
+	taken, next := make(map[string]bool, len(row)), map[string]int{} // by name, the number to go on with
 	for i, v := range row {
 		name := strings.TrimSpace(datasource.ParamText(textual(v)))
 		name = strings.ToValidUTF8(name[:min(len(name), maxName)], "")
@@ -90,8 +90,8 @@ func columnNames(row []any) []string {
 			name = "column" + strconv.Itoa(i+1)
 		}
 		unique := name
-		for n := 2; taken[unique]; n++ {
-			unique = name + "_" + strconv.Itoa(n)
+		for n := max(next[name], 2); taken[unique]; n++ {
+			unique, next[name] = name+"_"+strconv.Itoa(n), n+1
 		}
 		taken[unique] = true
 		names = append(names, unique)

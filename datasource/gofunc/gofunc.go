@@ -38,8 +38,10 @@ import (
 //
 // The function is called concurrently, at most [MaxCalls] times for each
 // datasource. Its context ends with the query: when it does not heed that, the
-// query ends all the same, and the call counts until it returns. The caller is
-// auth.FromContext of it. A panic is contained. An error that is a
+// query ends all the same, and the call counts until it returns. It has no
+// caller (auth.FromContext is nil), because callers who ask the same share a call: what the
+// function must know of the caller is a parameter that the query fills with
+// {{ user.id }} or another trusted value. A panic is contained. An error that is a
 // *problem.Error or a *datasource.StatementError is shown as these say; of any
 // other the caller learns that the function failed, and the log the rest.
 func New[P, R any](spec datasource.Spec, fn func(ctx context.Context, params P) ([]R, error)) datasource.Connector {

@@ -35,7 +35,7 @@ func safeKey(key string) error {
 
 // key fills the template of a key, below the prefix of the datasource.
 func (c *conn) key(t template.Text, values template.Values, faults *problem.Faults) string {
-	key := fill(t, values, faults)
+	key := fillKey(t, values, faults)
 	if err := safeKey(c.settings.String("prefix") + key); err != nil || key == "" {
 		faults.Add(place(t, "key"), "makes a key that is not allowed: it must not be empty, leave the prefix, or hold empty segments, \".\", \"..\", backslashes and control characters")
 	}
@@ -45,7 +45,7 @@ func (c *conn) key(t template.Text, values template.Values, faults *problem.Faul
 // listed fills the beginning of keys to list: it may be empty, or end in the middle
 // of a segment.
 func (c *conn) listed(t template.Text, name string, values template.Values, faults *problem.Faults) string {
-	text := fill(t, values, faults)
+	text := fillKey(t, values, faults)
 	if text == "" {
 		return c.settings.String("prefix")
 	}
@@ -53,6 +53,17 @@ func (c *conn) listed(t template.Text, name string, values template.Values, faul
 		faults.Add(place(t, name), err.Error())
 	}
 	return c.settings.String("prefix") + text
+}
+
+// fillKey writes the template of a key. A value that is only a part of one adds no
+// step to the path that its author wrote.
+func fillKey(t template.Text, values template.Values, faults *problem.Faults) string {
+	for _, name := range t.Placeholders() {
+		whole := t.Lone() == name
+		faults.Check(whole || !strings.Contains(datasource.ParamText(values(name)), "/"), "params."+name,
+			`must not hold "/": only a value that is the whole key can, as in "key": "{{ `+name+` }}"`)
+	}
+	return fill(t, values, faults)
 }
 
 // fill writes a template. null is the empty text.

@@ -176,6 +176,10 @@ func (o *operation) Writes() bool {
 	return o.name == opPut || o.name == opDelete || o.name == opPresign && o.method == "PUT"
 }
 
+// Passes reports whether the answer expires: a result that was kept could hold a
+// URL that is no good any more.
+func (o *operation) Passes() bool { return o.name == opPresign }
+
 // Placeholders lists the parameters of the operation.
 func (o *operation) Placeholders() []string {
 	all := slices.Concat(o.key.Placeholders(), o.prefix.Placeholders(), o.after.Placeholders(), o.contentType.Placeholders())

@@ -382,6 +382,32 @@ func TestT80_ValuesStayInTheirPlace(t *testing.T) {
 	}
 }
 
+// T108: a value never adds a step to the path that the author of a query wrote.
+func TestT108_ValuesAddNoSteps(t *testing.T) {
+	t.Parallel()
+	s := (&bucket{server: testdb.S3Store{Address: "127.0.0.1:9", AccessKey: "a", SecretKey: "b"}, name: "bucket"}).settings()
+	for _, operation := range []string{
+		`{"operation": "get", "key": "users/{{ v }}/photo.png"}`, `{"operation": "get", "key": "{{ v }}.png"}`, `{"operation": "head", "key": "users/{{ v }}"}`,
+		`{"operation": "put", "key": "{{ v }}{{ w }}", "content": "x"}`, `{"operation": "delete", "key": "users/{{ v }}"}`, `{"operation": "presign", "key": "users/{{ v }}"}`,
+		`{"operation": "list", "prefix": "users/{{ v }}"}`, `{"operation": "list", "prefix": "", "after": "users/{{ v }}"}`,
+	} {
+		for _, v := range []string{"ada/private", "/ada", "ada/"} {
+			_, err := do(t, s, operation, map[string]any{"v": v, "w": "w"})
+			if e := problem.Of(err); !problem.Is(err, problem.Invalid) || len(e.Faults) == 0 || e.Faults[0].Path != "params.v" {
+				t.Errorf("%s with %q: %v", operation, v, err)
+			}
+		}
+	}
+	got, err := do(t, s, `{"operation": "presign", "key": "{{ v }}"}`, map[string]any{"v": "users/ada/photo.png"})
+	if err != nil || !strings.Contains(got[0]["url"].(string), "/in/users/ada/photo.png?") {
+		t.Errorf("a key that is a value: %v, %v", got, err)
+	}
+	got, err = do(t, s, `{"operation": "presign", "key": "users/{{ v }}/photo.png"}`, map[string]any{"v": "ada"})
+	if err != nil || !strings.Contains(got[0]["url"].(string), "/in/users/ada/photo.png?") {
+		t.Errorf("a step that is a value: %v, %v", got, err)
+	}
+}
+
 func TestPresign(t *testing.T) {
 	t.Parallel()
 	b := newBucket(t)

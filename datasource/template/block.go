@@ -1,9 +1,13 @@
 package template
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // An optional block, "[[ and country = {{ country }} ]]", is in a statement when
-// all parameters in it have a value. Its marks read as spaces whether it is there
+// all parameters in it have a value. One with trusted values has no other, and is
+// always in it. Its marks read as spaces whether it is there
 // or not, so that what stands before and behind it is never joined to one word.
 
 // opensBlock tells a block from an array of arrays, as PostgreSQL writes it:
@@ -27,8 +31,13 @@ func (l *lexer) open() {
 }
 
 func (l *lexer) close() {
-	if len(l.blocks[l.block-1]) == 0 {
+	names := l.blocks[l.block-1]
+	if len(names) == 0 {
 		l.fault(l.opened, "an optional block needs a parameter")
+	}
+	// The caller's value would decide whether the rule for the caller is there.
+	if slices.ContainsFunc(names, Trusted) && slices.ContainsFunc(names, ValidName) {
+		l.fault(l.opened, "an optional block cannot hold a trusted value beside other parameters: write the rule with the trusted value outside of it")
 	}
 	l.flush(l.at)
 	l.block = 0

@@ -54,13 +54,15 @@ func TestOptionalBlocks(t *testing.T) {
 func TestFaultsOfOptionalBlocks(t *testing.T) {
 	t.Parallel()
 	for text, faults := range map[string]int{
-		"SELECT 1 [[ WHERE a = {{ a }}":               1,
-		"SELECT 1 [[ WHERE a = 1 ]]":                  1,
-		"SELECT 1 [[ , {{ a }} [[ , {{ b }} ]] ]]":    1,
-		"SELECT 1 [[ , {{ a }} -- ]]":                 1,
-		"SELECT 1 [[ , '{{ a }}' ]]":                  2,
-		"SELECT 1 [[ ]] [[ ]] [[":                     3,
-		"SELECT 1 ]]":                                 0,
+		"SELECT 1 [[ WHERE a = {{ a }}":            1,
+		"SELECT 1 [[ WHERE a = 1 ]]":               1,
+		"SELECT 1 [[ , {{ a }} [[ , {{ b }} ]] ]]": 1,
+		"SELECT 1 [[ , {{ a }} -- ]]":              1,
+		"SELECT 1 [[ , '{{ a }}' ]]":               2,
+		"SELECT 1 [[ ]] [[ ]] [[":                  3,
+		"SELECT 1 ]]":                              0,
+		"SELECT 1 [[ , {{ user.id }}, {{ a }} ]]":  1,
+		"SELECT 1 [[ , {{ a }}, {{ user.claims.b }} ]] [[ , {{ a }} ]] [[ , {{ tenant.id }}, {{ user.id }} ]]": 1,
 		"SELECT 1 [[ , {{ a }} ]] ]]":                 0, // the database says what it thinks of these
 		"SELECT arrays [[ , {{ a }} ]]":               0,
 		"SELECT {{ tenant.id }}, {{ user.id }}":       0,
@@ -77,6 +79,24 @@ func TestFaultsOfOptionalBlocks(t *testing.T) {
 	_, err := template.ParseSQL("SELECT 1;\n[[ , {{ a }} ]]", template.SQLite())
 	if faultsOf(err) != 1 {
 		t.Errorf("a block behind the statement: %v", err)
+	}
+}
+
+// T89: no value of the caller's can leave out the rule for the caller.
+func TestT89_NoParameterLeavesARuleOut(t *testing.T) {
+	t.Parallel()
+	_, err := template.ParseSQL("SELECT * FROM orders WHERE 1 = 1\n[[ AND owner = {{ user.id }} AND country = {{ country }} ]]", template.PostgreSQL())
+	faults := problem.Of(err)
+	if !problem.Is(err, problem.Invalid) || len(faults.Faults) != 1 || !strings.HasPrefix(faults.Faults[0].Message, "line 2, column 1: ") {
+		t.Errorf("a rule that a parameter leaves out: %v", err)
+	}
+	s, err := template.ParseSQL("SELECT * FROM orders WHERE owner = {{ user.id }} [[ AND country = {{ country }} ]] [[ AND team = {{ user.claims.team }} ]]", template.PostgreSQL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	bound, err := s.Bind(values(map[string]any{"user.id": "u", "user.claims.team": "t"}))
+	if err != nil || !reflect.DeepEqual(bound.Args, []any{"u", "t"}) {
+		t.Errorf("got %v, %v", bound, err)
 	}
 }
 
@@ -123,7 +143,7 @@ func TestAnEmptyListOfTheCallersClaimsIsAFault(t *testing.T) {
 }
 
 // FuzzBlocks: whatever is set, no value gets into the text, each argument has its
-// place, and a statement without blocks is the same for every choice.
+// place, and no trusted value is left out.
 func FuzzBlocks(f *testing.F) {
 	for _, seed := range []string{
 		"a [[ b {{c}} ]] d", "[[{{a}}]][[{{b}}]]", "[[[{{a}}]]]", "ARRAY[[{{a}}]] [[ {{b}} ]]", "[[ '{{a}}' ]]", "]] [[ {{a}} -- ]]\n ]]", "a[[{{b}}]]", "[[{{user.id}}{{a}}]]", "[[ $$ ]] $$ {{a}} ]]",
@@ -158,10 +178,37 @@ func FuzzBlocks(f *testing.F) {
 				t.Fatalf("%q lacks %q", bound.Text, mark)
 			}
 		}
+		if all, some := rules(t, s, 0xff), rules(t, s, set); all != some {
+			t.Fatalf("%d of %d trusted values are there", some, all)
+		}
 		for at := range len(bound.Text) {
 			if source := bound.Source(at); source < 0 || source > len(text)+len(bound.Text) {
 				t.Fatalf("offset %d maps to %d", at, source)
 			}
 		}
 	})
+}
+
+// rules counts the trusted values in a statement when some others are set.
+func rules(t *testing.T, s *template.SQL, set uint8) (n int) {
+	t.Helper()
+	type rule struct{}
+	bound, err := s.Bind(func(name string) any {
+		switch {
+		case template.Trusted(name):
+			return rule{}
+		case set>>(len(name)%8)&1 == 0:
+			return nil
+		}
+		return "x"
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range bound.Args {
+		if v == (rule{}) {
+			n++
+		}
+	}
+	return n
 }

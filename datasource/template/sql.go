@@ -34,7 +34,8 @@ type Bound struct {
 type move struct{ bound, source int }
 
 // ParseSQL reads a statement. Its faults, below the path "text", are all that
-// is wrong with it: malformed placeholders and optional blocks, placeholders
+// is wrong with it: malformed placeholders and optional blocks, trusted values
+// beside others in one of these, placeholders
 // inside of literals, quoted names or comments, and bind parameters of the
 // database's own.
 func ParseSQL(text string, dialect Dialect) (*SQL, error) {
@@ -69,8 +70,8 @@ func (s *SQL) TakesNames() bool { return true }
 // its word.
 //
 // An optional block is left out when one of its parameters has no value or is an
-// empty list. A trusted value (see [Trusted]) never leaves it out: a filter that
-// names the caller stays.
+// empty list. One with a trusted value (see [Trusted]) has no other parameters, and
+// is never left out: a filter that names the caller stays.
 func (s *SQL) Bind(values Values) (Bound, error) {
 	b := binder{SQL: s, values: values}
 	b.text.Grow(len(s.source) + 16)

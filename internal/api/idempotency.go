@@ -1,8 +1,8 @@
 package api
 
 import (
+	"bytes"
 	"context"
-	"crypto/hmac"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -41,7 +41,6 @@ type idempotency struct {
 	clock  clock.Clock
 	logger *slog.Logger
 	ring   *secret.Keyring
-	mac    []byte
 	settle time.Duration // how long writing down what becomes of a key may take
 
 	pruned atomic.Int64 // unix time of the last look for expired keys
@@ -53,7 +52,6 @@ func newIdempotency(cfg Config) *idempotency {
 		clock:  cfg.Clock,
 		logger: cfg.Logger,
 		ring:   cfg.Keys,
-		mac:    cfg.Keys.Derive("idempotency requests"),
 		settle: 10 * time.Second,
 	}
 }
@@ -121,7 +119,12 @@ func (i *idempotency) begin(ctx context.Context, c call) (*kept, error) {
 	if err != nil || row == nil {
 		return nil, err
 	}
-	if !hmac.Equal(row.Request, c.request) {
+	asked, err := i.ring.Open(string(row.Request), c.place("request"))
+	if err != nil {
+		return nil, problem.New(problem.Conflict, "idempotency_key_unreadable", "what was asked with this idempotency key before cannot be read any more: the server has other encryption keys").
+			Fix("look whether the request was done, and use a new key").Because(err)
+	}
+	if !bytes.Equal(asked, c.request) {
 		return nil, problem.New(problem.Conflict, "idempotency_key_reused", "the idempotency key was used for another request").
 			Fix("use a new key for every request that is not a repetition")
 	}
@@ -130,7 +133,7 @@ func (i *idempotency) begin(ctx context.Context, c call) (*kept, error) {
 		e.RetryAfter = time.Second
 		return nil, e
 	}
-	plain, err := i.ring.Open(*row.Reply, c.place())
+	plain, err := i.ring.Open(*row.Reply, c.place("reply"))
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +180,7 @@ func (i *idempotency) keep(ctx context.Context, c call, w *reply) error {
 	if err != nil {
 		return err
 	}
-	return i.finish(ctx, c, i.ring.Seal(plain, c.place()))
+	return i.finish(ctx, c, i.ring.Seal(plain, c.place("reply")))
 }
 
 // prune removes expired keys now and then, a few at a time. As long as there are

@@ -2,7 +2,6 @@ package api
 
 import (
 	"bytes"
-	"crypto/hmac"
 	"crypto/sha256"
 	"io"
 	"net/http"
@@ -14,28 +13,28 @@ import (
 // call is a key in the hands of one caller, and what the call asked for.
 type call struct {
 	actor, tenantID, key string
-	request              []byte
+	request              []byte // its hash
 }
 
-func (c call) place() string {
-	return secret.Place(c.tenantID, "jet_idempotency", c.actor+"/"+c.key, "reply")
+func (c call) place(column string) string {
+	return secret.Place(c.tenantID, "jet_idempotency", c.actor+"/"+c.key, column)
 }
 
-// callOf hashes the request with a key of ours: a body may hold a password, which
-// a plain hash would give away to whoever reads the table and guesses.
+// callOf hashes the request. The hash is stored sealed: a body may hold a password,
+// which a plain one would give away to whoever reads the table and guesses.
 func (i *idempotency) callOf(r *http.Request, key string) (call, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return call{}, err
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	mac := hmac.New(sha256.New, i.mac)
+	hash := sha256.New()
 	for _, part := range []string{r.Method, r.URL.Path, r.URL.RawQuery} {
-		mac.Write([]byte(part + "\x00"))
+		hash.Write([]byte(part + "\x00"))
 	}
-	mac.Write(body)
+	hash.Write(body)
 	who := auth.FromContext(r.Context())
-	return call{actor: who.Actor(), tenantID: who.TenantID, key: key, request: mac.Sum(nil)}, nil
+	return call{actor: who.Actor(), tenantID: who.TenantID, key: key, request: hash.Sum(nil)}, nil
 }
 
 func validKey(key string) bool {

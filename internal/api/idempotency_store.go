@@ -15,7 +15,7 @@ type idempotencyRow struct {
 	Actor     string `bun:",pk"`
 	TenantID  string `bun:",pk"`
 	Key       string `bun:",pk"`
-	Request   []byte
+	Request   []byte // sealed
 	Reply     *string
 	CreatedAt time.Time
 }
@@ -30,7 +30,7 @@ func (i *idempotency) take(ctx context.Context, c call) (*idempotencyRow, error)
 		if err := deleteKeyBefore(ctx, tx, c, now.Add(-keyLifetime)); err != nil {
 			return err
 		}
-		mine := idempotencyRow{Actor: c.actor, TenantID: c.tenantID, Key: c.key, Request: c.request, CreatedAt: now}
+		mine := idempotencyRow{Actor: c.actor, TenantID: c.tenantID, Key: c.key, Request: []byte(i.ring.Seal(c.request, c.place("request"))), CreatedAt: now}
 		n, err := store.Changed(tx.NewInsert().Model(&mine).On("CONFLICT DO NOTHING").Exec(ctx))
 		if err != nil || n == 1 {
 			return err

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jetadmin/jetadmin/internal/secret"
 	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/internal/testdb"
 	"github.com/jetadmin/jetadmin/problem"
@@ -108,6 +109,44 @@ func TestKeyOfAFailedCallIsFree(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A call is recognised after another key was put in front of the server's; when the
+// key of its time is gone, it is not done again.
+func TestKeysOutliveARotationOfKeys(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		w := setupOn(t, db, "")
+		ctx := t.Context()
+		oldKey, newKey := secret.NewKey(), secret.NewKey()
+		with := func(keys ...[]byte) *idempotency {
+			ring, err := secret.NewKeyring(keys...)
+			must(t, err)
+			cfg := w.cfg
+			cfg.Keys = ring
+			return newIdempotency(cfg)
+		}
+		asked := call{actor: "user:ada", tenantID: "", key: "k", request: []byte("hash")}
+		before := with(oldKey)
+		if kept, err := before.begin(ctx, asked); err != nil || kept != nil {
+			t.Fatalf("got %v, %v", kept, err)
+		}
+		answer := newReply()
+		answer.WriteHeader(201)
+		must(t, before.keep(ctx, asked, answer))
+		during := with(newKey, oldKey)
+		if kept, err := during.begin(ctx, asked); err != nil || kept == nil || kept.Status != 201 {
+			t.Errorf("the same call with another key in front: %v, %v", kept, err)
+		}
+		other := asked
+		other.request = []byte("other")
+		if _, err := during.begin(ctx, other); problem.Of(err).Code != "idempotency_key_reused" {
+			t.Errorf("another call: %v", err)
+		}
+		if _, err := with(newKey).begin(ctx, asked); problem.Of(err).Code != "idempotency_key_unreadable" || problem.Of(err).Remedy == "" {
+			t.Errorf("without the key: %v", err)
+		}
+	})
 }
 
 func TestKeyInUse(t *testing.T) {

@@ -2,6 +2,7 @@ package xlsx
 
 import (
 	"archive/zip"
+	"context"
 	"errors"
 	"io"
 	"strings"
@@ -16,6 +17,7 @@ type archive struct {
 // source tells failures of the storage from faults of the file, and bounds what
 // is read while left is not negative.
 type source struct {
+	ctx  context.Context
 	r    io.ReaderAt
 	left int64
 	err  error
@@ -53,9 +55,9 @@ func (s *source) fault(message string, cause error) error {
 	return &Error{message, cause}
 }
 
-func openArchive(r io.ReaderAt, size int64) (*archive, error) {
+func openArchive(ctx context.Context, r io.ReaderAt, size int64) (*archive, error) {
 	// The reader of the standard library reads on as long as there are entries.
-	s := &source{r: r, left: maxDirectory}
+	s := &source{ctx: ctx, r: r, left: maxDirectory}
 	z, err := zip.NewReader(s, size)
 	if err != nil {
 		return nil, s.fault("the file is not a sound archive", err)

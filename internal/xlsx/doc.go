@@ -10,10 +10,11 @@ package xlsx
 const (
 	maxDirectory = 2 << 20  // bytes of the list of what is in the archive
 	maxPart      = 8 << 20  // bytes of each part but sheets and shared texts
-	maxTexts     = 64 << 20 // bytes of the shared texts
-	maxTextCount = 4 << 20
+	maxTexts     = 16 << 20 // bytes of the shared texts, all of which are in memory
+	maxTextCount = 1 << 20
 	maxSheet     = 1 << 30 // bytes of a sheet
 	maxElement   = 1 << 20 // bytes of a cell, or of what is between two
+	maxRow       = 8 << 20 // bytes of the texts in a row
 	maxDepth     = 64      // of nested elements
 	maxSheets    = 1000
 	maxStyles    = 100_000

@@ -28,8 +28,13 @@ var (
 	errDepth   = &Error{Message: "the workbook is nested too deeply"}
 )
 
-// Read implements io.Reader for the decoder.
+// Read implements io.Reader for the decoder. A part unpacks to far more than is
+// read of the file, so the context is looked at here, too.
 func (p *part) Read(b []byte) (int, error) {
+	if err := p.source.ctx.Err(); err != nil {
+		p.source.err = err
+		return 0, err
+	}
 	n, err := p.body.Read(b)
 	p.total -= int64(n)
 	p.some -= int64(n)

@@ -28,8 +28,6 @@ type (
 type Rows struct {
 	workbook *Workbook
 	part     *part
-	texts    texts
-	styles   []shape
 	cells    []Cell
 	value    []byte
 	line     int
@@ -51,14 +49,11 @@ func (w *Workbook) Rows(name string) (*Rows, error) {
 	if at == "" {
 		return nil, ErrNoSheet
 	}
+	if err := w.readShared(); err != nil {
+		return nil, err
+	}
 	r := &Rows{workbook: w}
 	var err error
-	if r.texts, err = w.readTexts(); err != nil {
-		return nil, err
-	}
-	if r.styles, err = w.readStyles(); err != nil {
-		return nil, err
-	}
 	if r.part, err = w.archive.open(at, maxSheet); err != nil {
 		return nil, err
 	}
@@ -113,7 +108,7 @@ func (r *Rows) Next() ([]Cell, error) {
 
 func (r *Rows) readRow() error {
 	r.cells = r.cells[:0]
-	base, column := r.part.depth, 0
+	base, column, size := r.part.depth, 0, 0
 	for {
 		r.part.renew()
 		token, err := r.part.next()
@@ -140,6 +135,12 @@ func (r *Rows) readRow() error {
 			v, err := r.readCell(&token)
 			if err != nil {
 				return err
+			}
+			// Many cells may share one text, so the row is bounded beside its part.
+			if text, ok := v.(string); ok {
+				if size += len(text); size > maxRow {
+					return &Error{Message: "a row of the workbook is too large"}
+				}
 			}
 			if v != nil {
 				r.cells = append(r.cells, Cell{column, v})

@@ -13,7 +13,7 @@ import (
 func (r *Rows) convert(kind, style, text string) (any, error) {
 	switch kind {
 	case "s":
-		return r.texts.at(text)
+		return r.workbook.shared.texts.at(text)
 	case "str", "inlineStr":
 		return unescape(text), nil
 	case "b":
@@ -31,8 +31,8 @@ func (r *Rows) convert(kind, style, text string) (any, error) {
 		return nil, &Error{Message: "a cell of the workbook has a number that is none", Cause: err}
 	}
 	i, _ := strconv.Atoi(style)
-	if i >= 0 && i < len(r.styles) && r.styles[i] != number {
-		if v, ok := r.workbook.timed(f, r.styles[i]); ok {
+	if styles := r.workbook.shared.styles; i >= 0 && i < len(styles) && styles[i] != number {
+		if v, ok := r.workbook.timed(f, styles[i]); ok {
 			return v, nil
 		}
 	}

@@ -1,6 +1,7 @@
 package xlsx
 
 import (
+	"context"
 	"io"
 	"path"
 	"strings"
@@ -12,14 +13,22 @@ type Workbook struct {
 	sheets   []sheet
 	texts    string // the name of the part with the shared texts, "" = none
 	styles   string
-	from1904 bool // days are counted from 1904
+	from1904 bool    // days are counted from 1904
+	shared   *common // read with the first sheet
+}
+
+// common is what the cells of all sheets refer to.
+type common struct {
+	texts  texts
+	styles []shape
 }
 
 type sheet struct{ name, part string }
 
-// Open reads what a workbook consists of. Errors are an *[Error], or those of r.
-func Open(r io.ReaderAt, size int64) (*Workbook, error) {
-	a, err := openArchive(r, size)
+// Open reads what a workbook consists of. When ctx ends, so does all reading of it.
+// Errors are an *[Error], or those of ctx and r.
+func Open(ctx context.Context, r io.ReaderAt, size int64) (*Workbook, error) {
+	a, err := openArchive(ctx, r, size)
 	if err != nil {
 		return nil, err
 	}
@@ -56,6 +65,22 @@ func (w *Workbook) Sheets() []string {
 		names[i] = s.name
 	}
 	return names
+}
+
+// readShared reads what the sheets refer to, once.
+func (w *Workbook) readShared() (err error) {
+	if w.shared != nil {
+		return nil
+	}
+	var c common
+	if c.texts, err = w.readTexts(); err != nil {
+		return err
+	}
+	if c.styles, err = w.readStyles(); err != nil {
+		return err
+	}
+	w.shared = &c
+	return nil
 }
 
 func (w *Workbook) readSheets(main string, rels map[string]relation) error {

@@ -3,6 +3,9 @@ package xlsx_test
 import (
 	"archive/zip"
 	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -25,7 +28,7 @@ func TestAWorkbookOfAnotherProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := xlsx.Open(bytes.NewReader(content), int64(len(content)))
+	w, err := xlsx.Open(t.Context(), bytes.NewReader(content), int64(len(content)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +115,7 @@ func pack(t testing.TB, parts map[string]string) []byte {
 }
 
 func open(content []byte) (*xlsx.Workbook, error) {
-	return xlsx.Open(bytes.NewReader(content), int64(len(content)))
+	return xlsx.Open(context.Background(), bytes.NewReader(content), int64(len(content)))
 }
 
 // readParts reads the first sheet of a workbook of parts.
@@ -187,13 +190,13 @@ func TestT110_HostileWorkbooks(t *testing.T) {
 	sheet := func(rows string) map[string]string {
 		return parts(`<worksheet><sheetData>` + rows + `</sheetData></worksheet>`)
 	}
-	with := func(name, text string) map[string]string {
+	with := func(changes ...string) map[string]string {
 		p := sheet(`<row><c t="s"><v>0</v></c></row>`)
-		if text == "" {
-			delete(p, name)
-			return p
+		for i := 0; i < len(changes); i += 2 {
+			if p[changes[i]] = changes[i+1]; changes[i+1] == "" {
+				delete(p, changes[i])
+			}
 		}
-		p[name] = text
 		return p
 	}
 	for name, p := range map[string]map[string]string{
@@ -213,6 +216,9 @@ func TestT110_HostileWorkbooks(t *testing.T) {
 		"an entity":                   parts(`<!DOCTYPE x [<!ENTITY a "` + long("a", 1<<10) + `">]><worksheet><sheetData><row><c t="inlineStr"><is><t>&a;</t></is></c></row></sheetData></worksheet>`),
 		"texts of 70 MB":              with("xl/texts.xml", `<sst>`+long("<si><t>"+strings.Repeat("x", 1000)+"</t></si>", 70<<20)+`</sst>`),
 		"five million texts":          with("xl/texts.xml", `<sst>`+long("<si/>", 5*5_000_000)+`</sst>`),
+		"a row of one large text":     with("xl/worksheets/a.xml", `<worksheet><sheetData><row>`+long(`<c t="s"><v>0</v></c>`, 16*21)+`</row></sheetData></worksheet>`, "xl/texts.xml", `<sst><si><t>`+long("x", 900<<10)+`</t></si></sst>`),
+		"a million and more texts":    with("xl/texts.xml", `<sst>`+long("<si/>", 5*(1<<20+1))+`</sst>`),
+		"texts of 20 MB":              with("xl/texts.xml", `<sst>`+long("<si><t>"+strings.Repeat("x", 1000)+"</t></si>", 20<<20)+`</sst>`),
 		"styles of 10 MB":             with("xl/styles.xml", `<styleSheet><cellXfs>`+long(`<xf numFmtId="0"/>`, 10<<20)+`</cellXfs></styleSheet>`),
 		"two thousand sheets":         with("xl/workbook.xml", `<workbook xmlns:r="x/relationships"><sheets>`+long(`<sheet name="A" r:id="r1"/>`, 2000*27)+`</sheets></workbook>`),
 		"no workbook":                 with("xl/workbook.xml", ""),
@@ -293,12 +299,76 @@ func TestFailuresOfTheStorageAreItsOwn(t *testing.T) {
 	t.Parallel()
 	content := pack(t, parts(`<worksheet/>`))
 	for _, behind := range []int64{int64(len(content)), int64(len(content)) - 600} {
-		_, err := xlsx.Open(failing{bytes.NewReader(content), behind}, int64(len(content)))
+		_, err := xlsx.Open(t.Context(), failing{bytes.NewReader(content), behind}, int64(len(content)))
 		if !errors.Is(err, io.ErrNoProgress) {
 			t.Errorf("got %v", err)
 		}
 		if _, ours := errors.AsType[*xlsx.Error](err); ours {
 			t.Errorf("it is taken for a fault of the file: %v", err)
+		}
+	}
+}
+
+// T92: whatever part of a workbook is being read, the reading ends with its context.
+func TestT92_ReadingEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	p := parts(`<worksheet><sheetData>` + strings.Repeat(`<row/>`, 100_000) + `</sheetData></worksheet>`)
+	content := pack(t, p)
+	ctx, cancel := context.WithCancel(t.Context())
+	w, err := xlsx.Open(ctx, bytes.NewReader(content), int64(len(content)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := w.Rows("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	cancel()
+	if _, err := rows.Next(); !errors.Is(err, context.Canceled) {
+		t.Errorf("the rows: %v", err)
+	}
+	if _, err := w.Rows(""); !errors.Is(err, context.Canceled) {
+		t.Errorf("another sheet: %v", err)
+	}
+	if _, err := xlsx.Open(ctx, bytes.NewReader(content), int64(len(content))); !errors.Is(err, context.Canceled) {
+		t.Errorf("another reading: %v", err)
+	}
+}
+
+// counting is a storage that knows how much of it was read.
+type counting struct {
+	*bytes.Reader
+	read int
+}
+
+func (c *counting) ReadAt(p []byte, off int64) (int, error) {
+	n, err := c.Reader.ReadAt(p, off)
+	c.read += n
+	return n, err
+}
+
+// The shared texts are read once, whichever sheets are read after each other.
+func TestSharedTextsAreReadOnce(t *testing.T) {
+	t.Parallel()
+	p := parts(`<worksheet><sheetData><row><c t="s"><v>0</v></c></row></sheetData></worksheet>`)
+	random := make([]byte, 200<<10)
+	_, _ = rand.Read(random)
+	p["xl/texts.xml"] = `<sst><si><t>` + hex.EncodeToString(random) + `</t></si></sst>`
+	content := pack(t, p)
+	storage := &counting{Reader: bytes.NewReader(content)}
+	w, err := xlsx.Open(t.Context(), storage, int64(len(content)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		before := storage.read
+		got, err := read(w, "")
+		if err != nil || len(got) != 1 || len(got[0][0].(string)) != 2*len(random) {
+			t.Fatalf("%d rows, %v", len(got), err)
+		}
+		if n := storage.read - before; i > 0 && n > len(random)/2 {
+			t.Errorf("reading the sheet again reads %d bytes", n)
 		}
 	}
 }
