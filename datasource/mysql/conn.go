@@ -30,11 +30,7 @@ func newConn(s *server) *conn {
 	return c
 }
 
-func (c *conn) Ping(ctx context.Context) (err error) {
-	defer func() { err = connectError(err) }()
-	defer contain(&err)
-	return c.db.PingContext(ctx)
-}
+func (c *conn) Ping(ctx context.Context) error { return connectError(c.db.PingContext(ctx)) }
 
 func (c *conn) Close() error { return c.db.Close() }
 
@@ -127,8 +123,6 @@ func (c *conn) write(session *session, text string, args []any, s datasource.Sta
 // affected is how many rows the last statement changed, -1 where that has no
 // meaning.
 func (s *session) affected() (n int64, err error) {
-	defer s.contain(&err)
-	s.link.socket.allow(smallAnswer)
 	err = s.pooled.QueryRowContext(s.quiet, "SELECT ROW_COUNT()").Scan(&n)
 	return n, err
 }

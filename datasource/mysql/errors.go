@@ -113,7 +113,7 @@ func cause(err error) (reason, bool) {
 		return reason{stepTLS, "the certificate of the server is not trusted", "use sslmode require, or give the certificate authority that signed it for this host name"}, true
 	}
 	switch {
-	case errors.Is(err, errGreeting), errors.Is(err, errPanic), errors.Is(err, mysql.ErrMalformPkt), errors.Is(err, mysql.ErrOldProtocol):
+	case errors.Is(err, errProtocol), errors.Is(err, errPanic), errors.Is(err, mysql.ErrMalformPkt), errors.Is(err, mysql.ErrOldProtocol):
 		return reason{stepAuthenticate, "the server does not keep to the protocol of MySQL", "check host and port"}, true
 	case errors.Is(err, mysql.ErrNoTLS):
 		return reason{stepTLS, "the server does not offer encryption", "turn TLS on in the server, or set sslmode to disable if the network is safe"}, true
