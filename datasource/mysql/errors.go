@@ -34,7 +34,7 @@ func (s *session) error(err error) error {
 	err = s.link.socket.why(err)
 	switch {
 	case errors.Is(err, errTooLarge):
-		return refused("one row is larger than the limit", "", err)
+		return refused("one row, or the list of its columns, is larger than the limit", "", err)
 	case errors.Is(err, errNoQuery):
 		return refused("only SELECT, TABLE, VALUES, WITH, SHOW and EXPLAIN of these can run in a query that is not marked as writing", "", err)
 	case errors.Is(err, errInputs):

@@ -35,8 +35,9 @@ type link struct {
 	id       uint64 // what KILL calls it
 	instance string // which server it is, of those behind one address
 	mariadb  bool
-	limit    time.Duration // what the session's statements may take, 0 = not set
-	faulty   bool          // the driver panicked
+	limit    time.Duration   // what the session's statements may take, 0 = not set
+	faulty   bool            // the driver panicked
+	known    map[string]bool // texts that the server read: whether as a query
 }
 
 // Connect opens a connection for the pool.
@@ -55,7 +56,7 @@ func (s *server) Driver() driver.Driver { return mysql.MySQLDriver{} }
 func (s *server) open(ctx context.Context, address string) (*link, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	l := &link{server: s}
+	l := &link{server: s, known: map[string]bool{}}
 	err := s.trusted()
 	if err == nil {
 		err = l.connect(ctx, address)

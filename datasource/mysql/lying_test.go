@@ -268,3 +268,21 @@ func TestT86_EachServerReadsAQueryItself(t *testing.T) {
 		t.Errorf("got %v, and it ran %d times", err, ran.Load())
 	}
 }
+
+// What keeps a server from reading a text is told as such.
+func TestResourcesAreNotTakenForAnotherStatement(t *testing.T) {
+	t.Parallel()
+	for number, kind := range map[uint16]string{1461: "no room for statements", 1041: "no memory", 1064: "only SELECT"} {
+		conn := open(t, serve(t, fake(func(command byte, text string) string {
+			if command == comPrepare && strings.HasPrefix(text, "SELECT * FROM (") {
+				return refusal(number, kind)
+			}
+			return ""
+		})))
+		_, err := run(t, conn.Query, "SELECT 1", nil)
+		refused, ok := errors.AsType[*datasource.StatementError](err)
+		if !ok || !strings.HasPrefix(refused.Message, kind) {
+			t.Errorf("%d: got %v", number, err)
+		}
+	}
+}
