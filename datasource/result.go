@@ -163,6 +163,9 @@ func plainDocument(s string) any {
 	if err := d.Decode(&v); err != nil {
 		return s
 	}
+	if _, err := d.Token(); err != io.EOF {
+		return s // it begins like a document and is none, as a date does
+	}
 	return plainValue(v)
 }
 

@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"regexp"
@@ -30,7 +31,6 @@ func config(s datasource.Settings) *mysql.Config {
 	cfg := mysql.NewConfig()
 	cfg.Net, cfg.Addr = "tcp", net.JoinHostPort(s.String("host"), strconv.FormatInt(s.Int("port"), 10))
 	cfg.User, cfg.Passwd, cfg.DBName = s.String("user"), s.Secret("password").Reveal(), s.String("database")
-	cfg.TLS = tlsmode.Config(s.String("sslmode"), s.String("host"), s.String("ca"))
 	cfg.Timeout = connectTimeout
 	cfg.Logger = &mysql.NopLogger{} // a socket keeps its error itself
 	return cfg
@@ -61,7 +61,8 @@ func zone(name string) (*time.Location, error) {
 // server is where a datasource's connections go: a driver.Connector for the pool.
 type server struct {
 	*mysql.Config
-	charset, zone string // as SET takes them
+	encrypt       *tls.Config // nil = not; the driver's own is off, see socket
+	charset, zone string      // as SET takes them
 	loc           *time.Location
 	dial          func(ctx context.Context, network, address string) (net.Conn, error)
 	barred        atomic.Pointer[time.Time] // no connection before
@@ -80,7 +81,10 @@ func newServer(s datasource.Settings) (*server, error) {
 		return nil, problem.New(problem.Unavailable, "timezone_unknown", "this server does not know the time zone of the datasource").
 			Fix("use an offset like +02:00").Because(err)
 	}
-	return &server{Config: config(s), charset: charset, zone: name, loc: loc, dial: s.Egress.Dialer().DialContext}, nil
+	return &server{
+		Config: config(s), encrypt: tlsmode.Config(s.String("sslmode"), s.String("host"), s.String("ca")),
+		charset: charset, zone: name, loc: loc, dial: s.Egress.Dialer().DialContext,
+	}, nil
 }
 
 // distrust keeps connections from a server at which the driver panicked, for a

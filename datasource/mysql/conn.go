@@ -5,36 +5,26 @@ import (
 	"database/sql"
 	"errors"
 	"io"
-	"sync"
 
 	"github.com/jetadmin/jetadmin/datasource"
 	"github.com/jetadmin/jetadmin/datasource/template"
 )
 
-const maxKnown = 500
-
-// conn is a pool of connections to one server.
+// conn is a pool of connections to one address.
 type conn struct {
 	db     *sql.DB
 	server *server
-
-	mu    sync.Mutex
-	known map[string]bool // texts that the server read: whether as a query
 }
 
 func newConn(s *server) *conn {
-	c := &conn{db: sql.OpenDB(s), server: s, known: map[string]bool{}}
+	c := &conn{db: sql.OpenDB(s), server: s}
 	c.db.SetMaxOpenConns(maxConns)
 	c.db.SetMaxIdleConns(maxConns)
 	c.db.SetConnMaxIdleTime(idleTime)
 	return c
 }
 
-func (c *conn) Ping(ctx context.Context) (err error) {
-	defer func() { err = connectError(err) }()
-	defer contain(&err)
-	return c.db.PingContext(ctx)
-}
+func (c *conn) Ping(ctx context.Context) error { return connectError(c.db.PingContext(ctx)) }
 
 func (c *conn) Close() error { return c.db.Close() }
 
@@ -49,24 +39,24 @@ func (c *conn) Query(ctx context.Context, s datasource.Statement) (datasource.Ro
 	if err != nil {
 		return nil, err
 	}
-	answer, err := c.read(session, bound.Text, args)
+	session.spoilt = leavesTraces(bound.Text) // also when it fails half-way
+	answer, err := session.read(bound.Text, args)
 	if err != nil {
 		session.end()
 		return nil, session.error(err)
 	}
-	session.spoilt = leavesTraces(bound.Text)
 	return newRows(session, answer, s.MaxBytes), nil
 }
 
-func (c *conn) read(s *session, text string, args []any) (answer, error) {
+func (s *session) read(text string, args []any) (answer, error) {
 	if err := s.begin("READ ONLY"); err != nil {
 		return answer{}, err
 	}
-	if !c.knows(text, true) {
+	if !s.link.knows(text, true) {
 		if err := s.checkQuery(text, len(args)); err != nil {
 			return answer{}, err
 		}
-		c.learn(text, true)
+		s.link.learn(text, true)
 	}
 	return s.query(text, args)
 }
@@ -82,7 +72,7 @@ func (c *conn) Exec(ctx context.Context, s datasource.Statement) (datasource.Row
 		return nil, err
 	}
 	defer session.end()
-	rows, err := c.write(session, bound.Text, args, s)
+	rows, err := session.write(bound.Text, args, s)
 	// A statement may have changed its session (SET, LOCK TABLES, USE): nothing of
 	// it is there for the next user.
 	session.spoilt = session.spoilt || !changesRows(bound.Text) || leavesTraces(bound.Text)
@@ -92,31 +82,31 @@ func (c *conn) Exec(ctx context.Context, s datasource.Statement) (datasource.Row
 	return rows, nil
 }
 
-func (c *conn) write(session *session, text string, args []any, s datasource.Statement) (datasource.Rows, error) {
-	if err := session.begin("READ WRITE"); err != nil {
+func (s *session) write(text string, args []any, of datasource.Statement) (datasource.Rows, error) {
+	if err := s.begin("READ WRITE"); err != nil {
 		return nil, err
 	}
-	if !c.knows(text, false) {
-		if err := session.checkInputs(text, len(args)); err != nil {
+	if !s.link.knows(text, false) {
+		if err := s.checkInputs(text, len(args)); err != nil {
 			return nil, err
 		}
-		c.learn(text, false)
+		s.link.learn(text, false)
 	}
-	answer, err := session.query(text, args)
+	answer, err := s.query(text, args)
 	if err != nil {
 		return nil, err
 	}
-	rows := newRows(session, answer, s.MaxBytes)
-	kept, err := datasource.Buffer(rows, s)
+	rows := newRows(s, answer, of.MaxBytes)
+	kept, err := datasource.Buffer(rows, of)
 	if closing := rows.finish(); err == nil {
 		err = closing
 	}
 	if err != nil {
 		return nil, err
 	}
-	affected, err := session.affected()
+	affected, err := s.affected()
 	if err == nil {
-		err = session.run("COMMIT")
+		err = s.run("COMMIT")
 	}
 	if err != nil || affected < 0 {
 		return datasource.BufferedRows(rows.columns, kept), err
@@ -127,28 +117,8 @@ func (c *conn) write(session *session, text string, args []any, s datasource.Sta
 // affected is how many rows the last statement changed, -1 where that has no
 // meaning.
 func (s *session) affected() (n int64, err error) {
-	defer s.contain(&err)
-	s.link.socket.allow(smallAnswer)
 	err = s.pooled.QueryRowContext(s.quiet, "SELECT ROW_COUNT()").Scan(&n)
 	return n, err
-}
-
-// knows reports whether the server has read a text, as a query where that is
-// asked. What a text is never changes.
-func (c *conn) knows(text string, query bool) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	asQuery, known := c.known[text]
-	return known && (asQuery || !query)
-}
-
-func (c *conn) learn(text string, query bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.known) >= maxKnown {
-		clear(c.known)
-	}
-	c.known[text] = query
 }
 
 func (c *conn) bind(s datasource.Statement) (template.Bound, []any, error) {

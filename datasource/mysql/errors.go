@@ -34,7 +34,7 @@ func (s *session) error(err error) error {
 	err = s.link.socket.why(err)
 	switch {
 	case errors.Is(err, errTooLarge):
-		return refused("one row is larger than the limit", "", err)
+		return refused("one row, or the list of its columns, is larger than the limit", "", err)
 	case errors.Is(err, errNoQuery):
 		return refused("only SELECT, TABLE, VALUES, WITH, SHOW and EXPLAIN of these can run in a query that is not marked as writing", "", err)
 	case errors.Is(err, errInputs):
@@ -113,7 +113,7 @@ func cause(err error) (reason, bool) {
 		return reason{stepTLS, "the certificate of the server is not trusted", "use sslmode require, or give the certificate authority that signed it for this host name"}, true
 	}
 	switch {
-	case errors.Is(err, errGreeting), errors.Is(err, errPanic), errors.Is(err, mysql.ErrMalformPkt), errors.Is(err, mysql.ErrOldProtocol):
+	case errors.Is(err, errProtocol), errors.Is(err, errPanic), errors.Is(err, mysql.ErrMalformPkt), errors.Is(err, mysql.ErrOldProtocol):
 		return reason{stepAuthenticate, "the server does not keep to the protocol of MySQL", "check host and port"}, true
 	case errors.Is(err, mysql.ErrNoTLS):
 		return reason{stepTLS, "the server does not offer encryption", "turn TLS on in the server, or set sslmode to disable if the network is safe"}, true

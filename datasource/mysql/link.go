@@ -35,7 +35,9 @@ type link struct {
 	id       uint64 // what KILL calls it
 	instance string // which server it is, of those behind one address
 	mariadb  bool
-	limit    time.Duration // what the session's statements may take, 0 = not set
+	limit    time.Duration   // what the session's statements may take, 0 = not set
+	faulty   bool            // the driver panicked
+	known    map[string]bool // texts that the server read: whether as a query
 }
 
 // Connect opens a connection for the pool.
@@ -54,7 +56,7 @@ func (s *server) Driver() driver.Driver { return mysql.MySQLDriver{} }
 func (s *server) open(ctx context.Context, address string) (*link, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	l := &link{server: s}
+	l := &link{server: s, known: map[string]bool{}}
 	err := s.trusted()
 	if err == nil {
 		err = l.connect(ctx, address)
@@ -76,13 +78,21 @@ func (s *server) open(ctx context.Context, address string) (*link, error) {
 // release ends what the driver has of a connection whose socket is closed.
 func (l *link) release() {
 	if l.wire != nil {
-		_ = l.wire.Close()
+		_ = l.Close()
 	}
 }
 
 func (l *link) connect(ctx context.Context, address string) (err error) {
 	defer contain(&err)
 	cfg := l.server.Config.Clone()
+	var used *mysql.Config // by the driver for this connection
+	err = cfg.Apply(mysql.BeforeConnect(func(_ context.Context, cfg *mysql.Config) error {
+		used = cfg
+		return nil
+	}))
+	if err != nil {
+		return err
+	}
 	cfg.DialFunc = func(ctx context.Context, network, named string) (net.Conn, error) {
 		if address != "" {
 			named = address
@@ -91,7 +101,9 @@ func (l *link) connect(ctx context.Context, address string) (err error) {
 		if err != nil {
 			return nil, err
 		}
-		l.socket = newSocket(conn)
+		// Some ways to authenticate send the password when the driver reads there
+		// that the connection is encrypted.
+		l.socket = newSocket(conn, l.server.encrypt, func() { used.TLS = l.server.encrypt })
 		return l.socket, nil
 	}
 	connector, err := mysql.NewConnector(cfg)
@@ -169,14 +181,4 @@ func (l *link) kill(ctx context.Context) (err error) {
 	}
 	_, err = other.ExecContext(ctx, "KILL QUERY "+strconv.FormatUint(l.id, 10), nil)
 	return err
-}
-
-var errPanic = errors.New("the driver panicked at what the server sent")
-
-// contain turns a panic into an error: the driver trusts the lengths that a server
-// sends, and a server that lies must not end the process.
-func contain(err *error) {
-	if v := recover(); v != nil {
-		*err = fmt.Errorf("%w: %v", errPanic, v)
-	}
 }

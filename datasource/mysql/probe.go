@@ -36,8 +36,8 @@ func (c connector) Probe(ctx context.Context, s datasource.Settings, step func(d
 		return
 	}
 	var encrypted *tls.ConnectionState
-	if server.TLS != nil {
-		server.TLS.VerifyConnection = func(state tls.ConnectionState) error {
+	if server.encrypt != nil {
+		server.encrypt.VerifyConnection = func(state tls.ConnectionState) error {
 			encrypted = &state
 			return nil
 		}

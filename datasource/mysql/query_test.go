@@ -130,6 +130,15 @@ func TestSessionsAreCleanForTheNextStatement(t *testing.T) {
 		query(t, conn, statement, nil)
 		look(statement)
 	}
+	for _, statement := range []string{ // which fail when half of it is done
+		"SELECT 1 FROM DUAL WHERE GET_LOCK('" + b.Name + "', 0) AND (SELECT 1 FROM seq_1_to_2)",
+		"SELECT seq, (@left := 5) FROM seq_1_to_10 GROUP BY seq HAVING (SELECT 1 FROM seq_1_to_2)",
+	} {
+		if _, err := run(t, conn.Query, statement, nil); err == nil {
+			t.Errorf("%s: no error", statement)
+		}
+		look(statement)
+	}
 }
 
 func TestExecTellsWhatItDid(t *testing.T) {
@@ -381,6 +390,20 @@ func TestT79_ARowIsBounded(t *testing.T) {
 			t.Errorf("%s: %v", sslmode, err)
 		}
 		query(t, conn, "SELECT 1", nil)
+	}
+}
+
+// The lists of columns of a statement, which is read several times, do not add up.
+func TestManyColumns(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	names := make([]string, 3000)
+	for i := range names {
+		names[i] = fmt.Sprintf("%d AS `%050d`", i, i)
+	}
+	rows := query(t, open(t, b.settings), "SELECT "+strings.Join(names, ", "), nil)
+	if len(rows) != 1 || len(rows[0]) != len(names) {
+		t.Errorf("%d rows", len(rows))
 	}
 }
 

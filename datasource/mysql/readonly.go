@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
@@ -12,6 +13,11 @@ const (
 	wrongColumn     = 1166
 	notPreparable   = 1295
 )
+
+// unready are answers of a server that says nothing about the statement: too many
+// connections, no memory, shutting down, interrupted, too many prepared statements,
+// a limit of time.
+var unready = []uint16{1037, 1038, 1040, 1041, shuttingDown, interrupted, 1461, connectionKilled, statementTimeMariaDB, statementTimeMySQL}
 
 var (
 	errNoQuery = errors.New("the statement is not a query")
@@ -36,7 +42,7 @@ func (s *session) checkQuery(text string, inputs int) error {
 	switch {
 	case ok && (e.Number == duplicateColumn || e.Number == wrongColumn):
 		return nil // read, and only its names do not suit a table
-	case ok:
+	case ok && !slices.Contains(unready, e.Number):
 		return errors.Join(errNoQuery, err)
 	}
 	return err
@@ -50,4 +56,21 @@ func (s *session) checkInputs(text string, inputs int) error {
 		return errInputs
 	}
 	return err
+}
+
+const maxKnown = 500 // of a connection
+
+// knows reports whether the server has read a text, as a query where that is
+// asked. What a text is never changes for a server, but behind an address may be
+// another one after a failover, and a comment for a version be a part of it there.
+func (l *link) knows(text string, query bool) bool {
+	asQuery, known := l.known[text]
+	return known && (asQuery || !query)
+}
+
+func (l *link) learn(text string, query bool) {
+	if len(l.known) >= maxKnown {
+		clear(l.known)
+	}
+	l.known[text] = query
 }

@@ -50,8 +50,7 @@ func (r *rows) Next() ([]any, error) {
 	return nil, r.session.error(r.err)
 }
 
-func (r *rows) next() (err error) {
-	defer r.session.contain(&err)
+func (r *rows) next() error {
 	r.session.link.socket.allow(r.limit)
 	if !r.answer.Next() {
 		if err := errors.Join(r.answer.Err(), r.session.ctx.Err()); err != nil {
@@ -68,23 +67,22 @@ func (r *rows) next() (err error) {
 	return nil
 }
 
-// finish reads what is left, for as long as the server is quick about it.
-func (r *rows) finish() (err error) {
-	defer r.session.contain(&err)
-	r.session.link.socket.allow(1 << 40) // nothing of it is kept
-	if r.err == nil {
-		defer r.session.hurry(leave)()
-	}
+// finish reads what is left.
+func (r *rows) finish() error {
+	r.session.link.socket.discard(r.limit)
 	return r.answer.Close()
 }
 
-// Close stops the server when there is more to come, and ends the transaction.
+// Close reads what is left for as long as the server is quick about it, stops it
+// when there is more to come, and ends the transaction.
 func (r *rows) Close() error {
 	if r.closed {
 		return nil
 	}
 	r.closed = true
+	off := r.session.hurry(leave)
 	_ = r.finish() // says that the statement was ended
+	off()
 	r.session.end()
 	return nil
 }

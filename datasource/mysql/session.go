@@ -45,7 +45,6 @@ func (c *conn) acquire(ctx context.Context) (*session, error) {
 		_ = pooled.Close()
 		return nil, connectError(err)
 	}
-	s.link.socket.allow(smallAnswer)
 	s.unhook = context.AfterFunc(ctx, s.interrupt)
 	return s, nil
 }
@@ -71,7 +70,6 @@ func (s *session) settle() {
 
 // run sends a constant statement.
 func (s *session) run(statement string) (err error) {
-	defer s.contain(&err)
 	if err := s.ctx.Err(); err != nil {
 		return err
 	}
@@ -115,7 +113,6 @@ func (s *session) setLimit() error {
 // prepare has the server read a text, without running it, and tells how many
 // parameters it found.
 func (s *session) prepare(text string) (inputs int, err error) {
-	defer s.contain(&err)
 	if err := s.ctx.Err(); err != nil {
 		return 0, err
 	}
@@ -142,7 +139,6 @@ func (a answer) Close() error { return errors.Join(a.Rows.Close(), a.statement.C
 // query runs a text as a prepared statement: the server takes one statement that
 // way, and parameters beside it.
 func (s *session) query(text string, args []any) (a answer, err error) {
-	defer s.contain(&err)
 	if err := s.ctx.Err(); err != nil {
 		return answer{}, err
 	}
@@ -155,26 +151,12 @@ func (s *session) query(text string, args []any) (a answer, err error) {
 	return a, err
 }
 
-func (s *session) contain(err *error) {
-	if v := recover(); v != nil {
-		*err = fmt.Errorf("%w: %v", errPanic, v)
-		s.abandon()
-	}
-}
-
-// abandon closes the connection under the driver.
-func (s *session) abandon() {
-	s.spoilt = true
-	_ = s.link.socket.Close()
-}
-
 // end rolls back what is open and gives the connection back, also when the
 // caller's context is over; one that does not answer is closed.
 func (s *session) end() {
 	s.settle()
 	if !s.spoilt {
 		_ = s.link.socket.SetDeadline(time.Now().Add(cancelPatience))
-		s.link.socket.allow(smallAnswer)
 		s.spoilt = s.rollback() != nil
 	}
 	if s.spoilt {
@@ -186,7 +168,6 @@ func (s *session) end() {
 }
 
 func (s *session) rollback() (err error) {
-	defer s.contain(&err)
 	_, err = s.pooled.ExecContext(s.quiet, "ROLLBACK")
 	return err
 }

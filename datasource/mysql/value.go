@@ -16,7 +16,8 @@ const (
 
 // argument gives a parameter the form that keeps all of it: numbers that are not
 // whole, days and times go as text, which the server reads by the type of its
-// place. A time is written as the clock of the datasource's zone shows it.
+// place. A time is written as the clock of the datasource's zone shows it, which in a
+// zone with a name is not one moment in the hour that comes twice in autumn.
 func argument(v any, loc *time.Location) any {
 	switch v := v.(type) {
 	case datasource.Date:

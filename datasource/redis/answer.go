@@ -18,9 +18,9 @@ func (o *operation) answer(reply any, args []any) (datasource.Rows, error) {
 	w := &writer{values: o.values}
 	switch o.command.shape {
 	case shapePairs:
-		w.pairs(reply, o.command.name == "HGETALL" || has(args, "WITHVALUES"))
+		w.pairs(reply, o.command.name == "HGETALL" || o.has(args, "WITHVALUES"))
 	case shapeScores:
-		w.scores(reply, has(args, "WITHSCORES") || o.command.writes)
+		w.scores(reply, o.has(args, "WITHSCORES") || o.command.writes)
 	case shapeEntries:
 		w.entries(reply)
 	case shapeStreams:
@@ -36,8 +36,19 @@ func (o *operation) answer(reply any, args []any) (datasource.Rows, error) {
 	return datasource.BufferedRows(w.columns(), w.rows), nil
 }
 
-func has(args []any, option string) bool {
-	return slices.ContainsFunc(args, func(arg any) bool { return strings.EqualFold(fmt.Sprint(arg), option) })
+// has reports whether an option is among the arguments, behind the words of the
+// command and its keys, which may be called like one.
+func (o *operation) has(args []any, option string) bool {
+	args = args[min(len(args), len(strings.Fields(o.command.name))):]
+	keys := 1
+	switch o.command.name {
+	case "ZDIFF", "ZINTER", "ZUNION":
+		if len(args) > 0 {
+			n, _ := strconv.Atoi(fmt.Sprint(args[0]))
+			keys += max(n, 0)
+		}
+	}
+	return slices.ContainsFunc(args[min(len(args), keys):], func(arg any) bool { return strings.EqualFold(fmt.Sprint(arg), option) })
 }
 
 // writer makes rows.
@@ -69,7 +80,7 @@ func (w *writer) pairs(reply any, paired bool) {
 		return
 	}
 	w.names = []string{"field", "value"}
-	w.each(reply, func(field, value any) { w.add(name(field), w.value(value)) })
+	w.each(reply, func(field, value any) { w.add(w.name(field), w.value(value)) })
 }
 
 func (w *writer) scores(reply any, scored bool) {
@@ -106,7 +117,7 @@ func (w *writer) entries(reply any) {
 	w.names = []string{"id", "fields"}
 	list, _ := reply.([]any)
 	for _, v := range list {
-		id, fields := entry(v)
+		id, fields := w.entry(v)
 		w.add(id, fields)
 	}
 }
@@ -116,8 +127,8 @@ func (w *writer) streams(reply any) {
 	w.each(reply, func(stream, entries any) {
 		list, _ := entries.([]any)
 		for _, v := range list {
-			id, fields := entry(v)
-			w.add(name(stream), id, fields)
+			id, fields := w.entry(v)
+			w.add(w.name(stream), id, fields)
 		}
 	})
 }
@@ -164,7 +175,7 @@ func (w *writer) value(v any) any {
 		}
 		return list
 	case map[any]any:
-		return document(v)
+		return w.document(v)
 	case redis.Error:
 		w.fail(oneLine(v.Error()))
 		return nil
@@ -176,11 +187,27 @@ func (w *writer) text(s string) any {
 	switch {
 	case w.values == valuesBytes:
 		return []byte(s)
-	case !utf8.ValidString(s):
-		w.fail(`the answer holds bytes that are no text: set "values" of the operation to "bytes"`)
-	case w.values == valuesJSON:
+	case w.valid(s) && w.values == valuesJSON:
 		return datasource.JSON(s)
 	}
+	return s
+}
+
+func (w *writer) valid(s string) bool {
+	ok := utf8.ValidString(s)
+	if !ok {
+		w.fail(`the answer holds bytes that are no text: set "values" of the operation to "bytes"`)
+	}
+	return ok
+}
+
+// name is what something is called in the data, such as a field.
+func (w *writer) name(v any) any {
+	s := fmt.Sprint(v)
+	if w.values == valuesBytes {
+		return []byte(s)
+	}
+	w.valid(s)
 	return s
 }
 

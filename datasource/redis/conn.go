@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -76,16 +77,32 @@ func (c *conn) take() (*link, error) {
 }
 
 // release gives a connection back; after an error that is not an answer it is
-// closed.
+// closed, as are those that nobody used for long.
 func (c *conn) release(l *link, err error) {
-	defer func() { <-c.slots }()
+	_, answered := errors.AsType[redis.Error](err)
+	for _, over := range c.put(l, !l.ended && (err == nil || answered)) {
+		over.close()
+	}
+	<-c.slots
+}
+
+// put keeps a connection where it can be, and gives those that are to be closed.
+func (c *conn) put(l *link, usable bool) (over []*link) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, answered := errors.AsType[redis.Error](err); c.closed || err != nil && !answered {
-		l.close()
-		return
+	kept := make([]*link, 0, maxConns)
+	for _, idle := range c.idle {
+		if time.Since(idle.used) > idleTime {
+			over = append(over, idle)
+		} else {
+			kept = append(kept, idle)
+		}
+	}
+	if c.idle = kept; c.closed || !usable {
+		return append(over, l)
 	}
 	c.idle = append(c.idle, l)
+	return over
 }
 
 // do runs one command on a connection of the pool.
@@ -106,12 +123,12 @@ func (c *conn) Ping(ctx context.Context) error {
 
 func (c *conn) Close() error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.closed = true
-	for _, l := range c.idle {
+	idle := c.idle
+	c.idle, c.closed = nil, true
+	c.mu.Unlock()
+	for _, l := range idle {
 		l.close()
 	}
-	c.idle = nil
 	return nil
 }
 
@@ -167,11 +184,11 @@ func (c *conn) confirm(ctx context.Context, command command) error {
 	c.mu.Unlock()
 	if !asked {
 		reply, err := c.do(ctx, loginBytes, "COMMAND", "INFO", strings.ToLower(strings.ReplaceAll(command.name, " ", "|")))
-		_, answered := errors.AsType[redis.Error](err)
-		if err != nil && !answered {
-			return connectError(err)
+		unanswered := keepsToItself(err)
+		if err != nil && !unanswered {
+			return queryError(err)
 		}
-		reads = answered || onlyReads(reply)
+		reads = unanswered || onlyReads(reply)
 		c.mu.Lock()
 		c.reads[command.name] = reads
 		c.mu.Unlock()
@@ -180,6 +197,17 @@ func (c *conn) confirm(ctx context.Context, command command) error {
 		return refused("the server does not call "+command.name+" a command that only reads", "", nil)
 	}
 	return nil
+}
+
+// keepsToItself reports whether a server does not answer COMMAND INFO at all, or not
+// to this user. One that is busy or loading will.
+func keepsToItself(err error) bool {
+	e, ok := errors.AsType[redis.Error](err)
+	if !ok {
+		return false
+	}
+	code, message, _ := strings.Cut(e.Error(), " ")
+	return code == "NOPERM" || strings.HasPrefix(message, "unknown command") || strings.HasPrefix(message, "unknown subcommand")
 }
 
 // onlyReads looks for the flag in [[name, arity, [flags…], …]]. No entry means that

@@ -31,7 +31,7 @@ type guard struct {
 	line     []byte // the header that is not complete yet
 	payload  int64  // bytes of a string that are still to come, with its line end
 	open     []int64
-	elements int64
+	elements int64 // announced in the answer under way
 	broken   error
 }
 
@@ -86,9 +86,6 @@ func (g *guard) header(line []byte) error {
 	if len(g.open) == 0 {
 		g.elements = 0
 	}
-	if g.elements++; g.elements > maxElements {
-		return errTooLarge
-	}
 	kind, rest := line[0], string(line[1:len(line)-1])
 	switch kind {
 	case '+', '-', ':', ',', '#', '(', '_':
@@ -121,7 +118,11 @@ func (g *guard) list(rest string, each int64) error {
 	case len(g.open) == maxDepth:
 		return errProtocol
 	}
-	return g.element(max(n, 0) * each)
+	children := max(n, 0) * each
+	if g.elements += children; g.elements > maxElements {
+		return errTooLarge // the client makes room for all that is announced
+	}
+	return g.element(children)
 }
 
 // element notes one element, which has so many of its own.

@@ -66,16 +66,16 @@ func (l *link) introspect(ctx context.Context) (datasource.Schema, error) {
 }
 
 // group asks for the types of a page of keys, together.
-func (l *link) group(ctx context.Context, keys []any, seen map[[2]string]bool) error {
+func (l *link) group(ctx context.Context, keys []any, seen map[[2]string]bool) (err error) {
 	if len(keys) == 0 {
 		return nil
 	}
 	l.guard.arm(datasource.MaxResultBytes)
-	defer context.AfterFunc(ctx, func() { _ = l.guard.Conn.Close() })()
+	defer l.watch(ctx, &err)()
 	types := make([]*redis.StatusCmd, len(keys))
 	one := l.client.Conn() // the client itself would open a second connection for it
 	defer one.Close()
-	_, err := one.Pipelined(ctx, func(p redis.Pipeliner) error {
+	_, err = one.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, key := range keys {
 			types[i] = p.Type(ctx, raw(key))
 		}

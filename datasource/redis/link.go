@@ -30,6 +30,7 @@ type link struct {
 	client *redis.Client
 	guard  *guard
 	used   time.Time
+	ended  bool // it was closed, or is about to be
 }
 
 // dial connects and signs in. shake is called with the state of an encrypted
@@ -101,7 +102,7 @@ func (l *link) do(ctx context.Context, limit int64, args ...any) (reply any, err
 		err = l.why(ctx, err)
 	}()
 	l.guard.arm(limit)
-	defer context.AfterFunc(ctx, func() { _ = l.guard.Conn.Close() })()
+	defer l.watch(ctx, &err)()
 	cmd := redis.NewCmd(ctx, args...)
 	_ = l.client.Process(ctx, cmd)
 	reply, err = cmd.Result()
@@ -110,6 +111,18 @@ func (l *link) do(ctx context.Context, limit int64, args ...any) (reply any, err
 		return nil, nil
 	}
 	return reply, err
+}
+
+// watch closes the connection when ctx ends. What it returns calls that off, or
+// says that it was too late: then the connection is not used again.
+func (l *link) watch(ctx context.Context, err *error) (off func()) {
+	stop := context.AfterFunc(ctx, func() { _ = l.guard.Conn.Close() })
+	return func() {
+		if !stop() {
+			l.ended = true
+			*err = errors.Join(context.Cause(ctx), *err)
+		}
+	}
 }
 
 // why adds what is behind an error of the client.
