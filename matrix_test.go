@@ -106,14 +106,20 @@ type place struct{ existing, missing string }
 func newWorld(t *testing.T, db *store.DB) *world {
 	t.Helper()
 	cfg := quiet(t)
+	w := emptyWorld(t, db, cfg)
+	w.fill(cfg)
+	return w
+}
+
+// emptyWorld has a tenant and its owner in it.
+func emptyWorld(t *testing.T, db *store.DB, cfg jetadmin.Config) *world {
+	t.Helper()
 	cfg.DB, cfg.Schema = db.DB.DB, ""
 	if db.Dialect == store.PostgreSQL {
 		cfg.Schema = db.Schema()
 	}
 	app := jetadmintest.Start(t, cfg)
-	w := &world{t: t, app: app, db: db, anybody: reach(t, app), public: map[string]int{}}
-	w.fill(cfg)
-	return w
+	return &world{t: t, app: app, db: db, anybody: reach(t, app), public: map[string]int{}}
 }
 
 func (w *world) fill(cfg jetadmin.Config) {

@@ -287,15 +287,21 @@ type frame struct {
 	Data                      json.RawMessage
 }
 
-// dial opens a socket and signs in with the token of the caller.
-func (c *caller) dial() *socket {
+// connect opens a socket that has not signed in.
+func (c *caller) connect() *socket {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
 	defer cancel()
 	ws, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(c.url, "http")+"/api/v1/ws", nil)
 	must(c.t, err)
 	c.t.Cleanup(func() { _ = ws.CloseNow() })
-	s := &socket{t: c.t, ws: ws}
+	return &socket{t: c.t, ws: ws}
+}
+
+// dial opens a socket and signs in with the token of the caller.
+func (c *caller) dial() *socket {
+	c.t.Helper()
+	s := c.connect()
 	s.ask(object{"id": "auth", "op": "auth", "token": strings.TrimPrefix(c.header.Get("Authorization"), "Bearer ")})
 	return s
 }

@@ -77,6 +77,71 @@ func (s *suite) rows(t *testing.T) {
 	s.usable(t, conn)
 }
 
+// wide reads more columns than anybody looks at.
+func (s *suite) wide(t *testing.T) {
+	if s.Wide == nil {
+		t.Skip("no fixture")
+	}
+	conn := s.open(t)
+	rows, err := conn.Query(t.Context(), s.statement(t, s.Wide, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for _, c := range rows.Columns() {
+		names[c.Name] = true
+	}
+	all, err := readAll(t, rows)
+	if closing := rows.Close(); closing != nil {
+		t.Errorf("Rows.Close: %v", closing)
+	}
+	if err != nil || len(all) == 0 || len(names) < 1000 {
+		t.Fatalf("%d rows with %d columns, %v", len(all), len(names), err)
+	}
+	s.usable(t, conn)
+}
+
+// large reads a value of 1 MiB, and one that is more than a statement may take: that
+// comes whole, to whoever counts, or is refused, and harms no other statement.
+func (s *suite) large(t *testing.T) {
+	if s.Large == nil {
+		t.Skip("no fixture")
+	}
+	conn := s.open(t)
+	all, err := s.query(t, conn, s.Large, nil)
+	if err != nil || largest(all) < 1<<20 {
+		t.Fatalf("the largest value has %d bytes, %v", largest(all), err)
+	}
+	st := s.statement(t, s.Large, nil)
+	st.MaxBytes = 64 << 10
+	rows, err := conn.Query(t.Context(), st)
+	if err == nil {
+		all, err = readAll(t, rows)
+		_ = rows.Close()
+	}
+	if err != nil {
+		s.public(t, err)
+	} else if largest(all) < 1<<20 {
+		t.Errorf("a value that is too large was cut to %d bytes", largest(all))
+	}
+	s.usable(t, conn)
+}
+
+// largest is the length of the longest text.
+func largest(rows [][]any) (n int) {
+	for _, row := range rows {
+		for _, v := range row {
+			switch v := v.(type) {
+			case string:
+				n = max(n, len(v))
+			case []byte:
+				n = max(n, len(v))
+			}
+		}
+	}
+	return n
+}
+
 // usable reports whether a Conn still does its work.
 func (s *suite) usable(t *testing.T, conn datasource.Conn) {
 	t.Helper()

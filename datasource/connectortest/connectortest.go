@@ -38,6 +38,10 @@ type Fixtures struct {
 	// Many gives at least 5,000 rows.
 	Many json.RawMessage
 
+	// Wide gives one row of at least 1,000 columns; Large one row that has a value of
+	// at least 1 MiB. A type without columns, or with smaller values, has none.
+	Wide, Large json.RawMessage
+
 	// Slow runs for at least a minute when nobody stops it. Running counts how
 	// many of it run on the other side now; nil = that cannot be known.
 	Slow    json.RawMessage
@@ -65,6 +69,8 @@ func Run(t *testing.T, connector datasource.Connector, settings datasource.Setti
 	t.Run("echo", s.echo)
 	t.Run("injection", s.injection)
 	t.Run("rows", s.rows)
+	t.Run("wide", s.wide)
+	t.Run("large", s.large)
 	t.Run("cancel", s.cancel)
 	t.Run("refused", s.refused)
 	t.Run("read-only", s.readOnly)

@@ -230,6 +230,8 @@ func TestConformance(t *testing.T) {
 		Echo:     echo,
 		EchoList: text("SELECT JSON_ARRAY({{ v }})"),
 		Many:     text("SELECT seq, REPEAT('x', 1000) FROM seq_1_to_50000"),
+		Wide:     text("SELECT " + numbers(1000)),
+		Large:    text("SELECT REPEAT('x', 1048576)"),
 		Slow:     text("SELECT SLEEP(120), '" + b.Name + "'"),
 		Running: func(t *testing.T) int {
 			n, err := strconv.Atoi(b.one(t, "SELECT COUNT(*) FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND info LIKE ?", "%SLEEP(120)%"+b.Name+"%"))
@@ -252,6 +254,15 @@ func TestConformance(t *testing.T) {
 			"unknown zone":     b.with(map[string]any{"timezone": "Europe/Berlin"}), // the private server has no tables of zones
 		},
 	})
+}
+
+// numbers are n columns.
+func numbers(n int) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf("%d AS c%d", i, i)
+	}
+	return strings.Join(list, ", ")
 }
 
 func await(t *testing.T, what string, ok func() bool) {

@@ -45,7 +45,7 @@ func poolConfig(s datasource.Settings) (*pgxpool.Config, error) {
 	c := cfg.ConnConfig
 	c.Host, c.Port, c.Fallbacks = s.String("host"), uint16(s.Int("port")), nil
 	c.Database, c.User, c.Password = s.String("database"), s.String("user"), s.Secret("password").Reveal()
-	c.TLSConfig = tlsmode.Config(s.String("sslmode"), s.String("host"), "")
+	c.TLSConfig = tlsmode.Config(s.String("sslmode"), s.String("host"), s.String("ca"))
 	c.RuntimeParams = map[string]string{"application_name": "jetadmin", "timezone": "UTC", "datestyle": "ISO", "client_encoding": "UTF8"}
 	c.ConnectTimeout = connectTimeout
 	c.DialFunc = s.Egress.Dialer().DialContext

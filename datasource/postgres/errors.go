@@ -109,6 +109,9 @@ func cause(err error) (reason, bool) {
 	if certificate || unknown {
 		return reason{stepTLS, "the certificate of the server is not trusted", "use sslmode require, or a certificate of a known authority for this host name"}, true
 	}
+	if _, plain := errors.AsType[tls.RecordHeaderError](err); plain {
+		return reason{stepTLS, "the server does not speak TLS", "check host and port, and that it is a PostgreSQL server"}, true
+	}
 	if strings.Contains(err.Error(), "server refused TLS connection") { // the driver has no typed error for it
 		return reason{stepTLS, "the server does not offer encryption", "turn TLS on in the server, or set sslmode to disable if the network is safe"}, true
 	}

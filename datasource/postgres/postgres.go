@@ -41,6 +41,7 @@ func (c connector) Spec() datasource.Spec {
 				Enum: tlsmode.Modes(), Default: tlsmode.Require,
 				Description: "require encrypts; verify-full also checks who the server is.",
 			},
+			{Name: "ca", Title: "Certificate authority", Type: datasource.FieldText, Target: true, Description: "For verify-full: the certificates to trust, in PEM form; empty = those of the system."},
 		},
 		Operation: template.SQLOperation(),
 		Abilities: datasource.Abilities{Exec: true, Introspect: true, Explain: true},
@@ -55,10 +56,15 @@ func (c connector) Parse(operation json.RawMessage) (datasource.Operation, error
 	return statement, nil
 }
 
-// CheckSettings refuses hosts that are more than the name or address of one.
+// CheckSettings refuses hosts that are more than the name or address of one, and
+// certificates that are none.
 func (c connector) CheckSettings(s datasource.Settings) error {
 	var faults problem.Faults
 	faults.Check(egress.IsHost(s.String("host")), "settings.host", "must be one host name or address")
+	if ca := s.String("ca"); ca != "" {
+		faults.Check(tlsmode.IsCA(ca), "settings.ca", "must hold a certificate in PEM form")
+		faults.Check(s.String("sslmode") == tlsmode.VerifyFull, "settings.ca", "has an effect only with sslmode verify-full")
+	}
 	return faults.Err("datasource_invalid", "the datasource is not valid")
 }
 

@@ -128,6 +128,8 @@ func TestConformance(t *testing.T) {
 		},
 		EchoList: b.text("SELECT ARRAY[{{ v }}]::text[]"),
 		Many:     b.text("SELECT n, repeat('x', 1000) FROM generate_series(1, 50000) n"),
+		Wide:     b.text("SELECT " + numbers(1000)),
+		Large:    b.text("SELECT repeat('x', 1048576)"),
 		Slow:     b.text("SELECT pg_sleep(120), '" + b.schema + "'"),
 		Running: func(t *testing.T) int {
 			var n int
@@ -160,6 +162,15 @@ func TestConformance(t *testing.T) {
 	})
 }
 
+// numbers are n columns.
+func numbers(n int) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf("%d AS c%d", i, i)
+	}
+	return strings.Join(list, ", ")
+}
+
 // Case T81: nothing but one plain host name passes, and the field allow-list
 // lets in nothing that a DSN could carry.
 func TestT81_SettingsAreNoDSN(t *testing.T) {
@@ -181,7 +192,7 @@ func TestT81_SettingsAreNoDSN(t *testing.T) {
 	}
 	for _, f := range connector.Spec().Fields {
 		switch f.Name {
-		case "host", "port", "database", "user", "password", "sslmode":
+		case "host", "port", "database", "user", "password", "sslmode", "ca":
 		default:
 			t.Errorf("%q can be set", f.Name)
 		}

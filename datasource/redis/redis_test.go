@@ -181,11 +181,13 @@ func TestConformance(t *testing.T) {
 	for i := range 6 {
 		b.put(t, "RPUSH list"+strings.Repeat(fmt.Sprintf(" element-%d", i), 1000))
 	}
+	b.put(t, "SET large "+strings.Repeat("x", 1<<20))
 	stranger := b.with(map[string]any{"user": "nobody"})
 	connectortest.Run(t, redis.Connector(), b.settings, connectortest.Fixtures{
 		Echo:    func(datasource.ParamType) json.RawMessage { return op("ECHO", "{{ v }}") },
 		NoNull:  true,
 		Many:    op("LRANGE", "list", "0", "-1"),
+		Large:   op("GET", "large"),
 		Refused: op("HGETALL", "canary"),
 		Write:   op("SADD", "written", "x"),
 		Harmful: harmful(),

@@ -98,6 +98,8 @@ func TestConformance(t *testing.T) {
 		Echo:     func(datasource.ParamType) json.RawMessage { return text("SELECT {{ v }}") },
 		EchoList: text("SELECT json_array({{ v }})"),
 		Many:     text("WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < 6000) SELECT n, 'row ' || n FROM c"),
+		Wide:     text("SELECT " + numbers(1000)),
+		Large:    text("SELECT printf('%.*c', 1048576, 'x')"),
 		Slow:     text("WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c"),
 		Refused:  text("SELECT * FROM nowhere"),
 		Write:    text("INSERT INTO canary (name) VALUES ('written') RETURNING id"),
@@ -110,6 +112,15 @@ func TestConformance(t *testing.T) {
 		},
 		Unreachable: map[string]datasource.Settings{"no such file": b.with("missing.db")},
 	})
+}
+
+// numbers are n columns.
+func numbers(n int) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf("%d AS c%d", i, i)
+	}
+	return strings.Join(list, ", ")
 }
 
 func TestT82_OnlyFilesBelowTheTenantsFolder(t *testing.T) {
