@@ -3,7 +3,6 @@ package audit
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -38,12 +37,9 @@ func (l *Log) Record(ctx context.Context, db bun.IDB, e Entry) error {
 }
 
 func (l *Log) row(ctx context.Context, e Entry) (*eventRow, error) {
-	detail := []byte("{}")
-	if len(e.Detail) > 0 {
-		var err error
-		if detail, err = json.Marshal(e.Detail); err != nil {
-			return nil, fmt.Errorf("write the detail of %s: %w", e.Action, err)
-		}
+	detail, err := e.detail()
+	if err != nil {
+		return nil, fmt.Errorf("write the detail of %s: %w", e.Action, err)
 	}
 	actor := l.actor(ctx)
 	return &eventRow{
@@ -55,7 +51,7 @@ func (l *Log) row(ctx context.Context, e Entry) (*eventRow, error) {
 		ObjectType: storable(e.ObjectType),
 		ObjectID:   storable(e.ObjectID),
 		RequestID:  storable(l.requestID(ctx)),
-		Detail:     storable(string(detail)),
+		Detail:     storable(detail),
 	}, nil
 }
 

@@ -46,6 +46,7 @@ var (
 //
 // The principal is in no tenant yet (an API key's is in its own), see [Service.Enter].
 func (s *Service) Authenticate(r *http.Request) (*Principal, error) {
+	r = r.WithContext(WithAddress(r.Context(), RequestAddress(r)))
 	token, err := headerToken(r.Header)
 	if err != nil {
 		return nil, refuse(err)
@@ -75,7 +76,8 @@ func (s *Service) Authenticate(r *http.Request) (*Principal, error) {
 
 // AuthenticateToken recognises a token that comes without a request, as on a
 // socket: a session token, an API key, or a bearer token that one of the host's
-// authenticators knows. Everything else is Unauthenticated.
+// authenticators knows. Everything else is Unauthenticated. An API key that is
+// good from some addresses only needs [WithAddress].
 func (s *Service) AuthenticateToken(ctx context.Context, token string) (*Principal, error) {
 	if isOurs(token) {
 		return s.byToken(ctx, token)
