@@ -14,6 +14,7 @@ import (
 	"github.com/jetadmin/jetadmin/internal/clock"
 	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/internal/page"
+	"github.com/jetadmin/jetadmin/internal/tenantid"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -150,7 +151,7 @@ func (s *Service) holds(ctx context.Context, scopes []Permission) error {
 	var beyond []string
 	for _, scope := range scopes {
 		for _, p := range scope.Expand() {
-			_, err := s.authorize(ctx, p, "")
+			_, err := s.authorize(AsQuestion(ctx), p, "")
 			if problem.Is(err, problem.Forbidden) {
 				beyond = append(beyond, string(scope))
 				break
@@ -161,6 +162,7 @@ func (s *Service) holds(ctx context.Context, scopes []Permission) error {
 		}
 	}
 	if len(beyond) > 0 {
+		s.denied(ctx, audit.Denial{TenantID: tenantid.FromContext(ctx), Action: string(APIKeyCreate), ObjectType: "apikey", Code: "scope_not_held"})
 		return problem.Newf(problem.Forbidden, "scope_not_held", "you do not hold all of %s yourself", strings.Join(beyond, ", "))
 	}
 	return nil

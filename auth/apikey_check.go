@@ -2,7 +2,6 @@ package auth
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/uptrace/bun"
 
+	"github.com/jetadmin/jetadmin/audit"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -92,18 +92,47 @@ func (s *Service) byKey(ctx context.Context, token string) (*Principal, error) {
 	}
 	use := &keyUse{from: AddressFrom(ctx), hash: hashToken(token)}
 	if !row.opens(subtle.ConstantTimeCompare, use.hash) {
-		return nil, refuse(cmp.Or(err, errKeySecret))
+		if unknown {
+			return nil, err
+		}
+		return nil, refuse(&keyRefusal{row, errKeySecret})
 	}
-	now := s.clock.Now()
-	p, err := row.principal(now, use)
+	p, err := s.judge(ctx, row, use)
+	if problem.Is(err, problem.Unauthenticated) {
+		return nil, refuse(&keyRefusal{row, problem.Of(err).Cause})
+	}
+	if err == nil {
+		s.touchKey(ctx, row, s.clock.Now())
+	}
+	return p, err
+}
+
+// judge decides on a key whose secret is right.
+func (s *Service) judge(ctx context.Context, row *keyRow, use *keyUse) (*Principal, error) {
+	p, err := row.principal(s.clock.Now(), use)
 	if err != nil {
 		return nil, err
 	}
-	if p, err = s.confined(ctx, p, p.TenantID); err != nil {
-		return nil, err
+	return s.confined(ctx, p, p.TenantID)
+}
+
+// keyRefusal is why a key was refused, with the key: its tenant learns of it.
+type keyRefusal struct {
+	row    *keyRow
+	reason error
+}
+
+func (r *keyRefusal) Error() string { return r.reason.Error() }
+func (r *keyRefusal) Unwrap() error { return r.reason }
+
+// denialOf is a refused credential as it is recorded: a known key in its tenant
+// with the reason, everything else without a tenant.
+func denialOf(err error) audit.Denial {
+	d := audit.Denial{Action: "session.authenticate", ObjectType: "session", Code: problem.Of(err).Code}
+	if key, ok := errors.AsType[*keyRefusal](err); ok {
+		d.TenantID, d.Action, d.ObjectType, d.ObjectID, d.Code = key.row.TenantID, "apikey.authenticate", "apikey", key.row.ID, key.Error()
 	}
-	s.touchKey(ctx, row, now)
-	return p, nil
+	return d
 }
 
 func (s *Service) touchKey(ctx context.Context, row *keyRow, now time.Time) {
@@ -127,9 +156,5 @@ func (s *Service) keyStillGood(ctx context.Context, p *Principal) (*Principal, e
 	if use == nil { // a principal that the host made without a token
 		use = &keyUse{from: AddressFrom(ctx), hash: row.SecretHash}
 	}
-	fresh, err := row.principal(s.clock.Now(), use)
-	if err != nil {
-		return nil, err
-	}
-	return s.confined(ctx, fresh, fresh.TenantID)
+	return s.judge(ctx, row, use)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/jetadmin/jetadmin/audit"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -38,6 +39,9 @@ func (s *Service) RotateKey(ctx context.Context, keyID string, overlap time.Dura
 		secret, err = s.replaceSecret(row, who, overlap)
 		return err
 	})
+	if problem.Is(err, problem.Forbidden) {
+		s.denied(ctx, audit.Denial{TenantID: who.TenantID, Action: "apikey.rotate", ObjectType: "apikey", ObjectID: keyID, Code: problem.Of(err).Code})
+	}
 	if err != nil {
 		return APIKey{}, "", err
 	}
