@@ -393,3 +393,40 @@ func TestNewNamesWhatIsMissing(t *testing.T) {
 		t.Error("an empty Config is accepted")
 	}
 }
+
+// An export needs no more memory than a batch, and ends although events are added.
+func TestExportGoesOverBatches(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := setup(t, db)
+		const events = 1203
+		err := db.InTx(t.Context(), func(ctx context.Context, tx bun.IDB) error {
+			for range events {
+				if err := b.Record(ctx, tx, audit.Entry{TenantID: b.tenant, Action: "query.update"}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		seq := int64(0)
+		err = b.Export(t.Context(), audit.Filter{}, func(e audit.Event) error {
+			if seq++; e.Seq != seq {
+				t.Fatalf("event %d comes as number %d", e.Seq, seq)
+			}
+			if seq%400 == 0 {
+				b.fill(t, 1)
+			}
+			return nil
+		})
+		if err != nil || seq != events {
+			t.Errorf("%d events, %v", seq, err)
+		}
+		stop := errors.New("stop")
+		if err := b.Export(t.Context(), audit.Filter{}, func(audit.Event) error { return stop }); !errors.Is(err, stop) {
+			t.Errorf("a reader that ends: %v", err)
+		}
+	})
+}
