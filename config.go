@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/jetadmin/jetadmin/audit"
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/datasource"
 	"github.com/jetadmin/jetadmin/internal/egress"
@@ -32,6 +33,14 @@ type Config struct {
 	// may send changes with a cookie and open the WebSocket, each like
 	// "https://tools.example.com". Default: none.
 	AllowedOrigins []string
+
+	// AuditRetention is for how long events of the audit record are kept. The record
+	// stays verifiable, see docs/audit.md. Default: for ever.
+	AuditRetention time.Duration
+
+	// AuditSinks get every event of the audit record after its change was committed,
+	// e.g. audit.SlogSink. They hold up nothing, and may miss events. Default: none.
+	AuditSinks []audit.Sink
 
 	// Authenticators recognise the host's own sign-in. They are asked in order,
 	// after API keys and the library's own sessions. Default: none.
@@ -229,6 +238,10 @@ func (c Config) validate() error {
 	}
 	check(c.MaxFile >= 0, "MaxFile", "must not be negative")
 	check(c.MaxFiles >= 0, "MaxFiles", "must not be negative")
+	check(c.AuditRetention >= 0, "AuditRetention", "must not be negative")
+	for i, sink := range c.AuditSinks {
+		check(sink != nil, "AuditSinks", "number %d is nil", i+1)
+	}
 	for i, a := range c.Authenticators {
 		check(a != nil, "Authenticators", "number %d is nil", i+1)
 	}

@@ -105,6 +105,7 @@ func (a *App) Start(ctx context.Context) error {
 	if err := a.workflows.StartEngine(ctx); err != nil {
 		return errors.Join(err, a.events.Stop(ctx), a.leaveFolder())
 	}
+	a.audit.Start()
 	a.state = stateStarted
 	a.started.Store(true)
 	return nil
@@ -162,7 +163,7 @@ func (a *App) Stop(ctx context.Context) error {
 	a.started.Store(false)
 	var errs []error
 	if a.state == stateStarted {
-		errs = append(errs, a.workflows.StopEngine(ctx), a.events.Stop(context.WithoutCancel(ctx)))
+		errs = append(errs, a.workflows.StopEngine(ctx), a.events.Stop(context.WithoutCancel(ctx)), a.audit.Stop(ctx))
 	}
 	errs = append(errs, a.scripts.Close(ctx), a.datasources.Close())
 	if a.owned != nil {

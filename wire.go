@@ -45,12 +45,13 @@ func (a *App) build() (err error) {
 	outbound := cfg.Egress.policy()
 
 	a.audit, err = audit.New(audit.Config{
-		Actor: actor, Authorize: a.authorizeAudit, DB: a.db, Pages: pages, RequestID: requestid.FromContext,
+		Actor: actor, Address: address, Authorize: a.authorizeAudit, DB: a.db, Logger: cfg.Logger, Pages: pages,
+		RequestID: requestid.FromContext, Retention: cfg.AuditRetention, Sinks: cfg.AuditSinks,
 	})
 	if err != nil {
 		return err
 	}
-	a.roles, err = rbac.New(rbac.Config{Audit: a.audit.Record, DB: a.db, Pages: pages})
+	a.roles, err = rbac.New(rbac.Config{Audit: a.audit.Record, DB: a.db, Denied: a.audit.Deny, Pages: pages})
 	if err != nil {
 		return err
 	}
@@ -61,7 +62,7 @@ func (a *App) build() (err error) {
 		return err
 	}
 	a.auth, err = auth.New(auth.Config{
-		Audit: a.audit.Record, Authenticators: cfg.Authenticators, Authorize: a.roles.Authorize, DB: a.db,
+		Audit: a.audit.Record, Authenticators: cfg.Authenticators, Authorize: a.roles.Authorize, DB: a.db, Denied: a.audit.Deny,
 		Hooks: cfg.Hooks.Auth, Logger: cfg.Logger, Members: a.tenants, Pages: pages,
 		SessionIdle: cfg.SessionIdle, SessionMax: cfg.SessionMax,
 	})
@@ -300,6 +301,14 @@ func actor(ctx context.Context) audit.Actor {
 		onBehalf = who.UserID
 	}
 	return audit.Actor{Name: who.Actor(), OnBehalfOf: onBehalf}
+}
+
+// address names where a call comes from, for the record of what was denied.
+func address(ctx context.Context) string {
+	if from := auth.AddressFrom(ctx); from.IsValid() {
+		return from.String()
+	}
+	return ""
 }
 
 // ready is whether requests can be served: started, and the database answers.

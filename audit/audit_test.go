@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,28 +25,67 @@ type bundle struct {
 	*audit.Log
 	db     *store.DB
 	tenant string
+	later  *atomic.Int64 // nanoseconds by which the clock was moved
 }
 
 // setup returns a log whose caller is in a tenant of the test's own, at a time
 // that no database keeps as it is.
-func setup(t *testing.T, db *store.DB) bundle {
+func setup(t *testing.T, db *store.DB, change ...func(*audit.Config)) bundle {
 	t.Helper()
-	b := bundle{db: db, tenant: id.New()}
+	b := bundle{db: db, tenant: id.New(), later: new(atomic.Int64)}
 	start := time.Date(2026, 3, 29, 1, 59, 59, 123456789, time.FixedZone("", 5*3600+1800))
 	var ticks atomic.Int64
 	var err error
-	b.Log, err = audit.New(audit.Config{
-		Actor:     func(context.Context) audit.Actor { return audit.Actor{Name: "user:1", OnBehalfOf: "1"} },
+	cfg := audit.Config{
+		Actor:     actorOf,
 		Authorize: func(ctx context.Context) (string, error) { return tenantOf(ctx, b.tenant), nil },
-		Clock:     func() time.Time { return start.Add(time.Duration(ticks.Add(1)) * 1234567) },
+		Clock: func() time.Time {
+			return start.Add(time.Duration(ticks.Add(1))*1234567 + time.Duration(b.later.Load()))
+		},
 		DB:        db,
+		Logger:    slog.New(slog.DiscardHandler),
 		Pages:     page.NewSigner([]byte("key")),
 		RequestID: func(context.Context) string { return "request" },
-	})
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	b.Log, err = audit.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// pass moves the clock.
+func (b bundle) pass(d time.Duration) { b.later.Add(int64(d)) }
+
+type actorKey struct{}
+
+// as is a context of a user.
+func as(ctx context.Context, name string) context.Context {
+	return context.WithValue(ctx, actorKey{}, audit.Actor{Name: name})
+}
+
+func actorOf(ctx context.Context) audit.Actor {
+	if actor, ok := ctx.Value(actorKey{}).(audit.Actor); ok {
+		return actor
+	}
+	return audit.Actor{Name: "user:1", OnBehalfOf: "1"}
+}
+
+// events are the events of the tenant that a filter picks, oldest first.
+func (b bundle) events(t *testing.T, f audit.Filter) []audit.Event {
+	t.Helper()
+	var events []audit.Event
+	err := b.Export(t.Context(), f, func(e audit.Event) error {
+		events = append(events, e)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return events
 }
 
 type tenantKey struct{}
@@ -352,4 +392,41 @@ func TestNewNamesWhatIsMissing(t *testing.T) {
 	if _, err := audit.New(audit.Config{}); err == nil {
 		t.Error("an empty Config is accepted")
 	}
+}
+
+// An export needs no more memory than a batch, and ends although events are added.
+func TestExportGoesOverBatches(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := setup(t, db)
+		const events = 1203
+		err := db.InTx(t.Context(), func(ctx context.Context, tx bun.IDB) error {
+			for range events {
+				if err := b.Record(ctx, tx, audit.Entry{TenantID: b.tenant, Action: "query.update"}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		seq := int64(0)
+		err = b.Export(t.Context(), audit.Filter{}, func(e audit.Event) error {
+			if seq++; e.Seq != seq {
+				t.Fatalf("event %d comes as number %d", e.Seq, seq)
+			}
+			if seq%400 == 0 {
+				b.fill(t, 1)
+			}
+			return nil
+		})
+		if err != nil || seq != events {
+			t.Errorf("%d events, %v", seq, err)
+		}
+		stop := errors.New("stop")
+		if err := b.Export(t.Context(), audit.Filter{}, func(audit.Event) error { return stop }); !errors.Is(err, stop) {
+			t.Errorf("a reader that ends: %v", err)
+		}
+	})
 }

@@ -31,13 +31,17 @@ type eventRow struct {
 	Hash       []byte    `bun:"hash"`
 }
 
-// headRow is the end of a tenant's chain: the number and hash of its last event.
+// headRow has the ends of a tenant's chain: the number and hash of its last event,
+// and those of the last one that retention dropped.
 type headRow struct {
 	bun.BaseModel `bun:"table:?schema.jet_audit_head,alias:h"`
 
 	TenantID string `bun:"tenant_id"`
 	Seq      int64  `bun:"seq"`
 	Hash     []byte `bun:"hash"`
+
+	DroppedSeq  int64  `bun:"dropped_seq"`
+	DroppedHash []byte `bun:"dropped_hash"`
 }
 
 // chainFormat opens the hashed text. Another layout of the fields gets another

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"strconv"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/jetadmin/jetadmin/internal/page"
+	"github.com/jetadmin/jetadmin/problem"
 )
 
 // Filter picks events. An empty field picks all; a set one must be equal.
@@ -17,6 +19,8 @@ type Filter struct {
 	Actor      string // e.g. "user:<id>"
 	ObjectID   string
 	ObjectType string // e.g. "query"
+
+	From, Until time.Time // the first moment, and the first one that is too late
 }
 
 // Event is one record.
@@ -29,14 +33,16 @@ type Event struct {
 	ObjectType string          `json:"objectType"`
 	ObjectID   string          `json:"objectId,omitempty"`
 	RequestID  string          `json:"requestId,omitempty"`
-	Detail     json.RawMessage `json:"detail"` // an object
+	Detail     json.RawMessage `json:"detail"` // an object; of a change with "before" and "after", secrets masked
+	Hash       string          `json:"hash"`   // in the chain, in hex
 }
 
 // List returns the events of the caller's tenant, newest first.
 //
-// Errors: those of Config.Authorize; Invalid for a bad page request.
+// Errors: those of Config.Authorize; Invalid for a bad page request, and for a
+// filter that makes no sense.
 func (l *Log) List(ctx context.Context, f Filter, r page.Request) (page.Page[Event], error) {
-	tenantID, err := l.tenant(ctx)
+	tenantID, err := l.ready(ctx, f)
 	if err != nil {
 		return page.Page[Event]{}, err
 	}
@@ -44,9 +50,46 @@ func (l *Log) List(ctx context.Context, f Filter, r page.Request) (page.Page[Eve
 		By:    "seq",
 		Key:   func(e Event) string { return strconv.FormatInt(e.Seq, 10) },
 		Query: l.db.NewSelect().Where("tenant_id = ?", tenantID).Apply(f.narrow),
-		Scope: []string{"audit", tenantID, f.Action, f.Actor, f.ObjectID, f.ObjectType},
+		Scope: []string{"audit", tenantID, f.Action, f.Actor, f.ObjectID, f.ObjectType, stamp(f.From), stamp(f.Until)},
 		View:  page.Plain((*eventRow).event),
 	}.Read(ctx, l.pages, r)
+}
+
+// ready admits the caller, and makes sure that what was denied just now is in the
+// record.
+func (l *Log) ready(ctx context.Context, f Filter) (tenantID string, err error) {
+	if tenantID, err = l.tenant(ctx); err != nil {
+		return "", err
+	}
+	var faults problem.Faults
+	faults.Check(f.From.IsZero() || f.Until.IsZero() || f.From.Before(f.Until), "until", "must be after from")
+	if err := faults.Err("audit_filter_invalid", "the filter is not valid"); err != nil {
+		return "", err
+	}
+	if err := l.flush(ctx, false); err != nil && ctx.Err() == nil {
+		l.logger.WarnContext(ctx, "audit: denied attempts wait for the database", "error", err)
+	}
+	return tenantID, nil
+}
+
+// detail tells of a filter in the record.
+func (f Filter) detail() map[string]any {
+	detail := map[string]any{}
+	for name, value := range map[string]string{
+		"action": f.Action, "actor": f.Actor, "objectId": f.ObjectID, "objectType": f.ObjectType, "from": stamp(f.From), "until": stamp(f.Until),
+	} {
+		if value != "" {
+			detail[name] = value
+		}
+	}
+	return detail
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
 }
 
 func (f Filter) narrow(q *bun.SelectQuery) *bun.SelectQuery {
@@ -56,6 +99,12 @@ func (f Filter) narrow(q *bun.SelectQuery) *bun.SelectQuery {
 		if c.value != "" {
 			q = q.Where("? = ?", bun.Ident(c.column), storable(c.value))
 		}
+	}
+	if !f.From.IsZero() {
+		q = q.Where("time >= ?", f.From.UTC())
+	}
+	if !f.Until.IsZero() {
+		q = q.Where("time < ?", f.Until.UTC())
 	}
 	return q
 }
@@ -71,5 +120,6 @@ func (e *eventRow) event() Event {
 		ObjectID:   e.ObjectID,
 		RequestID:  e.RequestID,
 		Detail:     json.RawMessage(e.Detail),
+		Hash:       hex.EncodeToString(e.Hash),
 	}
 }

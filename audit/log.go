@@ -3,6 +3,9 @@ package audit
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"time"
 
 	"github.com/jetadmin/jetadmin/internal/clock"
 	"github.com/jetadmin/jetadmin/internal/page"
@@ -15,6 +18,10 @@ type Config struct {
 	// Actor names who makes the change of a context. Required.
 	Actor func(context.Context) Actor
 
+	// Address is where the call of a context comes from, "" when that is not known.
+	// Default: never known.
+	Address func(context.Context) string
+
 	// Authorize admits a caller to the record of his tenant and returns that
 	// tenant's id. Required.
 	Authorize func(context.Context) (tenantID string, err error)
@@ -25,21 +32,38 @@ type Config struct {
 	// DB holds the record. Required.
 	DB *store.DB
 
+	// Logger gets what operators must know. Default: slog.Default().
+	Logger *slog.Logger
+
 	// Pages signs the cursors of [Log.List]. Required.
 	Pages *page.Signer
 
 	// RequestID names the request of a context. Default: events carry no request.
 	RequestID func(context.Context) string
+
+	// Retention is for how long events are kept. Default: for ever.
+	Retention time.Duration
+
+	// Sinks get every event, see [Sink]. Default: none.
+	Sinks []Sink
 }
 
 // Log is the audit record. It is safe for concurrent use.
 type Log struct {
 	actor     func(context.Context) Actor
+	address   func(context.Context) string
 	admit     func(context.Context) (string, error)
 	clock     clock.Clock
 	db        *store.DB
+	logger    *slog.Logger
 	pages     *page.Signer
 	requestID func(context.Context) string
+	retention time.Duration
+
+	denials    *denials
+	outlets    []*outlet
+	background *background // nil = it does not run
+	platform   bool        // the record of no tenant is open
 }
 
 // New returns a Log. It does not touch the database.
@@ -48,17 +72,42 @@ func New(cfg Config) (*Log, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	return &Log{
+	l := &Log{
 		actor:     cfg.Actor,
+		address:   cfg.Address,
 		admit:     cfg.Authorize,
 		clock:     cfg.Clock,
 		db:        cfg.DB,
+		denials:   &denials{},
+		logger:    cfg.Logger,
 		pages:     cfg.Pages,
 		requestID: cfg.RequestID,
-	}, nil
+		retention: cfg.Retention,
+	}
+	for i, sink := range cfg.Sinks {
+		l.outlets = append(l.outlets, newOutlet(sink, i+1, cfg.Logger))
+	}
+	return l, nil
+}
+
+// Platform is the record of no tenant: accounts, sign-ins and those refused, and
+// what is done to the installation. It is for the host program, which decides who
+// may see it: no right is asked for. It reads as a [Log] does; it is not to be
+// started.
+func (l *Log) Platform() *Log {
+	return &Log{
+		actor: l.actor, address: l.address, admit: func(context.Context) (string, error) { return "", nil }, clock: l.clock, db: l.db,
+		denials: l.denials, logger: l.logger, outlets: l.outlets, pages: l.pages, requestID: l.requestID, platform: true,
+	}
 }
 
 func (cfg Config) withDefaults() Config {
+	if cfg.Address == nil {
+		cfg.Address = func(context.Context) string { return "" }
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
 	if cfg.RequestID == nil {
 		cfg.RequestID = func(context.Context) string { return "" }
 	}
@@ -75,15 +124,22 @@ func (cfg Config) validate() error {
 		return errors.New("audit: Config.DB is required")
 	case cfg.Pages == nil:
 		return errors.New("audit: Config.Pages is required")
+	case cfg.Retention < 0:
+		return errors.New("audit: Config.Retention must not be negative")
+	}
+	for i, sink := range cfg.Sinks {
+		if sink == nil {
+			return fmt.Errorf("audit: Config.Sinks[%d] is nil", i)
+		}
 	}
 	return nil
 }
 
 // tenant is the tenant whose record the caller may read. The record of no
-// tenant belongs to the operator of the platform and is not read this way.
+// tenant belongs to the operator of the platform, see [Log.Platform].
 func (l *Log) tenant(ctx context.Context) (string, error) {
 	tenantID, err := l.admit(ctx)
-	if err == nil && tenantID == "" {
+	if err == nil && tenantID == "" && !l.platform {
 		err = problem.New(problem.Forbidden, "tenant_required", "this needs a tenant")
 	}
 	return tenantID, err

@@ -3,11 +3,12 @@ package audit
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 
 	"github.com/uptrace/bun"
+
+	"github.com/jetadmin/jetadmin/internal/store"
 )
 
 // Record is a [Record]: it appends an event to the chain of the entry's tenant.
@@ -19,6 +20,11 @@ func (l *Log) Record(ctx context.Context, db bun.IDB, e Entry) error {
 	if err != nil {
 		return err
 	}
+	return l.append(ctx, db, row)
+}
+
+// append gives an event its place at the end of the chain.
+func (l *Log) append(ctx context.Context, db bun.IDB, row *eventRow) error {
 	head, err := l.lockHead(ctx, db, row.TenantID)
 	if err != nil {
 		return fmt.Errorf("lock the head of the audit record: %w", err)
@@ -34,16 +40,21 @@ func (l *Log) Record(ctx context.Context, db bun.IDB, e Entry) error {
 	if err != nil {
 		return fmt.Errorf("move the head of the audit record: %w", err)
 	}
+	if len(l.outlets) > 0 {
+		told := told{row.TenantID, row.event()}
+		store.AfterCommit(ctx, func() {
+			for _, o := range l.outlets {
+				o.offer(told)
+			}
+		})
+	}
 	return nil
 }
 
 func (l *Log) row(ctx context.Context, e Entry) (*eventRow, error) {
-	detail := []byte("{}")
-	if len(e.Detail) > 0 {
-		var err error
-		if detail, err = json.Marshal(e.Detail); err != nil {
-			return nil, fmt.Errorf("write the detail of %s: %w", e.Action, err)
-		}
+	detail, err := e.detail()
+	if err != nil {
+		return nil, fmt.Errorf("write the detail of %s: %w", e.Action, err)
 	}
 	actor := l.actor(ctx)
 	return &eventRow{
@@ -55,7 +66,7 @@ func (l *Log) row(ctx context.Context, e Entry) (*eventRow, error) {
 		ObjectType: storable(e.ObjectType),
 		ObjectID:   storable(e.ObjectID),
 		RequestID:  storable(l.requestID(ctx)),
-		Detail:     storable(string(detail)),
+		Detail:     storable(detail),
 	}, nil
 }
 
@@ -76,7 +87,7 @@ func (l *Log) lockHead(ctx context.Context, db bun.IDB, tenantID string) (headRo
 
 func (l *Log) selectHead(ctx context.Context, db bun.IDB, tenantID string) (headRow, error) {
 	var head headRow
-	err := db.NewRaw("SELECT tenant_id, seq, hash FROM ?schema.jet_audit_head WHERE tenant_id = ? "+l.db.Dialect.ForUpdate(),
+	err := db.NewRaw("SELECT tenant_id, seq, hash, dropped_seq, dropped_hash FROM ?schema.jet_audit_head WHERE tenant_id = ? "+l.db.Dialect.ForUpdate(),
 		tenantID).Scan(ctx, &head)
 	return head, err
 }

@@ -23,10 +23,11 @@ const (
 
 // Verification is the result of walking a chain.
 type Verification struct {
-	Valid  bool    `json:"valid"`
-	Events int64   `json:"events"`           // how many were found good, from the first on
-	Head   string  `json:"head,omitempty"`   // hash of the last good event in hex, worth keeping elsewhere; "" for an empty record
-	Broken *Broken `json:"broken,omitempty"` // nil when Valid
+	Valid   bool    `json:"valid"`
+	Events  int64   `json:"events"`           // how many were found good, from the first on
+	Dropped int64   `json:"dropped"`          // how many lie before the first: retention dropped them, and says so in the chain
+	Head    string  `json:"head,omitempty"`   // hash of the last good event in hex, worth keeping elsewhere; "" for an empty record
+	Broken  *Broken `json:"broken,omitempty"` // nil when Valid
 }
 
 // Broken is the first event at which a chain is not as it was written.
@@ -41,29 +42,64 @@ const verifyBatch = 1000
 // Verify walks the whole record of the caller's tenant, from its first event to
 // the head. Changes may go on meanwhile. It takes some 10 µs an event.
 //
+// Where retention has dropped the beginning, the walk starts at the hash of the
+// last event dropped, and an event of [Retained] in the chain must tell of just
+// that one: otherwise events are [Missing].
+//
 // Errors: those of Config.Authorize. A broken chain is not an error but a result.
 func (l *Log) Verify(ctx context.Context) (Verification, error) {
 	tenantID, err := l.tenant(ctx)
 	if err != nil {
 		return Verification{}, err
 	}
-	w := walk{tenantID: tenantID, last: origin()}
-	if err := w.run(ctx, l); err != nil {
+	w, err := l.walk(ctx, tenantID)
+	if err != nil {
 		return Verification{}, fmt.Errorf("verify the audit record: %w", err)
 	}
-	v := Verification{Valid: w.broken == nil, Events: w.seq, Broken: w.broken}
-	if w.seq > 0 {
+	v := Verification{Valid: w.broken == nil, Events: w.seq - w.from, Dropped: w.from, Broken: w.broken}
+	if v.Events > 0 {
 		v.Head = hex.EncodeToString(w.last)
 	}
 	return v, nil
 }
 
+// walk verifies a chain. What is broken may be what retention has dropped since
+// the walk began: then it begins once more.
+func (l *Log) walk(ctx context.Context, tenantID string) (*walk, error) {
+	for {
+		head, err := l.readHead(ctx, tenantID)
+		if err != nil {
+			return nil, err
+		}
+		w := newWalk(head)
+		if err := w.run(ctx, l); err != nil || w.broken == nil {
+			return w, err
+		}
+		now, err := l.readHead(ctx, tenantID)
+		if err != nil || now.DroppedSeq == head.DroppedSeq {
+			return w, err
+		}
+	}
+}
+
 // walk is how far a verification came.
 type walk struct {
 	tenantID string
+	from     int64  // number of the event before the first
 	seq      int64  // number of the last good event
 	last     []byte // its hash
+	vouched  anchor // what the last good event of retention tells
 	broken   *Broken
+	start    anchor
+}
+
+func newWalk(head headRow) *walk {
+	w := &walk{tenantID: head.TenantID, last: origin()}
+	if head.DroppedSeq > 0 {
+		w.from, w.seq, w.last = head.DroppedSeq, head.DroppedSeq, head.DroppedHash
+		w.start = anchor{head.DroppedSeq, hex.EncodeToString(head.DroppedHash)}
+	}
+	return w
 }
 
 // run reads events until there are no more, and only then the head: the head is
@@ -88,7 +124,7 @@ func (w *walk) run(ctx context.Context, l *Log) error {
 			w.fail(w.seq+1, Truncated)
 			return nil
 		}
-		head, err := w.head(ctx, l)
+		head, err := l.readHead(ctx, w.tenantID)
 		if err != nil {
 			return err
 		}
@@ -107,11 +143,12 @@ func (w *walk) next(ctx context.Context, l *Log) ([]eventRow, error) {
 	return rows, err
 }
 
-func (w *walk) head(ctx context.Context, l *Log) (headRow, error) {
-	head := headRow{Hash: origin()}
-	err := l.db.NewSelect().Model(&head).Where("h.tenant_id = ?", w.tenantID).Scan(ctx)
+// readHead reads the ends of a chain; one that was never begun is empty.
+func (l *Log) readHead(ctx context.Context, tenantID string) (headRow, error) {
+	head := headRow{TenantID: tenantID, Hash: origin()}
+	err := l.db.NewSelect().Model(&head).Where("h.tenant_id = ?", tenantID).Scan(ctx)
 	if errors.Is(err, sql.ErrNoRows) {
-		err = nil
+		return headRow{TenantID: tenantID, Hash: origin()}, nil
 	}
 	return head, err
 }
@@ -126,6 +163,9 @@ func (w *walk) step(e *eventRow) {
 		w.fail(e.Seq, Unlinked)
 	default:
 		w.seq, w.last = e.Seq, e.Hash
+		if e.Action == Retained {
+			w.vouched = e.retained()
+		}
 	}
 }
 
@@ -136,6 +176,8 @@ func (w *walk) compare(head headRow) {
 		w.fail(head.Seq+1, Headless)
 	case !bytes.Equal(head.Hash, w.last):
 		w.fail(w.seq, Unlinked)
+	case w.vouched != w.start:
+		w.fail(w.vouched.Seq+1, Missing)
 	}
 }
 

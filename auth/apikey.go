@@ -14,27 +14,31 @@ import (
 	"github.com/jetadmin/jetadmin/internal/clock"
 	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/internal/page"
-	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/internal/tenantid"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
 // APIKey is a credential for programs. It acts in one tenant, as whoever made
 // it and with his present roles, but never beyond its scopes.
 type APIKey struct {
-	ID         string       `json:"id"`
-	Name       string       `json:"name"`
-	Prefix     string       `json:"prefix"` // what the key begins with, to tell keys apart
-	Scopes     []Permission `json:"scopes"`
-	UserID     string       `json:"userId"` // who made it
-	CreatedAt  time.Time    `json:"createdAt"`
-	ExpiresAt  *time.Time   `json:"expiresAt"`  // nil = never
-	LastUsedAt *time.Time   `json:"lastUsedAt"` // exact to a minute; nil = not yet
+	ID            string       `json:"id"`
+	Name          string       `json:"name"`
+	Prefix        string       `json:"prefix"` // what the key begins with, to tell keys apart; a rotation keeps it
+	Scopes        []Permission `json:"scopes"`
+	Addresses     []string     `json:"addresses"` // from where it is good, as CIDR prefixes; none = from everywhere
+	UserID        string       `json:"userId"`    // who made it
+	CreatedAt     time.Time    `json:"createdAt"`
+	ExpiresAt     *time.Time   `json:"expiresAt"`     // nil = never
+	LastUsedAt    *time.Time   `json:"lastUsedAt"`    // exact to a minute; nil = not yet
+	PreviousUntil *time.Time   `json:"previousUntil"` // until when the secret before the last rotation is good too; nil = it is not
+	Version       int          `json:"version"`
 }
 
 // NewKey is an API key to make.
 type NewKey struct {
 	Name      string       // 1 to 200 characters
 	Scopes    []Permission // at least one; wildcards are allowed
+	Addresses []string     // from where it is good, at most 50 addresses or CIDR prefixes; none = from everywhere
 	ExpiresAt *time.Time   // in the future; nil = never
 }
 
@@ -49,7 +53,7 @@ func (s *Service) Keys(ctx context.Context, r page.Request) (page.Page[APIKey], 
 		Key:   func(k APIKey) string { return k.ID },
 		Query: s.db.NewSelect().Where("k.tenant_id = ?", who.TenantID).Where("k.revoked_at IS NULL"),
 		Scope: []string{"apikeys", who.TenantID},
-		View:  (*keyRow).key,
+		View:  func(r *keyRow) (APIKey, error) { return r.key(s.clock.Now()) },
 	}.Read(ctx, s.pages, r)
 }
 
@@ -84,13 +88,13 @@ func (s *Service) CreateKey(ctx context.Context, in NewKey) (key APIKey, secret 
 		}
 		return s.audit(ctx, tx, audit.Entry{
 			TenantID: who.TenantID, Action: string(APIKeyCreate), ObjectType: "apikey", ObjectID: row.ID,
-			Detail: map[string]any{"name": row.Name, "prefix": row.Prefix, "scopes": in.Scopes},
+			After: row.state(), Detail: map[string]any{"prefix": row.Prefix},
 		})
 	})
 	if err != nil {
 		return APIKey{}, "", err
 	}
-	key, err = row.key()
+	key, err = row.key(s.clock.Now())
 	return key, secret, err
 }
 
@@ -105,16 +109,17 @@ func (s *Service) RevokeKey(ctx context.Context, keyID string) error {
 		return problem.Missing("api key")
 	}
 	return s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
-		n, err := store.Changed(tx.NewUpdate().Model((*keyRow)(nil)).Set("revoked_at = ?", s.clock.Now()).
-			Where("tenant_id = ?", who.TenantID).Where("id = ?", keyID).Where("revoked_at IS NULL").Exec(ctx))
+		row, err := s.findKey(ctx, tx, who.TenantID, keyID)
+		if err != nil {
+			return err
+		}
+		_, err = tx.NewUpdate().Model((*keyRow)(nil)).Set("revoked_at = ?", s.clock.Now()).
+			Where("tenant_id = ?", who.TenantID).Where("id = ?", keyID).Exec(ctx)
 		if err != nil {
 			return fmt.Errorf("revoke the api key: %w", err)
 		}
-		if n == 0 {
-			return problem.Missing("api key")
-		}
 		return s.audit(ctx, tx, audit.Entry{
-			TenantID: who.TenantID, Action: string(APIKeyDelete), ObjectType: "apikey", ObjectID: keyID,
+			TenantID: who.TenantID, Action: string(APIKeyDelete), ObjectType: "apikey", ObjectID: keyID, Before: row.state(),
 		})
 	})
 }
@@ -127,12 +132,18 @@ func (s *Service) checkKey(in NewKey) (NewKey, error) {
 		f.Check(len(scope.Expand()) > 0, fmt.Sprintf("scopes.%d", i), "is not a permission")
 	}
 	in.Scopes = slices.Compact(slices.Sorted(slices.Values(in.Scopes)))
-	if in.ExpiresAt != nil {
-		at := clock.Round(*in.ExpiresAt)
-		in.ExpiresAt = &at
-		f.Check(at.After(s.clock.Now()), "expiresAt", "must be in the future")
-	}
+	in.Addresses = checkAddresses(&f, in.Addresses)
+	in.ExpiresAt = s.checkExpiry(&f, in.ExpiresAt)
 	return in, f.Err("apikey_invalid", "the api key is not valid")
+}
+
+func (s *Service) checkExpiry(f *problem.Faults, at *time.Time) *time.Time {
+	if at == nil {
+		return nil
+	}
+	rounded := clock.Round(*at)
+	f.Check(rounded.After(s.clock.Now()), "expiresAt", "must be in the future")
+	return &rounded
 }
 
 // holds asks whether the caller has all of what the scopes stand for.
@@ -140,7 +151,7 @@ func (s *Service) holds(ctx context.Context, scopes []Permission) error {
 	var beyond []string
 	for _, scope := range scopes {
 		for _, p := range scope.Expand() {
-			_, err := s.authorize(ctx, p, "")
+			_, err := s.authorize(AsQuestion(ctx), p, "")
 			if problem.Is(err, problem.Forbidden) {
 				beyond = append(beyond, string(scope))
 				break
@@ -151,6 +162,7 @@ func (s *Service) holds(ctx context.Context, scopes []Permission) error {
 		}
 	}
 	if len(beyond) > 0 {
+		s.denied(ctx, audit.Denial{TenantID: tenantid.FromContext(ctx), Action: string(APIKeyCreate), ObjectType: "apikey", Code: "scope_not_held"})
 		return problem.Newf(problem.Forbidden, "scope_not_held", "you do not hold all of %s yourself", strings.Join(beyond, ", "))
 	}
 	return nil
@@ -164,8 +176,9 @@ func (s *Service) newKeyRow(who *Principal, in NewKey) (row keyRow, secret strin
 	secret, prefix := newKeyToken()
 	row = keyRow{
 		ID: id.New(), TenantID: who.TenantID, UserID: who.UserID, Name: in.Name,
-		Prefix: prefix, SecretHash: hashToken(secret), Scopes: string(scopes), CreatedAt: s.clock.Now(),
+		Prefix: prefix, SecretHash: hashToken(secret), Scopes: string(scopes), CreatedAt: s.clock.Now(), Version: 1,
 	}
+	row.setAddresses(in.Addresses)
 	if in.ExpiresAt != nil {
 		row.ExpiresAt = *in.ExpiresAt
 	}

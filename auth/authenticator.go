@@ -46,6 +46,20 @@ var (
 //
 // The principal is in no tenant yet (an API key's is in its own), see [Service.Enter].
 func (s *Service) Authenticate(r *http.Request) (*Principal, error) {
+	r = r.WithContext(WithAddress(r.Context(), RequestAddress(r)))
+	p, err := s.recognise(r)
+	return p, s.refused(r.Context(), err)
+}
+
+// refused takes down a credential that was refused.
+func (s *Service) refused(ctx context.Context, err error) error {
+	if problem.Is(err, problem.Unauthenticated) {
+		s.denied(ctx, denialOf(err))
+	}
+	return err
+}
+
+func (s *Service) recognise(r *http.Request) (*Principal, error) {
 	token, err := headerToken(r.Header)
 	if err != nil {
 		return nil, refuse(err)
@@ -75,8 +89,14 @@ func (s *Service) Authenticate(r *http.Request) (*Principal, error) {
 
 // AuthenticateToken recognises a token that comes without a request, as on a
 // socket: a session token, an API key, or a bearer token that one of the host's
-// authenticators knows. Everything else is Unauthenticated.
+// authenticators knows. Everything else is Unauthenticated. An API key that is
+// good from some addresses only needs [WithAddress].
 func (s *Service) AuthenticateToken(ctx context.Context, token string) (*Principal, error) {
+	p, err := s.recogniseToken(ctx, token)
+	return p, s.refused(ctx, err)
+}
+
+func (s *Service) recogniseToken(ctx context.Context, token string) (*Principal, error) {
 	if isOurs(token) {
 		return s.byToken(ctx, token)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/jetadmin/jetadmin/audit"
 	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/problem"
 )
@@ -14,7 +15,18 @@ var errNotMember = errors.New("the user is not a member of the tenant")
 // with its present roles. Who is confined to a tenant (an API key, a service)
 // enters only that one. A tenant that is not there and one that p does not
 // belong to are the same NotFound.
+//
+// Who is refused is in the record of no tenant: the tenant learns of its members
+// alone.
 func (s *Service) Enter(ctx context.Context, p *Principal, tenantID string) (*Principal, error) {
+	entered, err := s.enter(ctx, p, tenantID)
+	if problem.Is(err, problem.NotFound) {
+		s.denied(NewContext(ctx, p), audit.Denial{Action: "tenant.enter", ObjectType: "tenant", ObjectID: tenantID, Code: problem.Of(err).Code})
+	}
+	return entered, err
+}
+
+func (s *Service) enter(ctx context.Context, p *Principal, tenantID string) (*Principal, error) {
 	if p == nil {
 		return nil, problem.New(problem.Unauthenticated, "unauthenticated", "sign in first")
 	}
@@ -40,7 +52,7 @@ func (s *Service) Enter(ctx context.Context, p *Principal, tenantID string) (*Pr
 // confined is [Service.Enter] for a credential that is of one tenant only: with
 // the membership it loses everything, so it is refused as a credential.
 func (s *Service) confined(ctx context.Context, p *Principal, tenantID string) (*Principal, error) {
-	p, err := s.Enter(ctx, p, tenantID)
+	p, err := s.enter(ctx, p, tenantID)
 	if problem.Is(err, problem.NotFound) {
 		return nil, refuse(errNotMember)
 	}
@@ -73,7 +85,7 @@ func (s *Service) Revalidate(ctx context.Context, p *Principal) (*Principal, err
 	if p.TenantID == "" {
 		return fresh, nil
 	}
-	return s.Enter(ctx, fresh, p.TenantID)
+	return s.enter(ctx, fresh, p.TenantID)
 }
 
 func (s *Service) userStillGood(ctx context.Context, p *Principal) (*Principal, error) {
@@ -111,5 +123,5 @@ func (s *Service) Principal(ctx context.Context, tenantID, userID string) (*Prin
 	if row.Disabled {
 		return nil, problem.New(problem.Forbidden, "user_disabled", "the account is disabled")
 	}
-	return s.Enter(ctx, row.principal(), tenantID)
+	return s.enter(ctx, row.principal(), tenantID)
 }

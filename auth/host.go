@@ -154,7 +154,7 @@ func (s *Service) provision(ctx context.Context, said *Principal) (userRow, erro
 			return err
 		}
 		return s.audit(NewContext(ctx, row.principal()), tx,
-			audit.Entry{Action: "user.provision", ObjectType: "user", ObjectID: row.ID, Detail: map[string]any{"issuer": row.Issuer}})
+			audit.Entry{Action: "user.provision", ObjectType: "user", ObjectID: row.ID, After: row.state(), Detail: map[string]any{"issuer": row.Issuer}})
 	})
 	if err == nil && made {
 		s.tell(ctx, "AfterProvision", s.hooks.AfterProvision, row.user())

@@ -36,6 +36,7 @@ type Login struct {
 func (s *Service) Login(ctx context.Context, in Credentials) (Login, error) {
 	email, _ := normaliseEmail(in.Email)
 	if err := s.admit(in.Address, email); err != nil {
+		s.denied(ctx, audit.Denial{Action: "session.login", ObjectType: "user", Code: problem.Of(err).Code})
 		return Login{}, err
 	}
 	user, err := s.verified(ctx, email, in)
@@ -79,6 +80,7 @@ func (s *Service) verified(ctx context.Context, email string, in Credentials) (u
 		return row, nil
 	}
 	s.log.WarnContext(ctx, "auth: log-in refused", "userId", row.ID, "address", tidy(in.Address, maxAddress), "disabled", row.Disabled)
+	s.denied(ctx, audit.Denial{Action: "session.login", ObjectType: "user", ObjectID: row.ID, Code: "login_failed"})
 	return userRow{}, wrongPassword()
 }
 

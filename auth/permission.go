@@ -30,6 +30,7 @@ const (
 
 	APIKeyList   Permission = "apikey.list"
 	APIKeyCreate Permission = "apikey.create"
+	APIKeyUpdate Permission = "apikey.update"
 	APIKeyDelete Permission = "apikey.delete"
 
 	AuditList Permission = "audit.list"
@@ -93,7 +94,7 @@ func Permissions() []Permission {
 		TenantRead, TenantUpdate,
 		MemberList, MemberRead, MemberCreate, MemberUpdate, MemberDelete,
 		RoleList, RoleRead, RoleCreate, RoleUpdate, RoleDelete,
-		APIKeyList, APIKeyCreate, APIKeyDelete,
+		APIKeyList, APIKeyCreate, APIKeyUpdate, APIKeyDelete,
 		AuditList,
 		DatasourceList, DatasourceRead, DatasourceCreate, DatasourceUpdate, DatasourceDelete, DatasourceTest,
 		FileList, FileRead, FileCreate, FileDelete,

@@ -58,6 +58,8 @@ type Principal struct {
 
 	// Grants are the whole of a service's rights. A person or key has none.
 	Grants []Grant
+
+	use *keyUse // of an API key
 }
 
 // Grant is a right to do one thing, to one object or (ObjectID "") to all of

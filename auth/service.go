@@ -42,6 +42,10 @@ type Config struct {
 	// DB holds accounts, sessions and keys. Required.
 	DB *store.DB
 
+	// Denied takes down credentials that were refused, and attempts to enter a tenant.
+	// Default: they are not recorded.
+	Denied func(context.Context, audit.Denial)
+
 	// Hooks tell the host of sign-ins. Default: none.
 	Hooks Hooks
 
@@ -91,6 +95,7 @@ type Service struct {
 	authorize      Authorize
 	clock          clock.Clock
 	db             *store.DB
+	denied         func(context.Context, audit.Denial)
 	hooks          Hooks
 	log            *slog.Logger
 	members        Members
@@ -114,6 +119,7 @@ func New(c Config) (*Service, error) {
 		authorize:      c.Authorize,
 		clock:          c.Clock,
 		db:             c.DB,
+		denied:         c.Denied,
 		hooks:          c.Hooks,
 		log:            c.Logger,
 		members:        c.Members,
@@ -127,6 +133,9 @@ func New(c Config) (*Service, error) {
 }
 
 func (c Config) withDefaults() Config {
+	if c.Denied == nil {
+		c.Denied = func(context.Context, audit.Denial) {}
+	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}

@@ -41,7 +41,12 @@ func newToken(mark string) string { return withChecksum(mark + rand.Text() + ran
 // newKeyToken makes an API key and the prefix by which it is found.
 func newKeyToken() (token, prefix string) {
 	prefix = rand.Text()[:prefixSize]
-	return withChecksum(keyMark + prefix + rand.Text() + rand.Text()), prefix
+	return newKeySecret(prefix), prefix
+}
+
+// newKeySecret makes another API key with a prefix.
+func newKeySecret(prefix string) string {
+	return withChecksum(keyMark + prefix + rand.Text() + rand.Text())
 }
 
 func checkToken(token, mark string) bool {

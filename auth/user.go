@@ -78,11 +78,12 @@ func (s *Service) UpdateMe(ctx context.Context, in MeUpdate) (User, error) {
 		if in.Name == nil || *in.Name == row.Name {
 			return nil
 		}
+		before := row.state()
 		row.Name = *in.Name
 		if err := s.saveUser(ctx, tx, &row, "name"); err != nil {
 			return err
 		}
-		return s.audit(ctx, tx, audit.Entry{Action: "user.update", ObjectType: "user", ObjectID: row.ID})
+		return s.audit(ctx, tx, audit.Entry{Action: "user.update", ObjectType: "user", ObjectID: row.ID, Before: before, After: row.state()})
 	})
 	return row.user(), err
 }
@@ -99,7 +100,7 @@ func (s *Service) CreateUser(ctx context.Context, in NewUser) (User, error) {
 		if err := insertUser(ctx, tx, &row); err != nil {
 			return err
 		}
-		return s.audit(ctx, tx, audit.Entry{Action: "user.create", ObjectType: "user", ObjectID: row.ID})
+		return s.audit(ctx, tx, audit.Entry{Action: "user.create", ObjectType: "user", ObjectID: row.ID, After: row.state()})
 	})
 	return row.user(), err
 }
@@ -113,6 +114,7 @@ func (s *Service) SetDisabled(ctx context.Context, userID string, disabled bool)
 		if err != nil || row.Disabled == disabled {
 			return err
 		}
+		before := row.state()
 		row.Disabled = disabled
 		if err := s.saveUser(ctx, tx, &row, "disabled"); err != nil {
 			return err
@@ -126,7 +128,7 @@ func (s *Service) SetDisabled(ctx context.Context, userID string, disabled bool)
 		if disabled {
 			action = "user.disable"
 		}
-		return s.audit(ctx, tx, audit.Entry{Action: action, ObjectType: "user", ObjectID: row.ID})
+		return s.audit(ctx, tx, audit.Entry{Action: action, ObjectType: "user", ObjectID: row.ID, Before: before, After: row.state()})
 	})
 }
 

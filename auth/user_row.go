@@ -98,3 +98,8 @@ func oneUser(ctx context.Context, q *bun.SelectQuery) (userRow, error) {
 	}
 	return row, nil
 }
+
+// state is what a change of the account can change, for the record.
+func (r *userRow) state() map[string]any {
+	return map[string]any{"email": r.Email, "name": r.Name, "disabled": r.Disabled}
+}

@@ -95,7 +95,11 @@ func (s *Service) Create(ctx context.Context, in NewDatasource) (Datasource, err
 		if err := insert(ctx, tx, row); err != nil {
 			return err
 		}
-		return s.cfg.Audit(ctx, tx, row.entry("datasource.create", map[string]any{"name": row.Name, "type": row.Type}))
+		entry := row.entry("datasource.create", map[string]any{"name": row.Name, "type": row.Type})
+		if entry.After, err = row.state(); err != nil {
+			return err
+		}
+		return s.cfg.Audit(ctx, tx, entry)
 	})
 	if err != nil {
 		return Datasource{}, err
@@ -165,9 +169,16 @@ func (s *Service) change(ctx context.Context, tx bun.IDB, row *datasourceRow, in
 	if err := update(ctx, tx, row, row.TenantID, was); err != nil {
 		return err
 	}
-	return s.cfg.Audit(ctx, tx, row.entry("datasource.update", map[string]any{
-		"name": row.Name, "changed": row.changes(&before), "secrets": sortedKeys(in.Secrets),
-	}))
+	entry := row.entry("datasource.update", map[string]any{
+		"name": row.Name, "changed": row.changes(&before), "secretNames": sortedKeys(in.Secrets),
+	})
+	if entry.Before, err = before.state(); err != nil {
+		return err
+	}
+	if entry.After, err = row.state(); err != nil {
+		return err
+	}
+	return s.cfg.Audit(ctx, tx, entry)
 }
 
 // Delete removes a datasource. It is a Conflict while queries use it.
@@ -192,7 +203,11 @@ func (s *Service) Delete(ctx context.Context, id string) error {
 		if err := remove(ctx, tx, row, who.TenantID, id); err != nil {
 			return err
 		}
-		return s.cfg.Audit(ctx, tx, row.entry("datasource.delete", map[string]any{"name": row.Name, "type": row.Type}))
+		entry := row.entry("datasource.delete", map[string]any{"name": row.Name, "type": row.Type})
+		if entry.Before, err = row.state(); err != nil {
+			return err
+		}
+		return s.cfg.Audit(ctx, tx, entry)
 	})
 	if err != nil {
 		return err
@@ -228,6 +243,13 @@ func (s *Service) view(row *datasourceRow) (Datasource, error) {
 		d.Secrets = connector.Spec().states(sealed)
 	}
 	return d, nil
+}
+
+// state is what a change of the datasource can change but its secrets, for the
+// record.
+func (r *datasourceRow) state() (map[string]any, error) {
+	settings, err := r.values()
+	return map[string]any{"name": r.Name, "description": r.Description, "readOnly": r.ReadOnly, "settings": settings}, err
 }
 
 func (r *datasourceRow) entry(action string, detail map[string]any) audit.Entry {

@@ -153,7 +153,11 @@ func (s *Service) CreateQuery(ctx context.Context, in NewQuery) (Query, error) {
 		if err := keepVersion(ctx, tx, row, nil, change{actor: row.CreatedBy}); err != nil {
 			return err
 		}
-		return s.cfg.Audit(ctx, tx, row.entry("query.create", map[string]any{"name": row.Name, "datasourceId": row.DatasourceID, "writes": row.Writes}))
+		entry := row.entry("query.create", map[string]any{"name": row.Name, "datasourceId": row.DatasourceID, "writes": row.Writes})
+		if entry.After, err = row.content(); err != nil {
+			return err
+		}
+		return s.cfg.Audit(ctx, tx, entry)
 	})
 	if err != nil {
 		return Query{}, err
@@ -224,7 +228,11 @@ func (s *Service) DeleteQuery(ctx context.Context, id string) error {
 		if err := remove(ctx, tx, row, who.TenantID, id); err != nil {
 			return err
 		}
-		return s.cfg.Audit(ctx, tx, row.entry("query.delete", map[string]any{"name": row.Name}))
+		entry := row.entry("query.delete", map[string]any{"name": row.Name})
+		if entry.Before, err = row.content(); err != nil {
+			return err
+		}
+		return s.cfg.Audit(ctx, tx, entry)
 	})
 	if err != nil {
 		return err

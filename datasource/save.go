@@ -25,7 +25,8 @@ func (s *Service) save(ctx context.Context, tx bun.IDB, row *queryRow, next NewQ
 	if c.seen != 0 && c.seen != before.Version {
 		return stale()
 	}
-	if err := s.fillQuery(ctx, tx, row, next); err != nil {
+	err := s.fillQuery(ctx, tx, row, next)
+	if err != nil {
 		return err
 	}
 	row.UpdatedAt, row.Version = s.cfg.Clock.Now(), before.Version+1
@@ -36,11 +37,17 @@ func (s *Service) save(ctx context.Context, tx bun.IDB, row *queryRow, next NewQ
 	if err := keepVersion(ctx, tx, row, fields, c); err != nil {
 		return err
 	}
-	detail := map[string]any{"name": row.Name, "writes": row.Writes, "changed": fields}
+	entry := row.entry(c.action, map[string]any{"name": row.Name, "writes": row.Writes, "changed": fields})
 	if c.restored > 0 {
-		detail["number"] = c.restored
+		entry.Detail["number"] = c.restored
 	}
-	return s.cfg.Audit(ctx, tx, row.entry(c.action, detail))
+	if entry.Before, err = before.content(); err != nil {
+		return err
+	}
+	if entry.After, err = row.content(); err != nil {
+		return err
+	}
+	return s.cfg.Audit(ctx, tx, entry)
 }
 
 // keepVersion stores a query that was just saved, and forgets what is too old.

@@ -36,7 +36,7 @@ func (s *Service) Usage(ctx context.Context, datasourceID string, r page.Request
 
 func (s *Service) use(ctx context.Context, row *queryRow) (QueryUse, error) {
 	u := QueryUse{ID: row.ID, Name: row.Name, Writes: row.Writes, UsedBy: []string{}}
-	_, err := s.authorize(ctx, auth.QueryRead, row.ID)
+	_, err := s.authorize(auth.AsQuestion(ctx), auth.QueryRead, row.ID)
 	if problem.Is(err, problem.Forbidden) {
 		u.Name, err = "", nil
 	}

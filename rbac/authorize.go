@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/jetadmin/jetadmin/audit"
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/id"
+	"github.com/jetadmin/jetadmin/internal/tenantid"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -17,7 +19,28 @@ import (
 // right; Invalid for a service that is refused and has grants that do not exist; NotFound when the tenant is gone, and for what is not an id in its
 // canonical form. It reads the database at most once in
 // half a second per tenant and takes well under 1 µs otherwise.
+//
+// A caller who is refused goes into the audit record, unless it was only asked
+// for, see [auth.AsQuestion]. This is the one place for it: every operation asks
+// here, over HTTP as in Go.
 func (s *Service) Authorize(ctx context.Context, permission auth.Permission, objectID string) (*auth.Principal, error) {
+	who, err := s.authorize(ctx, permission, objectID)
+	if problem.Is(err, problem.Forbidden) {
+		s.deny(ctx, permission, objectID, err)
+	}
+	return who, err
+}
+
+func (s *Service) deny(ctx context.Context, permission auth.Permission, objectID string, err error) {
+	if auth.IsQuestion(ctx) {
+		return
+	}
+	s.denied(ctx, audit.Denial{
+		TenantID: tenantid.FromContext(ctx), Action: string(permission), ObjectType: permission.Resource(), ObjectID: objectID, Code: problem.Of(err).Code,
+	})
+}
+
+func (s *Service) authorize(ctx context.Context, permission auth.Permission, objectID string) (*auth.Principal, error) {
 	who, err := s.inTenant(ctx)
 	if err != nil {
 		return nil, err
@@ -46,7 +69,7 @@ func (s *Service) Authorize(ctx context.Context, permission auth.Permission, obj
 // Allowed answers the question of [Service.Authorize] with yes or no. An error
 // means that there is no answer: who asks is not known, or the database failed.
 func (s *Service) Allowed(ctx context.Context, permission auth.Permission, objectID string) (bool, error) {
-	_, err := s.Authorize(ctx, permission, objectID)
+	_, err := s.authorize(ctx, permission, objectID)
 	if problem.Is(err, problem.Forbidden) {
 		return false, nil
 	}

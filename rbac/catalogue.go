@@ -68,6 +68,7 @@ func titles() []titled {
 
 		{auth.APIKeyList, "List API keys"},
 		{auth.APIKeyCreate, "Create API keys"},
+		{auth.APIKeyUpdate, "Change and rotate API keys"},
 		{auth.APIKeyDelete, "Revoke API keys"},
 
 		{auth.AuditList, "Read the audit record"},

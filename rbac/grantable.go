@@ -40,7 +40,9 @@ func (s *Service) Grantable(ctx context.Context, db bun.IDB, roleIDs []string) e
 			return err
 		}
 		if len(missing) > 0 {
-			return problem.New(problem.Forbidden, "role_exceeds_rights", "this needs every right that the role gives")
+			err := problem.New(problem.Forbidden, "role_exceeds_rights", "this needs every right that the role gives")
+			s.deny(ctx, auth.MemberUpdate, "", err)
+			return err
 		}
 	}
 	return nil

@@ -51,7 +51,7 @@ func (s *Service) CreateRole(ctx context.Context, in NewRole) (Role, error) {
 		if err := insertRole(ctx, tx, who.TenantID, role); err != nil {
 			return err
 		}
-		return s.audit(ctx, tx, entry(who, auth.RoleCreate, role.ID, map[string]any{"name": role.Name, "permissions": role.Permissions}))
+		return s.audit(ctx, tx, entry(who, auth.RoleCreate, role.ID, nil, role.state()))
 	})
 	if err != nil {
 		return Role{}, err
@@ -91,7 +91,7 @@ func (s *Service) UpdateRole(ctx context.Context, roleID string, in RoleUpdate) 
 		if err := updateRole(ctx, tx, who.TenantID, role); err != nil {
 			return err
 		}
-		return s.audit(ctx, tx, entry(who, auth.RoleUpdate, roleID, difference(before, role)))
+		return s.audit(ctx, tx, entry(who, auth.RoleUpdate, roleID, before.state(), role.state()))
 	})
 	if err != nil {
 		return Role{}, err
@@ -117,7 +117,7 @@ func (s *Service) DeleteRole(ctx context.Context, roleID string) error {
 		if err := deleteRole(ctx, tx, who.TenantID, roleID); err != nil {
 			return err
 		}
-		return s.audit(ctx, tx, entry(who, auth.RoleDelete, roleID, map[string]any{"name": role.Name}))
+		return s.audit(ctx, tx, entry(who, auth.RoleDelete, roleID, role.state(), nil))
 	})
 }
 
@@ -170,19 +170,13 @@ func (in RoleUpdate) apply(role Role) Role {
 	return role
 }
 
-func difference(before, after Role) map[string]any {
-	changed := map[string]any{"name": after.Name}
-	if before.Name != after.Name {
-		changed["nameBefore"] = before.Name
-	}
-	if !slices.Equal(before.Permissions, after.Permissions) {
-		changed["permissions"], changed["permissionsBefore"] = after.Permissions, before.Permissions
-	}
-	return changed
+// state is what a change of a role can change, for the record.
+func (r Role) state() map[string]any {
+	return map[string]any{"name": r.Name, "description": r.Description, "permissions": r.Permissions}
 }
 
-func entry(who *auth.Principal, action auth.Permission, roleID string, detail map[string]any) audit.Entry {
-	return audit.Entry{TenantID: who.TenantID, Action: string(action), ObjectType: "role", ObjectID: roleID, Detail: detail}
+func entry(who *auth.Principal, action auth.Permission, roleID string, before, after any) audit.Entry {
+	return audit.Entry{TenantID: who.TenantID, Action: string(action), ObjectType: "role", ObjectID: roleID, Before: before, After: after}
 }
 
 // canonical is a set of permissions in order, each once.

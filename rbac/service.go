@@ -1,6 +1,7 @@
 package rbac
 
 import (
+	"context"
 	"errors"
 
 	"github.com/jetadmin/jetadmin/audit"
@@ -20,6 +21,9 @@ type Config struct {
 	// DB holds the roles. Required.
 	DB *store.DB
 
+	// Denied takes down what a caller was refused. Default: it is not recorded.
+	Denied func(context.Context, audit.Denial)
+
 	// Pages signs the cursors of [Service.Roles]. Required.
 	Pages *page.Signer
 
@@ -36,6 +40,7 @@ type Service struct {
 	clock     clock.Clock
 	db        *store.DB
 	decisions *decisions
+	denied    func(context.Context, audit.Denial)
 	enforcers *enforcers
 	pages     *page.Signer
 	policies  *policies
@@ -59,6 +64,7 @@ func New(cfg Config) (*Service, error) {
 		clock:     cfg.Clock,
 		db:        cfg.DB,
 		decisions: newDecisions(maxDecisions),
+		denied:    cfg.Denied,
 		enforcers: es,
 		pages:     cfg.Pages,
 	}
@@ -67,6 +73,9 @@ func New(cfg Config) (*Service, error) {
 }
 
 func (cfg Config) withDefaults() Config {
+	if cfg.Denied == nil {
+		cfg.Denied = func(context.Context, audit.Denial) {}
+	}
 	if cfg.Tenants == 0 {
 		cfg.Tenants = defaultTenants
 	}

@@ -3,6 +3,7 @@ package realtime
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -40,7 +41,7 @@ type client struct {
 	cutOff *time.Timer // set when the connection ends
 }
 
-func newClient(h *Hub, who *auth.Principal) *client {
+func newClient(h *Hub, who *auth.Principal, from netip.Addr) *client {
 	c := &client{
 		hub: h, who: who,
 		out:      newOutbox(h.cfg.QueueSize, h.cfg.QueueBytes),
@@ -48,7 +49,7 @@ func newClient(h *Hub, who *auth.Principal) *client {
 		replays:  make(chan struct{}, 1),
 		topics:   map[string]*subscription{},
 	}
-	c.ctx, c.cancel = context.WithCancel(h.ctx)
+	c.ctx, c.cancel = context.WithCancel(auth.WithAddress(h.ctx, from))
 	return c
 }
 

@@ -41,7 +41,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusServiceUnavailable, err)
 		return
 	}
-	c := newClient(h, who)
+	c := newClient(h, who, auth.RequestAddress(r))
 	if c.conn, err = accept(w, r, h.cfg.WriteTimeout, c.allowMessage); err != nil {
 		c.cancel()
 		h.release()

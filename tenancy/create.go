@@ -84,11 +84,11 @@ func (s *Service) found(ctx context.Context, tx bun.IDB, t Tenant) error {
 	if err := insertMemberRoles(ctx, tx, t.ID, t.CreatedBy, []string{ownerRole}); err != nil {
 		return err
 	}
-	return s.audit(ctx, tx, tenantEntry(t.ID, "tenant.create", map[string]any{"name": t.Name, "owner": t.CreatedBy}))
+	return s.audit(ctx, tx, tenantEntry(t.ID, "tenant.create", nil, map[string]any{"name": t.Name, "owner": t.CreatedBy}))
 }
 
-func tenantEntry(tenantID, action string, detail map[string]any) audit.Entry {
-	return audit.Entry{TenantID: tenantID, Action: action, ObjectType: "tenant", ObjectID: tenantID, Detail: detail}
+func tenantEntry(tenantID, action string, before, after any) audit.Entry {
+	return audit.Entry{TenantID: tenantID, Action: action, ObjectType: "tenant", ObjectID: tenantID, Before: before, After: after}
 }
 
 // userExists reports whether there is an account that can still be used.

@@ -57,7 +57,7 @@ func (s *Service) AddMember(ctx context.Context, in NewMember) (Member, error) {
 		if m, err = selectMember(ctx, tx, who.TenantID, in.UserID); err != nil {
 			return err
 		}
-		return s.audit(ctx, tx, memberEntry(who, auth.MemberCreate, m.UserID, map[string]any{"roles": m.Roles}))
+		return s.audit(ctx, tx, memberEntry(who, auth.MemberCreate, m.UserID, nil, map[string]any{"roles": m.Roles}))
 	})
 	if err != nil {
 		return Member{}, err
@@ -93,7 +93,7 @@ func (s *Service) SetRoles(ctx context.Context, userID string, in RolesUpdate) (
 		if m, err = selectMember(ctx, tx, who.TenantID, userID); err != nil {
 			return err
 		}
-		return s.audit(ctx, tx, memberEntry(who, auth.MemberUpdate, userID, map[string]any{"roles": m.Roles, "rolesBefore": before.Roles}))
+		return s.audit(ctx, tx, memberEntry(who, auth.MemberUpdate, userID, map[string]any{"roles": before.Roles}, map[string]any{"roles": m.Roles}))
 	})
 	if err != nil {
 		return Member{}, err
@@ -115,7 +115,7 @@ func (s *Service) RemoveMember(ctx context.Context, userID string) error {
 		if err := deleteMember(ctx, tx, who.TenantID, userID); err != nil {
 			return err
 		}
-		return s.audit(ctx, tx, memberEntry(who, auth.MemberDelete, userID, map[string]any{"rolesBefore": before.Roles}))
+		return s.audit(ctx, tx, memberEntry(who, auth.MemberDelete, userID, map[string]any{"roles": before.Roles}, nil))
 	})
 }
 
@@ -154,8 +154,8 @@ func validateRoles(roleIDs []string) ([]string, error) {
 	return roleIDs, f.Err("member_invalid", "the member is not valid")
 }
 
-func memberEntry(who *auth.Principal, action auth.Permission, userID string, detail map[string]any) audit.Entry {
-	return audit.Entry{TenantID: who.TenantID, Action: string(action), ObjectType: "member", ObjectID: userID, Detail: detail}
+func memberEntry(who *auth.Principal, action auth.Permission, userID string, before, after any) audit.Entry {
+	return audit.Entry{TenantID: who.TenantID, Action: string(action), ObjectType: "member", ObjectID: userID, Before: before, After: after}
 }
 
 func (s *Service) lockMember(ctx context.Context, tx bun.IDB, tenantID, userID string) error {

@@ -84,7 +84,7 @@ func (s *Service) Update(ctx context.Context, in TenantUpdate) (Tenant, error) {
 		if err := updateTenant(ctx, tx, t); err != nil {
 			return err
 		}
-		return s.audit(ctx, tx, tenantEntry(t.ID, string(auth.TenantUpdate), map[string]any{"name": t.Name, "nameBefore": before}))
+		return s.audit(ctx, tx, tenantEntry(t.ID, string(auth.TenantUpdate), map[string]any{"name": before}, map[string]any{"name": t.Name}))
 	})
 	if err != nil {
 		return Tenant{}, err

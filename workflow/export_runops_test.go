@@ -18,5 +18,5 @@ func (s *Service) ForgetRuns(ctx context.Context) error { return s.engine.forget
 
 // Assume takes on a duty of one process of all.
 func (s *Service) Assume(ctx context.Context, duty string, every time.Duration) (bool, error) {
-	return s.engine.assume(ctx, duty, every)
+	return s.cfg.DB.Assume(ctx, duty, every)
 }

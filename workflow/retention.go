@@ -9,7 +9,6 @@ import (
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/id"
-	"github.com/jetadmin/jetadmin/internal/store"
 )
 
 const (
@@ -26,7 +25,7 @@ const (
 // retain is the loop that deletes old runs.
 func (e *engine) retain(ctx context.Context) {
 	for pause := time.Minute; sleep(ctx, pause/2+rand.N(pause)); pause = retainEvery / 4 {
-		mine, err := e.assume(ctx, "retention", retainEvery)
+		mine, err := e.s.cfg.DB.Assume(ctx, "retention", retainEvery)
 		if err == nil && mine {
 			err = e.forgetRuns(ctx)
 		}
@@ -34,15 +33,6 @@ func (e *engine) retain(ctx context.Context) {
 			e.s.cfg.Logger.Warn("workflow engine: delete old runs", "error", err)
 		}
 	}
-}
-
-// assume takes on a duty that one process of all does once in a time: it reports
-// false while that time since the last taking is not over.
-func (e *engine) assume(ctx context.Context, duty string, every time.Duration) (bool, error) {
-	d := e.s.cfg.DB.Dialect
-	n, err := store.Changed(e.s.cfg.DB.NewRaw(`INSERT INTO ?schema.jet_duty AS t (name, next_at) VALUES (?, `+d.After()+`)
-		ON CONFLICT (name) DO UPDATE SET next_at = EXCLUDED.next_at WHERE t.next_at <= `+d.Now(), duty, every.Milliseconds()).Exec(ctx))
-	return n == 1, err
 }
 
 // forgetRuns deletes what every tenant keeps no longer. It ends before another

@@ -69,7 +69,7 @@ func (s *Service) UpdateRunSettings(ctx context.Context, in RunSettingsUpdate) (
 		if in.Version != 0 && in.Version != row.Version {
 			return problem.New(problem.Stale, "version_stale", "the settings were changed since they were read").Fix("read them again and repeat the change")
 		}
-		read := row.Version
+		read, before := row.Version, row.state()
 		row = runSettingsRow{TenantID: who.TenantID, RetentionDays: in.RetentionDays, Version: read + 1}
 		n, err := store.Changed(tx.NewInsert().Model(&row).On("CONFLICT (tenant_id) DO UPDATE").
 			Set("retention_days = EXCLUDED.retention_days").Set("version = EXCLUDED.version").Where("rs.version = ?", read).Exec(ctx))
@@ -80,10 +80,19 @@ func (s *Service) UpdateRunSettings(ctx context.Context, in RunSettingsUpdate) (
 			return err
 		}
 		return s.cfg.Audit(ctx, tx, audit.Entry{
-			TenantID: who.TenantID, Action: "run.settings", ObjectType: "tenant", ObjectID: who.TenantID, Detail: map[string]any{"retentionDays": in.RetentionDays},
+			TenantID: who.TenantID, Action: "run.settings", ObjectType: "tenant", ObjectID: who.TenantID, Before: before, After: row.state(),
 		})
 	})
 	return RunSettings{RetentionDays: row.RetentionDays, Version: row.Version}, err
+}
+
+// state is what the settings say, for the record: nothing while they are the
+// host's.
+func (r runSettingsRow) state() map[string]any {
+	if r.Version == 0 {
+		return nil
+	}
+	return map[string]any{"retentionDays": r.RetentionDays}
 }
 
 // readRunSettings reads a tenant's own settings; without any, the version is 0.

@@ -201,10 +201,13 @@ func (s *Service) UpdateSchedule(ctx context.Context, scheduleID string, in Sche
 		if row.Version != before.Version {
 			return stale("schedule")
 		}
+		was := row.state()
 		if err := s.changeSchedule(ctx, tx, &row, in); err != nil {
 			return err
 		}
-		return s.cfg.Audit(ctx, tx, row.entry("schedule.update"))
+		entry := row.entry("schedule.update")
+		entry.Before, entry.After = was, row.state()
+		return s.cfg.Audit(ctx, tx, entry)
 	})
 	if err != nil {
 		return Schedule{}, err
@@ -241,9 +244,15 @@ func (s *Service) DeleteSchedule(ctx context.Context, scheduleID string) error {
 func (r scheduleRow) entry(action string) audit.Entry {
 	return audit.Entry{
 		TenantID: r.TenantID, Action: action, ObjectType: "schedule", ObjectID: r.ID,
-		Detail: map[string]any{
-			"name": r.Name, "workflowId": r.WorkflowID, "expression": r.Expression, "zone": r.Zone, "enabled": r.NextAt != nil,
-		},
+		Detail: map[string]any{"name": r.Name, "workflowId": r.WorkflowID},
+	}
+}
+
+// state is what a change of the schedule can change, for the record.
+func (r scheduleRow) state() map[string]any {
+	return map[string]any{
+		"name": r.Name, "expression": r.Expression, "zone": r.Zone, "enabled": r.NextAt != nil, "input": json.RawMessage(r.Input),
+		"overlap": r.Overlap, "catchUp": r.CatchUp, "catchUpLimit": r.CatchUpLimit,
 	}
 }
 

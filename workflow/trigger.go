@@ -19,6 +19,7 @@ import (
 // trigger is the row of a schedule or a webhook.
 type trigger interface {
 	entry(action string) audit.Entry
+	state() map[string]any
 }
 
 // insertTrigger stores a new trigger and records that it was made.
@@ -26,7 +27,9 @@ func (s *Service) insertTrigger(ctx context.Context, tx bun.IDB, noun string, ro
 	if _, err := tx.NewInsert().Model(row).Exec(ctx); err != nil {
 		return nameTaken(err, noun)
 	}
-	return s.cfg.Audit(ctx, tx, row.entry(noun+".create"))
+	entry := row.entry(noun + ".create")
+	entry.After = row.state()
+	return s.cfg.Audit(ctx, tx, entry)
 }
 
 // deleteTrigger removes the trigger that find finds; noun is what it is.
@@ -43,7 +46,9 @@ func deleteTrigger[R trigger](ctx context.Context, s *Service, noun, triggerID s
 		if _, err := tx.NewDelete().Model(&row).Where("tenant_id = ?", who.TenantID).Where("id = ?", triggerID).Exec(ctx); err != nil {
 			return err
 		}
-		return s.cfg.Audit(ctx, tx, row.entry(noun+".delete"))
+		entry := row.entry(noun + ".delete")
+		entry.Before = row.state()
+		return s.cfg.Audit(ctx, tx, entry)
 	})
 	if err == nil {
 		s.changed(ctx, who, noun+".deleted", triggerID)

@@ -44,7 +44,7 @@ func (s *Service) Using(ctx context.Context, grant auth.Grant) ([]string, error)
 		}
 		seen = append(seen, row.ID)
 		name := "the workflow " + strconv.Quote(row.Name)
-		switch _, err := s.cfg.Authorize(ctx, auth.WorkflowRead, row.ID); problem.KindOf(err) {
+		switch _, err := s.cfg.Authorize(auth.AsQuestion(ctx), auth.WorkflowRead, row.ID); problem.KindOf(err) {
 		case "":
 		case problem.Forbidden:
 			name = "a workflow that you may not see"

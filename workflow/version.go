@@ -59,6 +59,7 @@ func (s *Service) Publish(ctx context.Context, workflowID string, version int) (
 		if w.Version != draft.Version {
 			return stale("workflow")
 		}
+		before := w.state()
 		w.PublishedVersion, w.UpdatedAt, w.Version = w.PublishedVersion+1, row.PublishedAt, w.Version+1
 		row.Number = w.PublishedVersion
 		if err := saveWorkflow(ctx, tx, &w); err != nil {
@@ -67,7 +68,7 @@ func (s *Service) Publish(ctx context.Context, workflowID string, version int) (
 		if _, err := tx.NewInsert().Model(&row).Exec(ctx); err != nil {
 			return err
 		}
-		return s.audit(ctx, tx, who, "workflow.publish", workflowID, map[string]any{"number": row.Number, "grants": p.grants()})
+		return s.audit(ctx, tx, who, "workflow.publish", workflowID, map[string]any{"number": row.Number, "grants": p.grants()}, before, w.state())
 	})
 	if err != nil {
 		return Version{}, err

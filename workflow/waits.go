@@ -113,7 +113,7 @@ func (s *Service) visibleWait(ctx context.Context, who *auth.Principal, waitID s
 	if err != nil || assigned && !row.bars(who) {
 		return row, err
 	}
-	_, err = s.cfg.Authorize(ctx, auth.RunRead, row.RunID)
+	_, err = s.cfg.Authorize(auth.AsQuestion(ctx), auth.RunRead, row.RunID)
 	if problem.Is(err, problem.Forbidden) {
 		return nil, problem.Missing("wait")
 	}

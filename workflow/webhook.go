@@ -196,12 +196,13 @@ func (s *Service) UpdateWebhook(ctx context.Context, webhookID string, in Webhoo
 	if err != nil {
 		return Webhook{}, err
 	}
+	before := row.state()
 	row.apply(in, &settings)
 	if err := s.checkWebhook(ctx, who, &row, settings); err != nil {
 		return Webhook{}, err
 	}
 	row.Settings = encode(settings)
-	if err := s.saveWebhook(ctx, &row, in.Version, "webhook.update", "secret", "previous_secret", "previous_until"); err != nil {
+	if err := s.saveWebhook(ctx, &row, before, in.Version, "webhook.update", "secret", "previous_secret", "previous_until"); err != nil {
 		return Webhook{}, err
 	}
 	s.changed(ctx, who, "webhook.updated", row.ID)
@@ -216,7 +217,7 @@ func (s *Service) DeleteWebhook(ctx context.Context, webhookID string) error {
 // saveWebhook stores a row that was read and changed, unless somebody else has
 // changed it meanwhile, or it was not the version that the caller has seen. It leaves
 // some columns alone: secrets are sealed again without a new version.
-func (s *Service) saveWebhook(ctx context.Context, row *webhookRow, seen int, action string, alone ...string) error {
+func (s *Service) saveWebhook(ctx context.Context, row *webhookRow, before map[string]any, seen int, action string, alone ...string) error {
 	read := row.Version
 	if seen != 0 && seen != read {
 		return stale("webhook")
@@ -231,7 +232,9 @@ func (s *Service) saveWebhook(ctx context.Context, row *webhookRow, seen int, ac
 		if n == 0 {
 			return stale("webhook")
 		}
-		return s.cfg.Audit(ctx, tx, row.entry(action))
+		entry := row.entry(action)
+		entry.Before, entry.After = before, row.state()
+		return s.cfg.Audit(ctx, tx, entry)
 	})
 }
 
@@ -239,6 +242,13 @@ func (r webhookRow) entry(action string) audit.Entry {
 	return audit.Entry{
 		TenantID: r.TenantID, Action: action, ObjectType: "webhook", ObjectID: r.ID,
 		Detail: map[string]any{"name": r.Name, "workflowId": r.WorkflowID, "mode": r.Mode, "enabled": r.Enabled},
+	}
+}
+
+// state is what a change of the webhook can change, for the record.
+func (r webhookRow) state() map[string]any {
+	return map[string]any{
+		"name": r.Name, "enabled": r.Enabled, "settings": json.RawMessage(r.Settings), "previousUntil": r.PreviousUntil,
 	}
 }
 

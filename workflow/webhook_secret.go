@@ -63,6 +63,7 @@ func (s *Service) RotateWebhookSecret(ctx context.Context, webhookID string, ove
 	if row.Mode == WebhookPublic {
 		return Webhook{}, "", problem.New(problem.Conflict, "webhook_public", "a public webhook has no secret")
 	}
+	before := row.state()
 	if err := s.retireSecret(&row, time.Duration(overlap)); err != nil {
 		return Webhook{}, "", err
 	}
@@ -70,7 +71,7 @@ func (s *Service) RotateWebhookSecret(ctx context.Context, webhookID string, ove
 	if err := s.sealSecret(&row, newSecret); err != nil {
 		return Webhook{}, "", err
 	}
-	if err := s.saveWebhook(ctx, &row, version, "webhook.rotate"); err != nil {
+	if err := s.saveWebhook(ctx, &row, before, version, "webhook.rotate"); err != nil {
 		return Webhook{}, "", err
 	}
 	s.changed(ctx, who, "webhook.updated", row.ID)

@@ -74,7 +74,7 @@ func (s *Service) Create(ctx context.Context, in NewWorkflow) (Workflow, error) 
 		if _, err := tx.NewInsert().Model(&row).Exec(ctx); err != nil {
 			return nameTaken(err, "workflow")
 		}
-		return s.audit(ctx, tx, who, "workflow.create", row.ID, map[string]any{"name": row.Name})
+		return s.audit(ctx, tx, who, "workflow.create", row.ID, map[string]any{"name": row.Name}, nil, row.state())
 	})
 	if err != nil {
 		return Workflow{}, err
@@ -127,6 +127,7 @@ func (s *Service) update(ctx context.Context, who *auth.Principal, workflowID st
 		if in.Version != 0 && in.Version != row.Version {
 			return stale("workflow")
 		}
+		before := row.state()
 		if err := row.apply(in); err != nil {
 			return err
 		}
@@ -135,7 +136,7 @@ func (s *Service) update(ctx context.Context, who *auth.Principal, workflowID st
 			return err
 		}
 		detail["name"], detail["version"] = row.Name, row.Version
-		return s.audit(ctx, tx, who, "workflow.update", row.ID, detail)
+		return s.audit(ctx, tx, who, "workflow.update", row.ID, detail, before, row.state())
 	})
 	if err != nil {
 		return Workflow{}, err
@@ -161,7 +162,7 @@ func (s *Service) Delete(ctx context.Context, workflowID string) error {
 		if err := saveWorkflow(ctx, tx, &row); err != nil {
 			return err
 		}
-		return s.audit(ctx, tx, who, "workflow.delete", row.ID, map[string]any{"name": row.Name})
+		return s.audit(ctx, tx, who, "workflow.delete", row.ID, map[string]any{"name": row.Name}, row.state(), nil)
 	})
 	if err != nil {
 		return err
@@ -234,10 +235,23 @@ func saveWorkflow(ctx context.Context, tx bun.IDB, row *workflowRow) error {
 	return nameTaken(err, "workflow")
 }
 
-func (s *Service) audit(ctx context.Context, tx bun.IDB, who *auth.Principal, action, objectID string, detail map[string]any) error {
+func (s *Service) audit(ctx context.Context, tx bun.IDB, who *auth.Principal, action, objectID string, detail map[string]any, before, after any) error {
 	return s.cfg.Audit(ctx, tx, audit.Entry{
-		TenantID: who.TenantID, Action: action, ObjectType: "workflow", ObjectID: objectID, Detail: detail,
+		TenantID: who.TenantID, Action: action, ObjectType: "workflow", ObjectID: objectID, Before: before, After: after, Detail: detail,
 	})
+}
+
+// maxRecorded is how many bytes of a draft the record looks through.
+const maxRecorded = 64 << 10
+
+// state is what a change of the workflow can change, for the record: of a large
+// draft its size alone.
+func (w *workflowRow) state() map[string]any {
+	state := map[string]any{"name": w.Name, "description": w.Description, "publishedVersion": w.PublishedVersion, "draftBytes": len(w.Draft)}
+	if len(w.Draft) <= maxRecorded {
+		state["draft"] = json.RawMessage(w.Draft)
+	}
+	return state
 }
 
 // changed tells the tenant's watchers which workflow to read again.

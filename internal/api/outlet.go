@@ -50,15 +50,20 @@ func (o *outlet) free() { _ = o.control.SetWriteDeadline(time.Time{}) }
 
 // Begin implements datasource.RowWriter.
 func (o *outlet) Begin(columns []datasource.Column) error {
+	o.announce("result.csv")
+	return o.RowWriter.Begin(columns)
+}
+
+// announce begins the reply.
+func (o *outlet) announce(fileName string) {
 	o.begun, o.flushed = true, time.Now()
 	h := o.w.Header()
 	h.Set("Content-Type", o.mediaType)
 	h.Set("Trailer", rowCountTrailer+", "+truncatedTrailer)
 	if o.mediaType == csvType {
-		h.Set("Content-Disposition", `attachment; filename="result.csv"`)
+		h.Set("Content-Disposition", `attachment; filename="`+fileName+`"`)
 	}
 	o.w.WriteHeader(http.StatusOK)
-	return o.RowWriter.Begin(columns)
 }
 
 // Row implements datasource.RowWriter.
@@ -83,11 +88,16 @@ func (o *outlet) end(s datasource.Streamed) {
 	if lines, ok := o.RowWriter.(*datasource.NDJSON); ok {
 		_ = lines.End(s)
 	}
+	o.finish(s.RowCount, s.Truncated)
+}
+
+// finish sends what is left, with the trailers of a reply that is whole.
+func (o *outlet) finish(rows int64, truncated bool) {
 	if o.flush() != nil {
 		panic(http.ErrAbortHandler) // what is missing must not look like the end
 	}
-	o.w.Header().Set(rowCountTrailer, strconv.FormatInt(s.RowCount, 10))
-	o.w.Header().Set(truncatedTrailer, strconv.FormatBool(s.Truncated))
+	o.w.Header().Set(rowCountTrailer, strconv.FormatInt(rows, 10))
+	o.w.Header().Set(truncatedTrailer, strconv.FormatBool(truncated))
 }
 
 // abandon tells that rows are missing.

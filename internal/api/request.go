@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime/debug"
 
+	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/internal/requestid"
 )
@@ -30,6 +31,7 @@ func withRequest(r *http.Request) context.Context {
 	if err != nil {
 		address = r.RemoteAddr
 	}
+	ctx = auth.WithAddress(ctx, auth.RequestAddress(r))
 	return context.WithValue(ctx, clientKey{}, client{
 		address:   address,
 		userAgent: r.UserAgent(),

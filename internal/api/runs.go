@@ -99,7 +99,7 @@ func (a *API) startRun(ctx context.Context, in *startRunInput) (*created[Started
 func (a *API) awaited(ctx context.Context, started StartedRun) StartedRun {
 	ctx, cancel := context.WithTimeout(ctx, maxWait)
 	defer cancel()
-	run, err := a.cfg.Workflows.Wait(ctx, started.ID)
+	run, err := a.cfg.Workflows.Wait(auth.AsQuestion(ctx), started.ID)
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		if !problem.Is(err, problem.Forbidden) {
 			a.logProblem(ctx, statusOf(problem.KindOf(err)), err)

@@ -87,7 +87,11 @@ func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context, tx bun.IDB)
 		}
 	}
 	for attempt := 1; ; attempt++ {
-		err := db.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error { return fn(ctx, tx) })
+		done := &commits{}
+		err := db.RunInTx(context.WithValue(ctx, commitKey{}, done), nil, func(ctx context.Context, tx bun.Tx) error { return fn(ctx, tx) })
+		if err == nil {
+			done.run()
+		}
 		if err == nil || attempt == txAttempts || !isTransient(err) {
 			return err
 		}

@@ -1,0 +1,55 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/uptrace/bun"
+)
+
+// Exported is the action of events that tell that somebody took the record along.
+const Exported = "audit.export"
+
+// exportBatch is how many events of an export are held in memory.
+const exportBatch = 500
+
+// Export hands every event of the caller's tenant that a filter picks to a
+// function, the oldest first, up to the last one there is at the beginning. It
+// needs as much memory for all of them as for a few, and holds no transaction
+// meanwhile. That there was an export is an event itself, which is not in it. An
+// error of the function ends the export and is returned.
+//
+// Errors: those of Config.Authorize; Invalid for a filter that makes no sense.
+func (l *Log) Export(ctx context.Context, f Filter, each func(Event) error) error {
+	tenantID, err := l.ready(ctx, f)
+	if err != nil {
+		return err
+	}
+	head, err := l.readHead(ctx, tenantID)
+	if err != nil {
+		return fmt.Errorf("export the audit record: %w", err)
+	}
+	err = l.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		return l.Record(ctx, tx, Entry{TenantID: tenantID, Action: Exported, ObjectType: "audit", Detail: f.detail()})
+	})
+	if err != nil {
+		return err
+	}
+	for after := head.DroppedSeq; ; {
+		var rows []eventRow
+		err := l.db.NewSelect().Model(&rows).Where("a.tenant_id = ?", tenantID).Where("a.seq > ?", after).Where("a.seq <= ?", head.Seq).
+			Apply(f.narrow).OrderExpr("a.seq").Limit(exportBatch).Scan(ctx)
+		if err != nil {
+			return fmt.Errorf("export the audit record: %w", err)
+		}
+		for i := range rows {
+			if err := each(rows[i].event()); err != nil {
+				return err
+			}
+		}
+		if len(rows) < exportBatch {
+			return nil
+		}
+		after = rows[len(rows)-1].Seq
+	}
+}

@@ -1,0 +1,89 @@
+package jetadmin_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jetadmin/jetadmin/audit"
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/jetadmintest"
+	"github.com/jetadmin/jetadmin/problem"
+	"github.com/jetadmin/jetadmin/rbac"
+)
+
+// What is refused over HTTP, on a socket and in Go is in the record of the tenant;
+// what is of no tenant is in that of the platform.
+func TestDeniedAttemptsAreInTheRecord(t *testing.T) {
+	t.Parallel()
+	app := jetadmintest.Start(t, quiet(t))
+	viewer := app.Member(rbac.Viewer)
+	ctx, owner := viewer.Context(t.Context()), app.Owner.Context(t.Context())
+	anybody := reach(t, app)
+	key, secret, err := app.Auth().CreateKey(owner, auth.NewKey{Name: "k", Scopes: []auth.Permission{auth.QueryList}, Addresses: []string{"198.51.100.7"}})
+	must(t, err)
+	_, good, err := app.Auth().CreateKey(owner, auth.NewKey{Name: "k", Scopes: []auth.Permission{auth.QueryList}})
+	must(t, err)
+	T := "/tenants/" + app.Tenant.ID
+
+	// In Go.
+	if _, _, err := app.Auth().CreateKey(ctx, auth.NewKey{Name: "k", Scopes: []auth.Permission{"*"}}); !problem.Is(err, problem.Forbidden) {
+		t.Fatal(err)
+	}
+	// T50: over HTTP, in lists, streams and exports, by a key without the scope.
+	byKey := anybody.bearer(good)
+	byKey.call("GET", T+"/queries", nil).want(http.StatusOK)
+	for path, permission := range map[string]auth.Permission{
+		"/audit": auth.AuditList, "/audit/export": auth.AuditList, "/audit/facets": auth.AuditList, "/workflows": auth.WorkflowList, "/runs": auth.RunList,
+		"/executions": auth.QueryHistory, "/apikeys": auth.APIKeyList,
+	} {
+		if got := byKey.call("GET", T+path, nil); got.Status != http.StatusForbidden {
+			t.Errorf("%s (%s): status %d", path, permission, got.Status)
+		}
+	}
+	socket := byKey.dial()
+	socket.send(object{"id": "1", "op": "subscribe", "topic": "monitor:" + app.Tenant.ID})
+	if f := socket.next(); f.Op != "error" {
+		t.Errorf("T50: the socket answers %+v", f)
+	}
+	// A key from elsewhere: its tenant learns why, its user does not.
+	anybody.bearer(secret).call("GET", T+"/queries", nil).want(http.StatusUnauthorized)
+	anybody.call("POST", "/auth/login", object{"email": viewer.User.Email, "password": "wrong wrong wrong"}).want(http.StatusUnauthorized)
+
+	var seen []string
+	byAddress := false
+	must(t, app.Audit().Export(owner, audit.Filter{Action: audit.Denied}, func(e audit.Event) error {
+		var detail struct{ Attempted, Code, Address string }
+		if err := json.Unmarshal(e.Detail, &detail); err != nil {
+			return err
+		}
+		seen = append(seen, detail.Attempted)
+		byAddress = byAddress || detail.Attempted == "apikey.authenticate" && e.ObjectID == key.ID && detail.Address == "127.0.0.1" && strings.Contains(detail.Code, "address")
+		return nil
+	}))
+	for _, want := range []string{"apikey.create", "audit.list", "workflow.list", "run.list", "query.history", "monitor.read", "apikey.authenticate"} {
+		if !slices.Contains(seen, want) {
+			t.Errorf("%s is not in the record: %v", want, seen)
+		}
+	}
+	if !byAddress {
+		t.Error("the record does not tell that the key came from elsewhere")
+	}
+	var logins int
+	platform := app.Audit().Platform()
+	must(t, platform.Export(t.Context(), audit.Filter{Action: audit.Denied, ObjectID: viewer.User.ID}, func(audit.Event) error {
+		logins++
+		return nil
+	}))
+	if logins != 1 {
+		t.Errorf("%d refused log-ins are recorded", logins)
+	}
+	if v, err := platform.Verify(t.Context()); err != nil || !v.Valid || v.Events == 0 {
+		t.Errorf("%+v %v", v, err)
+	}
+	if v, err := app.Audit().Verify(owner); err != nil || !v.Valid {
+		t.Errorf("%+v %v", v, err)
+	}
+}
