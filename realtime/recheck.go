@@ -104,8 +104,8 @@ func (c *client) failClosed(ctx context.Context, err error) {
 	if c.ended.Load() {
 		return // the connection ended first, and its context with it
 	}
-	c.hub.cfg.Logger.ErrorContext(ctx, "realtime: cannot check rights, the connection ends", "error", err)
-	c.end(CloseTryLater, "rights cannot be checked")
+	c.hub.cfg.Logger.ErrorContext(ctx, "realtime: cannot check the credential or rights, the connection ends", "error", err)
+	c.end(CloseTryLater, "the credential or rights cannot be checked")
 }
 
 // lostRight tells a refusal from a check that failed.
