@@ -30,7 +30,16 @@ import (
 	"github.com/jetadmin/jetadmin/realtime/liveclient"
 )
 
-func TestMain(m *testing.M) { testdb.Main(m) }
+func TestMain(m *testing.M) {
+	if description := os.Getenv(beProcess); description != "" {
+		if err := runProcess(description); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	testdb.Main(m)
+}
 
 // patience is how long a test waits for what must come.
 const patience = 20 * time.Second
