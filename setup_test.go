@@ -293,11 +293,20 @@ type socket struct {
 // dial opens a socket and signs in with the token of the caller.
 func (c *caller) dial() *socket {
 	c.t.Helper()
+	return c.connect(liveclient.Options{Once: true, Token: strings.TrimPrefix(c.header.Get("Authorization"), "Bearer ")})
+}
+
+// dialByHeader opens a socket with the headers of the caller.
+func (c *caller) dialByHeader() *socket {
+	c.t.Helper()
+	return c.connect(liveclient.Options{Header: c.header, Once: true})
+}
+
+func (c *caller) connect(options liveclient.Options) *socket {
+	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
 	defer cancel()
-	client, err := liveclient.Dial(ctx, c.url+"/api/v1/ws", liveclient.Options{
-		Once: true, Token: strings.TrimPrefix(c.header.Get("Authorization"), "Bearer "),
-	})
+	client, err := liveclient.Dial(ctx, c.url+"/api/v1/ws", options)
 	must(c.t, err)
 	c.t.Cleanup(client.Close)
 	return &socket{client, c.t}
