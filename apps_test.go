@@ -423,7 +423,7 @@ func TestStopLeavesNothing(t *testing.T) {
 				defer close(stopped)
 				stop(t, app)
 			}()
-			if code := watcher.closed(); code != int(realtime.CloseRestart) {
+			if code := watcher.closed(); code != realtime.CloseRestart {
 				t.Errorf("the socket was closed with %d", code)
 			}
 			<-stopped

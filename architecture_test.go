@@ -82,7 +82,7 @@ var libraries = []struct {
 }{
 	{"github.com/casbin/casbin", []string{"rbac/enforcer.go"}, "a decision is ours, the matcher is theirs"},
 	{"github.com/hibiken/asynq", []string{"workflow/queue_asynq.go"}, "it carries hints; SQL decides"},
-	{"github.com/coder/websocket", []string{"realtime/conn.go", "jetadmintest", "examples"}, "the rules of a connection are in one file"},
+	{"github.com/coder/websocket", []string{"realtime/conn.go", "realtime/liveclient"}, "the rules of a connection are in one file on each side"},
 	{"github.com/danielgtaylor/huma", []string{"internal/api"}, "HTTP lives there alone"},
 	{"github.com/expr-lang/expr", []string{"internal/expr"}, "budgets and names are set in one place"},
 	{"github.com/tetratelabs/wazero", []string{"internal/sandbox"}, "scripts of users run in one place"},

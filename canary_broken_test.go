@@ -108,7 +108,7 @@ func (s *sweep) failingRunOf(kind string) {
 	run := s.owner.call("POST", s.tenant+"/workflows/"+id+"/runs", object{"wait": true}).want(http.StatusAccepted).text("id")
 	_, err := s.app.Workflows().Wait(s.app.Owner.Context(s.t.Context()), run)
 	must(s.t, err)
-	watcher := s.owner.dial()
+	watcher := s.owner.wire().signIn(s.owner)
 	watcher.send(object{"id": "run", "op": "subscribe", "topic": "run:" + run, "since": 0})
 	for {
 		f := watcher.next()

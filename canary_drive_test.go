@@ -61,7 +61,7 @@ func (s *sweep) accounts() {
 func (s *sweep) badSocket() {
 	s.t.Helper()
 	for _, token := range []string{s.secrets.text("a token that a socket has sent"), "jas_" + s.secrets.plain("a made-up token that a socket has sent")} {
-		socket := s.anybody.connect()
+		socket := s.anybody.wire()
 		socket.send(object{"id": "auth", "op": "auth", "token": token})
 		s.record.watch(socket, &s.sockets.done)
 	}

@@ -177,7 +177,7 @@ func (w into) Write(text []byte) (int, error) {
 }
 
 // watch keeps the frames of a socket until it ends.
-func (r *record) watch(s *socket, done *sync.WaitGroup) {
+func (r *record) watch(s *wire, done *sync.WaitGroup) {
 	done.Go(func() {
 		for {
 			_, text, err := s.ws.Read(context.Background())
@@ -196,11 +196,11 @@ func (r *record) watch(s *socket, done *sync.WaitGroup) {
 type sockets struct {
 	record *record
 	done   sync.WaitGroup
-	open   []*socket
+	open   []*wire
 }
 
 func (s *sockets) add(c *caller, topics ...string) {
-	socket := c.dial()
+	socket := c.wire().signIn(c)
 	for _, topic := range topics {
 		socket.send(object{"id": topic, "op": "subscribe", "topic": topic, "since": 0})
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/testdb"
 	"github.com/jetadmin/jetadmin/realtime"
+	"github.com/jetadmin/jetadmin/realtime/liveclient"
 )
 
 // The whole way of a user, over HTTP and the WebSocket alone, is the same on
@@ -260,19 +261,18 @@ func (j *journey) watchARun() {
 	if e := watcher.next(); e.Type != "workflow.updated" || !strings.Contains(string(e.Data), j.workflowID) {
 		t.Errorf("the tenant's watcher got %+v", e)
 	}
-	watcher.send(object{"id": "u", "op": "unsubscribe", "topic": "tenant:" + j.tenantID})
-	watcher.next()
+	must(t, watcher.Unsubscribe("tenant:"+j.tenantID))
 
 	j.colleague.call("POST", at+"/runs", object{"input": object{"land": "DE"}}).want(http.StatusUnprocessableEntity)
 	begin := object{"input": object{"country": "DE"}, "idempotencyKey": "today"}
 	j.runID = j.colleague.call("POST", at+"/runs", begin).want(http.StatusAccepted).text("id")
-	watcher.send(object{"id": "r", "op": "subscribe", "topic": "run:" + j.runID, "since": 0})
+	must(t, watcher.Subscribe("run:"+j.runID, 0))
 	var steps []string
 	var last int64
 	for !slices.Contains(steps, "run succeeded") {
 		e := watcher.next()
-		if e.Op != "event" {
-			continue // the answer to the subscription may come among the events
+		if e.Kind != liveclient.Event {
+			continue
 		}
 		if last != 0 && e.Seq != last+1 {
 			t.Errorf("after event %d comes %d", last, e.Seq)
@@ -376,7 +376,7 @@ func (j *journey) signOut() {
 	j.owner.call("POST", "/auth/logout", nil).want(http.StatusNoContent)
 	ended := time.Now()
 	j.owner.call("GET", "/auth/me", nil).want(http.StatusUnauthorized)
-	if code := watcher.closed(); code != int(realtime.CloseUnauthenticated) {
+	if code := watcher.closed(); code != realtime.CloseUnauthenticated {
 		j.t.Errorf("the socket was closed with %d", code)
 	}
 	if took := time.Since(ended); took > time.Second+socketSlack {

@@ -10,6 +10,7 @@ import (
 	"github.com/jetadmin/jetadmin"
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/jetadmintest"
+	"github.com/jetadmin/jetadmin/realtime/liveclient"
 	"github.com/jetadmin/jetadmin/workflow"
 )
 
@@ -65,10 +66,10 @@ func TestEventsOfARunOverHTTP(t *testing.T) {
 		login, err := app.Auth().Login(t.Context(), auth.Credentials{Email: app.Owner.User.Email, Password: app.Owner.Password})
 		must(t, err)
 		socket := reach(t, app).bearer(login.Token).dial()
-		socket.send(object{"id": "s", "op": "subscribe", "topic": "run:" + run.ID, "since": 0})
+		must(t, socket.Subscribe("run:"+run.ID, 0))
 		for _, e := range seen {
 			f := socket.next()
-			for f.Op != "event" {
+			for f.Kind != liveclient.Event {
 				f = socket.next()
 			}
 			if f.Seq != e.Seq || f.Type != e.Type || string(f.Data) != string(e.Data) {

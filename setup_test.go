@@ -19,7 +19,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/coder/websocket"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/jetadmin/jetadmin"
@@ -27,9 +26,20 @@ import (
 	"github.com/jetadmin/jetadmin/internal/secret"
 	"github.com/jetadmin/jetadmin/internal/testdb"
 	"github.com/jetadmin/jetadmin/jetadmintest"
+	"github.com/jetadmin/jetadmin/realtime"
+	"github.com/jetadmin/jetadmin/realtime/liveclient"
 )
 
-func TestMain(m *testing.M) { testdb.Main(m) }
+func TestMain(m *testing.M) {
+	if description := os.Getenv(beProcess); description != "" {
+		if err := runProcess(description); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	testdb.Main(m)
+}
 
 // patience is how long a test waits for what must come.
 const patience = 20 * time.Second
@@ -271,94 +281,84 @@ func (r *reply) text(path string) string {
 	return s
 }
 
-// socket is a client of the live events.
-type socket struct {
-	t  testing.TB
-	ws *websocket.Conn
-}
-
 // object is JSON as tests write it.
 type object = map[string]any
 
-// frame is anything that the server sends over a socket.
-type frame struct {
-	ID, Op, Topic, Code, Type string
-	Seq                       int64
-	Data                      json.RawMessage
-}
-
-// connect opens a socket that has not signed in.
-func (c *caller) connect() *socket {
-	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
-	defer cancel()
-	ws, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(c.url, "http")+"/api/v1/ws", nil)
-	must(c.t, err)
-	c.t.Cleanup(func() { _ = ws.CloseNow() })
-	return &socket{t: c.t, ws: ws}
+// socket is a client of the live events that does not connect again.
+type socket struct {
+	*liveclient.Client
+	t testing.TB
 }
 
 // dial opens a socket and signs in with the token of the caller.
 func (c *caller) dial() *socket {
 	c.t.Helper()
-	s := c.connect()
-	s.ask(object{"id": "auth", "op": "auth", "token": strings.TrimPrefix(c.header.Get("Authorization"), "Bearer ")})
-	return s
+	return c.connect(liveclient.Options{Once: true, Token: strings.TrimPrefix(c.header.Get("Authorization"), "Bearer ")})
 }
 
-// ask sends a request and waits until it is granted.
-func (s *socket) ask(request object) {
-	s.t.Helper()
-	s.send(request)
-	if f := s.next(); f.Op != "ok" || f.ID != request["id"] {
-		s.t.Fatalf("%v: got %+v", request, f)
-	}
+// dialByHeader opens a socket with the headers of the caller.
+func (c *caller) dialByHeader() *socket {
+	c.t.Helper()
+	return c.connect(liveclient.Options{Header: c.header, Once: true})
 }
 
-func (s *socket) send(request object) {
-	s.t.Helper()
-	text, err := json.Marshal(request)
-	must(s.t, err)
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+func (c *caller) connect(options liveclient.Options) *socket {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
 	defer cancel()
-	must(s.t, s.ws.Write(ctx, websocket.MessageText, text))
+	client, err := liveclient.Dial(ctx, c.url+"/api/v1/ws", options)
+	must(c.t, err)
+	c.t.Cleanup(client.Close)
+	return &socket{client, c.t}
 }
 
+// subscribe watches a topic from now on, and waits until it does.
 func (s *socket) subscribe(topic string) {
 	s.t.Helper()
-	s.ask(object{"id": topic, "op": "subscribe", "topic": topic})
+	must(s.t, s.Subscribe(topic, liveclient.Now))
+	if m := s.next(); m.Kind != liveclient.Subscribed || m.Topic != topic {
+		s.t.Fatalf("subscribe to %s: got %+v", topic, m)
+	}
 }
 
-func (s *socket) next() frame {
+func (s *socket) next() liveclient.Message {
 	s.t.Helper()
-	f, err := s.receive()
+	m, err := s.receive()
 	must(s.t, err)
-	return f
+	return m
 }
 
-func (s *socket) receive() (frame, error) {
+func (s *socket) receive() (liveclient.Message, error) {
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
-	_, text, err := s.ws.Read(ctx)
-	if err != nil {
-		return frame{}, err
+	return s.Next(ctx)
+}
+
+// refused waits for the end of a subscription and returns its code.
+func (s *socket) refused(topic string) string {
+	s.t.Helper()
+	for {
+		m := s.next()
+		if m.Kind != liveclient.Ended || m.Topic != topic {
+			continue
+		}
+		why, _ := errors.AsType[*liveclient.RefusedError](m.Err)
+		return why.Code
 	}
-	var f frame
-	return f, json.Unmarshal(text, &f)
 }
 
 // closed waits until the server closes the socket and returns the code.
-func (s *socket) closed() int {
+func (s *socket) closed() realtime.CloseCode {
 	s.t.Helper()
 	for {
 		_, err := s.receive()
 		if err == nil {
 			continue
 		}
-		end, ok := errors.AsType[websocket.CloseError](err)
+		end, ok := errors.AsType[*liveclient.CloseError](err)
 		if !ok {
 			s.t.Fatalf("the socket was not closed properly: %v", err)
 		}
-		return int(end.Code)
+		return end.Code
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/jetadmintest"
 	"github.com/jetadmin/jetadmin/rbac"
+	"github.com/jetadmin/jetadmin/realtime/liveclient"
 	"github.com/jetadmin/jetadmin/workflow"
 )
 
@@ -49,9 +50,9 @@ func TestMonitorComesLive(t *testing.T) {
 		viewer := signedIn(app.Member(rbac.Viewer))
 		viewer.call("GET", "/tenants/"+app.Tenant.ID+"/monitor", nil).want(http.StatusForbidden)
 		refused := viewer.dial()
-		refused.send(object{"id": "m", "op": "subscribe", "topic": topic})
-		if f := refused.next(); f.Op != "error" || f.Code != "permission_required" {
-			t.Errorf("who may not see it got %+v", f)
+		must(t, refused.Subscribe(topic, liveclient.Now))
+		if code := refused.refused(topic); code != "permission_required" {
+			t.Errorf("who may not see it got %s", code)
 		}
 	})
 }

@@ -245,9 +245,13 @@ func (c *client) authenticate(r request, err error) {
 	default:
 		who, err = c.hub.whoHolds(c.ctx, r.Token)
 	}
-	if err != nil {
+	switch {
+	case lostRight(err) || problem.Is(err, problem.Invalid):
 		c.reply(refusal(r.ID, "", err))
 		c.finish(CloseUnauthenticated, "not authenticated")
+		return
+	case err != nil:
+		c.failClosed(c.ctx, err)
 		return
 	}
 	c.conn.limit(c.hub.cfg.MaxFrame)

@@ -75,8 +75,9 @@ type Config struct {
 	QueueBytes, QueueSize int
 
 	// Recheck is how often the rights of all connections are checked again. It
-	// costs a Revalidate per connection and an Authorize per subscription. Default:
-	// 500 milliseconds; at most a second.
+	// costs a Revalidate for each principal and an Authorize for each of its topics,
+	// however many connections have that principal. Default: 500 milliseconds; at
+	// most a second.
 	Recheck time.Duration
 
 	// Revalidate says whether a principal's session, key, account and membership

@@ -53,7 +53,7 @@
 //	1009  a frame is too large                                     MaxFrame, 256 KB         no
 //	                                                               (8 KB before auth)
 //	1012  the server restarts                                                               yes, at once
-//	1013  the server cannot check rights now                                                yes, later
+//	1013  the server cannot check credentials or rights now                                 yes, later
 //	4400  a message was begun and not finished in time             WriteTimeout, 10 s       no
 //	4401  no valid credential in time, or it is no longer valid    AuthTimeout, 10 s        after signing in
 //	4408  reads too slowly; the reason is "<topic> <seq>"          QueueSize, 256 frames    yes, with since=<seq>

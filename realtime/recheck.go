@@ -36,76 +36,87 @@ func (h *Hub) recheckAll() {
 
 func (h *Hub) recheckOnce() (checked int) {
 	h.mu.Lock()
-	clients := make(chan *client, len(h.clients))
+	clients := make([]*client, 0, len(h.clients))
 	for c := range h.clients {
-		clients <- c
+		clients = append(clients, c)
 	}
 	h.mu.Unlock()
-	close(clients)
-	checked = len(clients)
+	all := byCredential(clients)
+	queue := make(chan *holders, len(all))
+	for _, g := range all {
+		queue <- g
+	}
+	close(queue)
 	var workers sync.WaitGroup
-	for range min(recheckers, checked) {
+	for range min(recheckers, len(all)) {
 		workers.Go(func() {
-			for c := range clients {
-				h.recheck(c)
+			for g := range queue {
+				h.recheck(g)
 			}
 		})
 	}
 	workers.Wait()
-	return checked
+	return len(clients)
 }
 
-// recheck ends what a client has no right to any more. A callback that does not
-// come back in time ends the client, and keeps nobody else waiting.
-func (h *Hub) recheck(c *client) {
-	who := c.principal()
-	if who == nil || c.ended.Load() {
-		return
-	}
-	ctx, cancel := context.WithTimeout(c.ctx, recheckTimeout)
+// recheck ends what the holders of a credential have no right to any more. A
+// callback that does not come back in time ends them, and keeps nobody else waiting.
+func (h *Hub) recheck(g *holders) {
+	ctx, cancel := context.WithTimeout(h.ctx, recheckTimeout)
 	defer cancel()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		c.contain(func() { c.recheck(ctx, who) })
+		if err := h.safely(ctx, func() error { return h.check(ctx, g) }); err != nil {
+			g.failClosed(ctx, err)
+		}
 	}()
 	select {
 	case <-done:
 	case <-ctx.Done():
-		c.end(CloseTryLater, "rights cannot be checked")
+		for _, c := range g.clients {
+			c.end(CloseTryLater, "rights cannot be checked")
+		}
 	}
 }
 
-func (c *client) recheck(ctx context.Context, who *auth.Principal) {
-	who, err := c.hub.revalidate(ctx, who)
-	switch {
-	case lostRight(err):
-		c.end(CloseUnauthenticated, "the credential is no longer valid")
-		return
-	case err != nil:
-		c.failClosed(ctx, err)
-		return
+// check asks once about the credential and once about each topic, however many
+// connections there are.
+func (h *Hub) check(ctx context.Context, g *holders) error {
+	who, err := h.revalidate(ctx, g.who)
+	if lostRight(err) {
+		for _, c := range g.clients {
+			c.end(CloseUnauthenticated, "the credential is no longer valid")
+		}
+		return nil
 	}
-	c.become(who)
-	for _, s := range c.subscriptions() {
-		err := c.hub.authorize(ctx, who, s.topic)
-		switch {
-		case lostRight(err):
-			c.leave(s)
-			c.reply(refusal("", s.topic.String(), problem.New(problem.Forbidden, "subscription_ended", "the right to the topic has ended")))
-		case err != nil:
-			c.failClosed(ctx, err)
-			return
+	if err != nil {
+		return err
+	}
+	for _, c := range g.clients {
+		c.become(who)
+	}
+	for topic, watching := range g.topics() {
+		err := h.authorize(ctx, who, topic)
+		for _, s := range watching {
+			switch {
+			case lostRight(err):
+				s.client.leave(s)
+				s.client.reply(refusal("", topic.String(), problem.New(problem.Forbidden, "subscription_ended", "the right to the topic has ended")))
+			case err != nil:
+				s.client.failClosed(ctx, err)
+			}
 		}
 	}
+	return nil
 }
 
 func (c *client) failClosed(ctx context.Context, err error) {
 	if c.ended.Load() {
 		return // the connection ended first, and its context with it
 	}
-	c.hub.cfg.Logger.ErrorContext(ctx, "realtime: cannot check rights, the connection ends", "error", err)
-	c.end(CloseTryLater, "rights cannot be checked")
+	c.hub.cfg.Logger.ErrorContext(ctx, "realtime: cannot check the credential or rights, the connection ends", "error", err)
+	c.end(CloseTryLater, "the credential or rights cannot be checked")
 }
 
 // lostRight tells a refusal from a check that failed.

@@ -132,6 +132,22 @@ func TestT129_FailedAuthHasNoRights(t *testing.T) {
 	})
 }
 
+// T129: who cannot be recognised now is told to come back, and has no rights.
+func TestT129_FailedCheckIsNotABadCredential(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]func() error{
+		"error": func() error { return errors.New("database is down") },
+		"panic": func() error { panic("boom") },
+	} {
+		w := setup(t, nil)
+		w.breakWith(fault)
+		s := dial(t, w.url)
+		s.send(`{"id":"1","op":"auth","token":"ann"}`)
+		t.Log(name)
+		s.wantClose(realtime.CloseTryLater)
+	}
+}
+
 // T130: no way into a topic without the right to it.
 func TestT130_ForeignTopicIsRefused(t *testing.T) {
 	t.Parallel()

@@ -68,7 +68,7 @@ func useDemo(t *testing.T, s *server) {
 	run, _ := started["id"].(string)
 
 	seen := newLines()
-	if err := watch(t.Context(), strings.TrimPrefix(s.said.URL, "http://"), s.said.Token, run, seen); err != nil {
+	if err := watch(t.Context(), strings.TrimPrefix(s.said.URL, "http://"), s.said.Token, run, seen, t.Output()); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"node orders      succeeded", "node any         succeeded → found", "node nothing     skipped", "run              succeeded"} {

@@ -85,7 +85,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return fmt.Errorf("there are no arguments besides flags: %q: %w", flags.Arg(0), errUsage)
 	}
 	if o.watch != "" {
-		return watch(ctx, o.addr, os.Getenv(tokenVariable), o.watch, stdout)
+		return watch(ctx, o.addr, os.Getenv(tokenVariable), o.watch, stdout, stderr)
 	}
 	return serve(ctx, o, stdout, stderr)
 }

@@ -2,84 +2,78 @@ package main
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"io"
-	"time"
+	"log/slog"
 
-	"github.com/coder/websocket"
-	"github.com/coder/websocket/wsjson"
+	"github.com/jetadmin/jetadmin/realtime/liveclient"
 )
 
 // tokenVariable names the variable with the credential of -watch: arguments can
 // be seen by others on the machine.
 const tokenVariable = "JETADMIN_TOKEN"
 
-// watched is a frame of the server, as far as it matters here.
-type watched struct {
-	Op     string    `json:"op"`
-	Detail string    `json:"detail"`
-	Type   string    `json:"type"`
-	Time   time.Time `json:"time"`
-	Data   struct {
-		Key    string `json:"key"`
-		Status string `json:"status"`
-		Port   string `json:"port"`
-		Error  *struct {
-			Message string `json:"message"`
-		} `json:"error"`
-	} `json:"data"`
+// state is what an event tells of a run or a node, as far as it matters here.
+type state struct {
+	Key    string `json:"key"`
+	Status string `json:"status"`
+	Port   string `json:"port"`
+	Error  *struct {
+		Message string `json:"message"`
+	} `json:"error"`
 }
 
 // watch prints the events of a run until it has ended: from the first one on if a
 // person started it, from now on otherwise.
-func watch(ctx context.Context, addr, token, run string, stdout io.Writer) error {
+func watch(ctx context.Context, addr, token, run string, stdout, stderr io.Writer) error {
 	if token == "" {
 		return fmt.Errorf("-watch needs a token in %s: sign in first", tokenVariable)
 	}
-	conn, _, err := websocket.Dial(ctx, "ws://"+addr+"/api/v1/ws", nil)
+	client, err := liveclient.Dial(ctx, "http://"+addr+"/api/v1/ws", liveclient.Options{
+		Logger: slog.New(slog.NewTextHandler(stderr, nil)), Token: token,
+	})
 	if err != nil {
-		return fmt.Errorf("-watch: there is no server at %s: %w", addr, err)
+		return fmt.Errorf("-watch: %w", err)
 	}
-	defer conn.CloseNow()
-	for _, request := range []map[string]any{
-		{"id": "1", "op": "auth", "token": token},
-		{"id": "2", "op": "subscribe", "topic": "run:" + run, "since": 0},
-	} {
-		if err := wsjson.Write(ctx, conn, request); err != nil {
+	defer client.Close()
+	if err := client.Subscribe("run:"+run, 0); err != nil {
+		return fmt.Errorf("-watch: %w", err)
+	}
+	for m, err := range client.All(ctx) {
+		if err != nil {
 			return fmt.Errorf("-watch: %w", err)
 		}
-	}
-	for {
-		var frame watched
-		if err := wsjson.Read(ctx, conn, &frame); err != nil {
-			return fmt.Errorf("-watch: the connection ended: %w", err)
-		}
-		switch frame.Op {
-		case "error":
-			return errors.New("-watch: " + frame.Detail)
-		case "gap":
+		switch m.Kind {
+		case liveclient.Ended:
+			return fmt.Errorf("-watch: %w", m.Err)
+		case liveclient.Gap:
 			fmt.Fprintln(stdout, "what happened before was not kept for watchers: GET …/runs/"+run+"/timeline has it")
-		case "event":
-			fmt.Fprintln(stdout, frame.line())
-			if frame.Type == "run.updated" && ended(frame.Data.Status) {
+		case liveclient.Event:
+			var s state
+			if err := json.Unmarshal(m.Data, &s); err != nil {
+				return fmt.Errorf("-watch: %w", err)
+			}
+			fmt.Fprintln(stdout, line(m, s))
+			if m.Type == "run.updated" && ended(s.Status) {
 				return nil
 			}
 		}
 	}
+	return nil
 }
 
-func (f watched) line() string {
+func line(m liveclient.Message, s state) string {
 	subject := "run"
-	if f.Type == "run.node.updated" {
-		subject = "node " + f.Data.Key
+	if m.Type == "run.node.updated" {
+		subject = "node " + s.Key
 	}
-	line := fmt.Sprintf("%s  %-16s %s", f.Time.Local().Format("15:04:05.000"), subject, f.Data.Status)
-	if f.Data.Port != "" {
-		line += " → " + f.Data.Port
+	line := fmt.Sprintf("%s  %-16s %s", m.Time.Local().Format("15:04:05.000"), subject, s.Status)
+	if s.Port != "" {
+		line += " → " + s.Port
 	}
-	if f.Data.Error != nil {
-		line += ": " + f.Data.Error.Message
+	if s.Error != nil {
+		line += ": " + s.Error.Message
 	}
 	return line
 }
