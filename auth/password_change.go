@@ -32,7 +32,7 @@ func (s *Service) ChangePassword(ctx context.Context, in PasswordChange) error {
 	if err := row.editable(0); err != nil {
 		return err
 	}
-	if err := s.admit("", row.Subject); err != nil {
+	if err := s.admit(ctx, "", row.Subject); err != nil {
 		return err
 	}
 	hash, err := s.newPassword(ctx, row, in)

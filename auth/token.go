@@ -20,6 +20,9 @@ const (
 	setupMark   = "jau_"
 )
 
+// credentialInvalid is the code of every credential that is not good.
+const credentialInvalid = "credential_invalid"
+
 // The parts of a token, in characters of base32. An API key reads
 //
 //	jak_ <prefix> <secret> <checksum>
@@ -77,5 +80,5 @@ func isBase32(s string) bool {
 // refuse is the one answer to every credential that is not good, whatever the
 // reason: that stays in the log.
 func refuse(reason error) error {
-	return problem.New(problem.Unauthenticated, "credential_invalid", "the credential is not valid").Because(reason)
+	return problem.New(problem.Unauthenticated, credentialInvalid, "the credential is not valid").Because(reason)
 }
