@@ -104,7 +104,8 @@ type Config struct {
 	// fields.
 	Queries Queries
 
-	// Redis connects processes: workflow dispatch and live events. It stays the
+	// Redis connects processes: workflow dispatch, live events, and limits on attempts
+	// to sign in. It stays the
 	// host's, who closes it after Stop. Losing what is in it loses no run. Default:
 	// none, the process runs alone.
 	Redis redis.UniversalClient
@@ -113,6 +114,11 @@ type Config struct {
 	// begins the keys of events. Processes with the same DB need the same, those
 	// with another DB another. Letters, digits, "-" and "_". Default: "jetadmin".
 	RedisPrefix string
+
+	// ResetURL is the page of the host's that asks for a new password, with the token
+	// of the link behind it, "#token=…". Required with Hooks.Auth.SendPasswordReset.
+	// Default: none.
+	ResetURL string
 
 	// RunRetention is for how long a run is kept after its end, in tenants that have
 	// not said otherwise; negative = for ever. Default: 30 days.

@@ -19,6 +19,7 @@ import (
 	"github.com/jetadmin/jetadmin/internal/api"
 	"github.com/jetadmin/jetadmin/internal/egress"
 	"github.com/jetadmin/jetadmin/internal/page"
+	"github.com/jetadmin/jetadmin/internal/ratelimit"
 	"github.com/jetadmin/jetadmin/internal/requestid"
 	"github.com/jetadmin/jetadmin/internal/sandbox"
 	"github.com/jetadmin/jetadmin/internal/store"
@@ -128,10 +129,14 @@ func (a *App) buildSignIn(pages *page.Signer, outbound egress.Policy) (err error
 	if a.cfg.PublicURL != "" {
 		callback = func(provider string) string { return a.cfg.PublicURL + a.cfg.BasePath + api.SignInPath(provider) }
 	}
+	var limits auth.Limiter // none: each process counts its own
+	if a.cfg.Redis != nil {
+		limits = ratelimit.New(a.cfg.Redis, a.cfg.RedisPrefix)
+	}
 	a.auth, err = auth.New(auth.Config{
 		Audit: a.audit.Record, Authenticators: a.cfg.Authenticators, Authorize: a.roles.Authorize, CallbackURL: callback, DB: a.db,
-		HTTP: outbound.Client(), Hooks: a.cfg.Hooks.Auth, Keys: a.keys, Logger: a.cfg.Logger, Members: a.tenants, Pages: pages,
-		SessionIdle: a.cfg.SessionIdle, SessionMax: a.cfg.SessionMax,
+		HTTP: outbound.Client(), Hooks: a.cfg.Hooks.Auth, Keys: a.keys, Limits: limits, Logger: a.cfg.Logger, Members: a.tenants, Pages: pages,
+		ResetURL: a.cfg.ResetURL, SessionIdle: a.cfg.SessionIdle, SessionMax: a.cfg.SessionMax,
 	})
 	if err != nil {
 		return fmt.Errorf("jetadmin.Config: %w", err) // of fields that have the same names there

@@ -38,5 +38,6 @@ const (
 	AccountPause    = accountPause
 	AddressAttempts = addressAttempts
 	MaxSessions     = maxSessions
+	ResetAttempts   = resetAttempts
 	TouchEvery      = touchEvery
 )

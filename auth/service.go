@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/jetadmin/jetadmin/audit"
 	"github.com/jetadmin/jetadmin/internal/clock"
 	"github.com/jetadmin/jetadmin/internal/page"
@@ -73,6 +75,10 @@ type Config struct {
 	// Pages signs the cursors of lists. Required.
 	Pages *page.Signer
 
+	// ResetURL is the page of the host's that asks for a new password; the token is
+	// in its fragment, "#token=…". Required with Hooks.SendPasswordReset.
+	ResetURL string
+
 	// SessionIdle ends a session that was not used for so long. Default:
 	// [DefaultSessionIdle]; at least two minutes, since use is noted once a minute.
 	SessionIdle time.Duration
@@ -90,7 +96,7 @@ type Members interface {
 }
 
 // Hooks are told what happened, after it was committed and before the call
-// returns. They cannot fail the call: a panic is logged.
+// returns, unless they say otherwise. They cannot fail the call: a panic is logged.
 type Hooks struct {
 	// AfterLogin is told who signed in with a password or at an issuer in the browser,
 	// or finished the set-up.
@@ -100,6 +106,11 @@ type Hooks struct {
 	// the first time. It runs before the request goes on, so it can make the user
 	// a member of a tenant.
 	AfterProvision func(ctx context.Context, user User)
+
+	// SendPasswordReset sends somebody the link to a new password, by e-mail say. It
+	// runs in the background, for at most 30 seconds; an error or a panic is logged.
+	// Without it there is no way to replace a forgotten password.
+	SendPasswordReset func(ctx context.Context, link PasswordReset) error
 }
 
 // Service keeps accounts, sessions and API keys, and recognises callers by
@@ -111,6 +122,7 @@ type Service struct {
 	clock          clock.Clock
 	db             *store.DB
 	hooks          Hooks
+	http           *http.Client
 	issuers        []*issuer // those with a log-in in the browser
 	log            *slog.Logger
 	members        Members
@@ -118,6 +130,9 @@ type Service struct {
 	passwords      *hasher
 	perAccount     *throttle
 	perAddress     *throttle
+	perReset       *throttle
+	resets         *semaphore.Weighted // links that are being sent
+	resetURL       string
 	ring           *secret.Keyring
 	sessionIdle    time.Duration
 	sessionMax     time.Duration
@@ -137,6 +152,7 @@ func New(c Config) (*Service, error) {
 		clock:          c.Clock,
 		db:             c.DB,
 		hooks:          c.Hooks,
+		http:           c.HTTP,
 		issuers:        issuers,
 		log:            c.Logger,
 		members:        c.Members,
@@ -144,6 +160,9 @@ func New(c Config) (*Service, error) {
 		passwords:      newHasher(defaultCost()),
 		perAccount:     c.throttle("account", accountAttempts, accountPause),
 		perAddress:     c.throttle("address", addressAttempts, addressPause),
+		perReset:       c.throttle("reset", resetAttempts, resetPause),
+		resets:         semaphore.NewWeighted(maxResets),
+		resetURL:       c.ResetURL,
 		ring:           c.Keys,
 		sessionIdle:    c.SessionIdle,
 		sessionMax:     c.SessionMax,
@@ -177,6 +196,7 @@ func (c Config) validate() error {
 	need(c.Pages != nil, "Pages is required")
 	need(c.SessionIdle >= 2*touchEvery, "SessionIdle must be at least two minutes")
 	need(c.SessionMax >= c.SessionIdle, "SessionMax must be at least SessionIdle")
+	need(c.Hooks.SendPasswordReset == nil || isIssuer(c.ResetURL), "ResetURL must be an https URL, for Hooks.SendPasswordReset")
 	c.validateAuthenticators(need)
 	return errors.Join(faults...)
 }

@@ -13,12 +13,14 @@ import (
 	"github.com/jetadmin/jetadmin/problem"
 )
 
-// How often a password may be tried: so many times at once, then once per pause.
+// How often something may be tried: so many times at once, then once per pause.
 const (
 	accountAttempts = 10
 	accountPause    = 6 * time.Second
 	addressAttempts = 60
 	addressPause    = time.Second
+	resetAttempts   = 3 // links to a new password that an account is sent
+	resetPause      = 10 * time.Minute
 )
 
 // throttleSize is the number of keys that are remembered; the one not seen for

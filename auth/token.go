@@ -18,6 +18,7 @@ const (
 	sessionMark = "jas_"
 	keyMark     = "jak_"
 	setupMark   = "jau_"
+	resetMark   = "jar_"
 )
 
 // credentialInvalid is the code of every credential that is not good.

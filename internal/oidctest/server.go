@@ -24,7 +24,7 @@ const (
 type Server struct {
 	URL string // the issuer
 
-	t testing.TB
+	http *httptest.Server
 
 	mu       sync.Mutex
 	keys     []*Key
@@ -40,21 +40,30 @@ type Server struct {
 // the machine's.
 func Start(t testing.TB, now func() time.Time) *Server {
 	t.Helper()
+	s := New(now)
+	t.Cleanup(s.Close)
+	return s
+}
+
+// New is [Start] for whoever is no test: it ends with Close.
+func New(now func() time.Time) *Server {
 	if now == nil {
 		now = time.Now
 	}
-	s := &Server{t: t, now: now, grants: map[string]grant{}, asked: map[string]int{}}
+	s := &Server{now: now, grants: map[string]grant{}, asked: map[string]int{}}
 	s.Rotate()
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openid-configuration", s.discovery)
 	mux.HandleFunc("GET /keys", s.keySet)
 	mux.HandleFunc("GET /authorize", s.authorize)
 	mux.HandleFunc("POST /token", s.token)
-	server := httptest.NewServer(s.counted(mux))
-	t.Cleanup(server.Close)
-	s.URL = server.URL
+	s.http = httptest.NewServer(s.counted(mux))
+	s.URL = s.http.URL
 	return s
 }
+
+// Close ends the provider.
+func (s *Server) Close() { s.http.Close() }
 
 func (s *Server) counted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
