@@ -60,9 +60,11 @@ var importRules = []struct {
 		},
 	},
 	{
-		name:   "test help stays in tests",
-		why:    "a host must not compile servers and checks that only tests need",
-		broken: func(from, to string) bool { return within(to, "internal/testdb", "jetadmintest") && from != to },
+		name: "test help stays in tests",
+		why:  "a host must not compile servers and checks that only tests need",
+		broken: func(from, to string) bool {
+			return within(to, "internal/testdb", "internal/oidctest", "jetadmintest") && from != to
+		},
 	},
 	{
 		name: "examples are the outside",
@@ -97,9 +99,11 @@ var libraries = []struct {
 	{"modernc.org/sqlite", []string{"internal/store", "datasource/sqlite", "examples"}, "drivers are opened by the store and by their connector"},
 	{"github.com/uptrace/bun/dialect", []string{"internal/store"}, "what differs between the dialects is in the store"},
 	{"github.com/uptrace/bun", []string{".", "internal/page", "internal/store", "internal/api", "audit", "auth", "datasource", "rbac", "tenancy", "upload", "workflow"}, "services hold the SQL"},
-	{"github.com/redis/go-redis", []string{".", "workflow/queue_asynq.go", "realtime", "datasource/redis", "internal/testdb", "jetadmintest", "examples"}, "the host's client goes to the queue and to the bus; a datasource has its own"},
+	{"github.com/redis/go-redis", []string{".", "workflow/queue_asynq.go", "realtime", "datasource/redis", "internal/ratelimit", "internal/testdb", "jetadmintest", "examples"}, "the host's client goes to the queue, the bus and the limits; a datasource has its own"},
 	{"github.com/aws", []string{"datasource/s3"}, "a driver is opened by its connector"},
 	{"golang.org/x/text", []string{"datasource/file"}, "encodings of files"},
+	{"github.com/go-jose/go-jose", []string{"internal/oidc", "internal/oidctest"}, "what a token must say is judged in one place"},
+	{"golang.org/x/oauth2", []string{"internal/oidc"}, "the code flow is in one place"},
 	{"golang.org/x/crypto", []string{"auth"}, "passwords are hashed there"},
 	{"github.com/alicebob/miniredis", []string{"internal/testdb", "jetadmintest"}, "for tests only"},
 	{"go.uber.org/goleak", []string{"internal/testdb"}, "for tests only"},

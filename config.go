@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"net/url"
 	"regexp"
 	"strings"
 	"time"
@@ -102,11 +103,18 @@ type Config struct {
 	// Nodes are workflow node types besides the built-in ones. Default: none.
 	Nodes []workflow.Node
 
+	// PublicURL is the origin at which browsers reach the server, like
+	// "https://tools.example.com", without BasePath. Links to the App are made of it,
+	// never of a request's headers. Required with a log-in by the browser, see
+	// [auth.OIDC]. Default: none.
+	PublicURL string
+
 	// Queries bounds what running queries takes in this process. Default: see the
 	// fields.
 	Queries Queries
 
-	// Redis connects processes: workflow dispatch and live events. It stays the
+	// Redis connects processes: workflow dispatch, live events, and limits on attempts
+	// to sign in. It stays the
 	// host's, who closes it after Stop. Losing what is in it loses no run. Default:
 	// none, the process runs alone.
 	Redis redis.UniversalClient
@@ -115,6 +123,11 @@ type Config struct {
 	// begins the keys of events. Processes with the same DB need the same, those
 	// with another DB another. Letters, digits, "-" and "_". Default: "jetadmin".
 	RedisPrefix string
+
+	// ResetURL is the page of the host's that asks for a new password, with the token
+	// of the link behind it, "#token=…". Required with Hooks.Auth.SendPasswordReset.
+	// Default: none.
+	ResetURL string
 
 	// RunRetention is for how long a run is kept after its end, in tenants that have
 	// not said otherwise; negative = for ever. Default: 30 days.
@@ -131,6 +144,11 @@ type Config struct {
 	// span for each attempt at a node. Processes with the same DB should all have
 	// one, or none. Default: none, which costs nothing.
 	TracerProvider trace.TracerProvider
+
+	// TrustedProxies are the addresses of proxies in front of the server, whose
+	// X-Forwarded-For is believed: limits on attempts to sign in then count for the
+	// client's address, not for the proxy's. Default: none.
+	TrustedProxies []netip.Prefix
 
 	// Workers is how many workflow nodes run at a time in this process; negative =
 	// none, others do the work. Default: 16 for each processor.
@@ -230,6 +248,7 @@ func (c Config) validate() error {
 		`%q must be empty or like "/admin", without a slash at the end`, c.BasePath)
 	check(c.Dialect == PostgreSQL || c.Dialect == SQLite, "Dialect",
 		"the driver of DB is not known, set Dialect to jetadmin.PostgreSQL or jetadmin.SQLite")
+	check(c.PublicURL == "" || isOrigin(c.PublicURL), "PublicURL", `%q must be like "https://tools.example.com", without a path`, c.PublicURL)
 	check(prefixPattern.MatchString(c.RedisPrefix), "RedisPrefix", "must be of letters, digits, - and _")
 	check(c.Queries.MaxOpen >= 0 && c.Queries.MaxStatements >= 0, "Queries", "MaxOpen and MaxStatements must not be negative")
 	check(c.Redis == nil || c.DB != nil, "Redis", "needs a DB that the processes share, not the file of one")
@@ -248,10 +267,19 @@ func (c Config) validate() error {
 	for i, connector := range c.Connectors {
 		check(connector != nil, "Connectors", "number %d is nil", i+1)
 	}
+	for i, p := range c.TrustedProxies {
+		check(p.IsValid(), "TrustedProxies", "number %d is not valid", i+1)
+	}
 	for i, n := range c.Nodes {
 		check(n != nil, "Nodes", "number %d is nil", i+1)
 	}
 	return errors.Join(errs...)
+}
+
+// isOrigin reports whether s is a scheme, a host and perhaps a port.
+func isOrigin(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && s == u.Scheme+"://"+u.Host
 }
 
 // OpenPostgres opens a pool for [Config.DB] with the settings that suit the

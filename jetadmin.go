@@ -165,7 +165,7 @@ func (a *App) Stop(ctx context.Context) error {
 	if a.state == stateStarted {
 		errs = append(errs, a.workflows.StopEngine(ctx), a.events.Stop(context.WithoutCancel(ctx)), a.audit.Stop(ctx))
 	}
-	errs = append(errs, a.scripts.Close(ctx), a.datasources.Close())
+	errs = append(errs, a.auth.Stop(ctx), a.scripts.Close(ctx), a.datasources.Close())
 	if a.owned != nil {
 		errs = append(errs, a.owned.Close())
 	}

@@ -2,6 +2,7 @@ package jetadmin_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/api"
 	"github.com/jetadmin/jetadmin/internal/id"
+	"github.com/jetadmin/jetadmin/internal/oidctest"
 	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/internal/testdb"
 	"github.com/jetadmin/jetadmin/jetadmintest"
@@ -120,6 +122,12 @@ func emptyWorld(t *testing.T, db *store.DB, cfg jetadmin.Config) *world {
 	if db.Dialect == store.PostgreSQL {
 		cfg.Schema = db.Schema()
 	}
+	// What is there only when the host wants it is wanted here.
+	issuer := oidctest.Start(t, nil)
+	cfg.PublicURL, cfg.ResetURL = "https://tools.example.com", "https://tools.example.com/new-password"
+	cfg.Egress.AllowHosts = []string{strings.TrimPrefix(issuer.URL, "http://")}
+	cfg.Authenticators = []auth.Authenticator{auth.OIDC(auth.OIDCConfig{ClientID: oidctest.ClientID, Issuer: issuer.URL, Name: "test"})}
+	cfg.Hooks.Auth.SendPasswordReset = func(context.Context, auth.PasswordReset) error { return nil }
 	app := jetadmintest.Start(t, cfg)
 	return &world{t: t, app: app, db: db, anybody: reach(t, app), public: map[string]int{}}
 }
@@ -192,6 +200,7 @@ func (w *world) fill(cfg jetadmin.Config) {
 		"webhooks/id":      {hook.text("id"), id.New()},
 		"hooks/id":         {hookPath[strings.LastIndex(hookPath, "/")+1:], "nothing-that-anybody-could-guess"},
 		"waits/id":         {wait, id.New()},
+		"oidc/provider":    {"test", "nobody"},
 		"sessions/id":      {sessions.Items[0].ID, id.New()},
 	}
 	w.values = map[string]any{

@@ -19,6 +19,7 @@ import (
 	"github.com/jetadmin/jetadmin/internal/api"
 	"github.com/jetadmin/jetadmin/internal/egress"
 	"github.com/jetadmin/jetadmin/internal/page"
+	"github.com/jetadmin/jetadmin/internal/ratelimit"
 	"github.com/jetadmin/jetadmin/internal/requestid"
 	"github.com/jetadmin/jetadmin/internal/sandbox"
 	"github.com/jetadmin/jetadmin/internal/store"
@@ -61,13 +62,8 @@ func (a *App) build() (err error) {
 	if err != nil {
 		return err
 	}
-	a.auth, err = auth.New(auth.Config{
-		Audit: a.audit.Record, Authenticators: cfg.Authenticators, Authorize: a.roles.Authorize, DB: a.db, Denied: a.audit.Deny,
-		Hooks: cfg.Hooks.Auth, Logger: cfg.Logger, Members: a.tenants, Pages: pages,
-		SessionIdle: cfg.SessionIdle, SessionMax: cfg.SessionMax,
-	})
-	if err != nil {
-		return fmt.Errorf("jetadmin.Config: %w", err) // of the two limits of a session, which have the same names there
+	if err := a.buildSignIn(pages, outbound); err != nil {
+		return err
 	}
 	if err := a.buildEvents(); err != nil {
 		return err
@@ -110,7 +106,7 @@ func (a *App) build() (err error) {
 	a.handler, err = api.New(api.Config{
 		AllowedOrigins: cfg.AllowedOrigins, Audit: a.audit, Auth: a.auth, BasePath: cfg.BasePath, Datasources: a.datasources,
 		DB: a.db, Files: a.files, Hub: a.events, Keys: a.keys, Logger: cfg.Logger, RBAC: a.roles, Ready: a.ready, Tenancy: a.tenants,
-		Version: Version, Workflows: a.workflows,
+		TrustedProxies: cfg.TrustedProxies, Version: Version, Workflows: a.workflows,
 	})
 	return err
 }
@@ -125,6 +121,26 @@ func (a *App) openDB() (err error) {
 	}
 	if a.db, err = store.New(pool, a.cfg.Dialect, a.cfg.Schema); err != nil {
 		return fmt.Errorf("jetadmin.Config.Schema: %w", err)
+	}
+	return nil
+}
+
+func (a *App) buildSignIn(pages *page.Signer, outbound egress.Policy) (err error) {
+	var callback func(provider string) string // none: no log-in in the browser
+	if a.cfg.PublicURL != "" {
+		callback = func(provider string) string { return a.cfg.PublicURL + a.cfg.BasePath + api.SignInPath(provider) }
+	}
+	var limits auth.Limiter // none: each process counts its own
+	if a.cfg.Redis != nil {
+		limits = ratelimit.New(a.cfg.Redis, a.cfg.RedisPrefix)
+	}
+	a.auth, err = auth.New(auth.Config{
+		Audit: a.audit.Record, Authenticators: a.cfg.Authenticators, Authorize: a.roles.Authorize, CallbackURL: callback, DB: a.db, Denied: a.audit.Deny,
+		HTTP: outbound.Client(), Hooks: a.cfg.Hooks.Auth, Keys: a.keys, Limits: limits, Logger: a.cfg.Logger, Members: a.tenants, Pages: pages,
+		ResetURL: a.cfg.ResetURL, SessionIdle: a.cfg.SessionIdle, SessionMax: a.cfg.SessionMax,
+	})
+	if err != nil {
+		return fmt.Errorf("jetadmin.Config: %w", err) // of fields that have the same names there
 	}
 	return nil
 }

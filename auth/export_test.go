@@ -42,6 +42,7 @@ const (
 	AccountPause    = accountPause
 	AddressAttempts = addressAttempts
 	MaxSessions     = maxSessions
+	ResetAttempts   = resetAttempts
 	TouchEvery      = touchEvery
 )
 

@@ -22,7 +22,7 @@ import (
 // credential, or refuses it, has the last word.
 func (s *Service) byHost(r *http.Request) (*Principal, error) {
 	for i, a := range s.authenticators {
-		said, err := s.ask(a, r)
+		said, err := s.guarded(r.Context(), func() (*Principal, error) { return a.Authenticate(r) })
 		if err != nil {
 			s.log.WarnContext(r.Context(), "auth: an authenticator of the host refused", "authenticator", i, "error", err)
 			return nil, err
@@ -39,16 +39,16 @@ func (s *Service) byHost(r *http.Request) (*Principal, error) {
 	return nil, nil
 }
 
-// ask calls host code, whose panic is a refusal.
-func (s *Service) ask(a Authenticator, r *http.Request) (p *Principal, err error) {
+// guarded calls host code, whose panic is a refusal.
+func (s *Service) guarded(ctx context.Context, ask func() (*Principal, error)) (p *Principal, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			s.log.ErrorContext(r.Context(), "auth: an authenticator of the host panicked", "panic", v, "stack", string(debug.Stack()))
+			s.log.ErrorContext(ctx, "auth: an authenticator of the host panicked", "panic", v, "stack", string(debug.Stack()))
 			p, err = nil, problem.New(problem.Internal, "internal", "the sign-in of the host failed").
 				Because(fmt.Errorf("authenticator panicked: %v", v))
 		}
 	}()
-	p, err = a.Authenticate(r)
+	p, err = ask()
 	if _, ok := errors.AsType[*problem.Error](err); err != nil && !ok {
 		err = refuse(err)
 	}

@@ -35,7 +35,7 @@ type Login struct {
 // done; too many log-ins at once are Unavailable.
 func (s *Service) Login(ctx context.Context, in Credentials) (Login, error) {
 	email, _ := normaliseEmail(in.Email)
-	if err := s.admit(in.Address, email); err != nil {
+	if err := s.admit(ctx, in.Address, email); err != nil {
 		s.denied(ctx, audit.Denial{Action: "session.login", ObjectType: "user", Code: problem.Of(err).Code})
 		return Login{}, err
 	}
@@ -55,7 +55,7 @@ func (s *Service) Login(ctx context.Context, in Credentials) (Login, error) {
 	if err != nil {
 		return Login{}, err
 	}
-	s.perAccount.forget(email)
+	s.perAccount.forget(ctx, email)
 	s.tell(ctx, "AfterLogin", s.hooks.AfterLogin, login.User)
 	return login, nil
 }
@@ -123,7 +123,7 @@ func (s *Service) enterSession(ctx context.Context, tx bun.IDB, verified userRow
 			return Login{}, err
 		}
 	}
-	login, err := s.beginSession(ctx, tx, row, in.UserAgent, in.Address)
+	login, err := s.beginSession(ctx, tx, row, newSession{userAgent: in.UserAgent, address: in.Address})
 	if err != nil {
 		return Login{}, err
 	}

@@ -32,7 +32,7 @@ func (s *Service) ChangePassword(ctx context.Context, in PasswordChange) error {
 	if err := row.editable(0); err != nil {
 		return err
 	}
-	if err := s.admit("", row.Subject); err != nil {
+	if err := s.admit(ctx, "", row.Subject); err != nil {
 		return err
 	}
 	hash, err := s.newPassword(ctx, row, in)
@@ -68,8 +68,18 @@ func (s *Service) replacePassword(ctx context.Context, tx bun.IDB, verified user
 	if row.PasswordHash != verified.PasswordHash {
 		return problem.New(problem.Conflict, "password_changed", "the password was changed meanwhile")
 	}
+	return s.setPassword(ctx, tx, &row, hash, session)
+}
+
+// setPassword stores the hash of a new password in a row that the transaction has
+// locked. What the old one has begun ends: all sessions but one ("" = all), and a
+// link to another new one.
+func (s *Service) setPassword(ctx context.Context, tx bun.IDB, row *userRow, hash, session string) error {
 	row.PasswordHash = hash
-	if err := s.saveUser(ctx, tx, &row, "password_hash"); err != nil {
+	if err := s.saveUser(ctx, tx, row, "password_hash"); err != nil {
+		return err
+	}
+	if err := dropReset(ctx, tx, row.ID); err != nil {
 		return err
 	}
 	if err := endSessions(ctx, tx, row.ID, session); err != nil {

@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 
 	"github.com/jetadmin/jetadmin/audit"
 	"github.com/jetadmin/jetadmin/internal/clock"
 	"github.com/jetadmin/jetadmin/internal/page"
+	"github.com/jetadmin/jetadmin/internal/secret"
 	"github.com/jetadmin/jetadmin/internal/store"
 )
 
@@ -36,6 +40,10 @@ type Config struct {
 	// of a key may give it. Required.
 	Authorize Authorize
 
+	// CallbackURL is the URL to which an issuer sends browsers back, for the name of
+	// a provider. Required with an [OIDC] that has a ClientID.
+	CallbackURL func(provider string) string
+
 	// Clock is the time for expiry and records. Default: the machine's.
 	Clock clock.Clock
 
@@ -49,6 +57,18 @@ type Config struct {
 	// Hooks tell the host of sign-ins. Default: none.
 	Hooks Hooks
 
+	// HTTP asks issuers for their keys and tokens. Default: none; required with an
+	// [OIDC] or a [Firebase].
+	HTTP *http.Client
+
+	// Keys seal the secret of a log-in that is under way. Required with an [OIDC]
+	// that has a ClientID.
+	Keys *secret.Keyring
+
+	// Limits counts attempts for all processes together. Default: each process
+	// counts its own.
+	Limits Limiter
+
 	// Logger receives refused log-ins and faults of the host's authenticators.
 	// Default: slog.Default().
 	Logger *slog.Logger
@@ -58,6 +78,10 @@ type Config struct {
 
 	// Pages signs the cursors of lists. Required.
 	Pages *page.Signer
+
+	// ResetURL is the page of the host's that asks for a new password; the token is
+	// in its fragment, "#token=…". Required with Hooks.SendPasswordReset.
+	ResetURL string
 
 	// SessionIdle ends a session that was not used for so long. Default:
 	// [DefaultSessionIdle]; at least two minutes, since use is noted once a minute.
@@ -76,15 +100,21 @@ type Members interface {
 }
 
 // Hooks are told what happened, after it was committed and before the call
-// returns. They cannot fail the call: a panic is logged.
+// returns, unless they say otherwise. They cannot fail the call: a panic is logged.
 type Hooks struct {
-	// AfterLogin is told who signed in with a password, or finished the set-up.
+	// AfterLogin is told who signed in with a password or at an issuer in the browser,
+	// or finished the set-up.
 	AfterLogin func(ctx context.Context, user User)
 
 	// AfterProvision is told of an account of another system that was seen for
 	// the first time. It runs before the request goes on, so it can make the user
 	// a member of a tenant.
 	AfterProvision func(ctx context.Context, user User)
+
+	// SendPasswordReset sends somebody the link to a new password, by e-mail say. It
+	// runs in the background, for at most 30 seconds; an error or a panic is logged.
+	// Without it there is no way to replace a forgotten password.
+	SendPasswordReset func(ctx context.Context, link PasswordReset) error
 }
 
 // Service keeps accounts, sessions and API keys, and recognises callers by
@@ -97,12 +127,18 @@ type Service struct {
 	db             *store.DB
 	denied         func(context.Context, audit.Denial)
 	hooks          Hooks
+	http           *http.Client
+	issuers        []*issuer // those with a log-in in the browser
 	log            *slog.Logger
 	members        Members
 	pages          *page.Signer
 	passwords      *hasher
 	perAccount     *throttle
 	perAddress     *throttle
+	perReset       *throttle
+	resets         *semaphore.Weighted // links that are being sent
+	resetURL       string
+	ring           *secret.Keyring
 	sessionIdle    time.Duration
 	sessionMax     time.Duration
 }
@@ -113,20 +149,27 @@ func New(c Config) (*Service, error) {
 	if err := c.validate(); err != nil {
 		return nil, fmt.Errorf("auth: %w", err)
 	}
+	authenticators, issuers := c.bound()
 	return &Service{
 		audit:          c.Audit,
-		authenticators: c.Authenticators,
+		authenticators: authenticators,
 		authorize:      c.Authorize,
 		clock:          c.Clock,
 		db:             c.DB,
 		denied:         c.Denied,
 		hooks:          c.Hooks,
+		http:           c.HTTP,
+		issuers:        issuers,
 		log:            c.Logger,
 		members:        c.Members,
 		pages:          c.Pages,
 		passwords:      newHasher(defaultCost()),
-		perAccount:     newThrottle(accountAttempts, accountPause),
-		perAddress:     newThrottle(addressAttempts, addressPause),
+		perAccount:     c.throttle("account", accountAttempts, accountPause),
+		perAddress:     c.throttle("address", addressAttempts, addressPause),
+		perReset:       c.throttle("reset", resetAttempts, resetPause),
+		resets:         semaphore.NewWeighted(maxResets),
+		resetURL:       c.ResetURL,
+		ring:           c.Keys,
 		sessionIdle:    c.SessionIdle,
 		sessionMax:     c.SessionMax,
 	}, nil
@@ -162,10 +205,50 @@ func (c Config) validate() error {
 	need(c.Pages != nil, "Pages is required")
 	need(c.SessionIdle >= 2*touchEvery, "SessionIdle must be at least two minutes")
 	need(c.SessionMax >= c.SessionIdle, "SessionMax must be at least SessionIdle")
-	for i, a := range c.Authenticators {
-		need(a != nil, fmt.Sprintf("Authenticators[%d] is nil", i))
-	}
+	need(c.Hooks.SendPasswordReset == nil || isIssuer(c.ResetURL), "ResetURL must be an https URL, for Hooks.SendPasswordReset")
+	c.validateAuthenticators(need)
 	return errors.Join(faults...)
+}
+
+func (c Config) validateAuthenticators(need func(ok bool, text string)) {
+	issuers, names := map[string]bool{}, map[string]bool{}
+	for n, a := range c.Authenticators {
+		at := fmt.Sprintf("Authenticators[%d]", n)
+		need(a != nil, at+" is nil")
+		if own, ok := a.(interface {
+			check(need func(ok bool, what string))
+		}); ok {
+			own.check(func(ok bool, what string) { need(ok, at+": "+what) })
+		}
+		i, ok := a.(*issuer)
+		if !ok {
+			continue
+		}
+		need(!issuers[i.cfg.Issuer], at+": Issuer is that of another one; name every audience in one of them")
+		issuers[i.cfg.Issuer] = true
+		need(c.HTTP != nil, "HTTP is required with an issuer")
+		if i.inBrowser() {
+			need(c.CallbackURL != nil, "CallbackURL (of an App: PublicURL) is required with a ClientID")
+			need(c.Keys != nil, "Keys is required with a ClientID")
+			need(!names[i.cfg.Name], at+": Name is that of another one")
+			names[i.cfg.Name] = true
+		}
+	}
+}
+
+// bound are the authenticators, with copies of our own of those that need what a
+// service has; and of these the ones with a log-in in the browser.
+func (c Config) bound() (all []Authenticator, browser []*issuer) {
+	for _, a := range c.Authenticators {
+		if i, ok := a.(*issuer); ok {
+			i = i.bind(c)
+			if a = i; i.inBrowser() {
+				browser = append(browser, i)
+			}
+		}
+		all = append(all, a)
+	}
+	return all, browser
 }
 
 // tell runs a hook, which may not harm the call it is told of.

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -34,8 +35,12 @@ func (r *sessionRow) principal(now time.Time, idle time.Duration) (*Principal, e
 	if r.User.Disabled {
 		return nil, refuse(errAccountDisabled)
 	}
+	claims, err := r.claims()
+	if err != nil {
+		return nil, fmt.Errorf("read the claims of a session: %w", err)
+	}
 	p := r.User.principal()
-	p.SessionID = r.ID
+	p.SessionID, p.Claims = r.ID, claims
 	return p, nil
 }
 

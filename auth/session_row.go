@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -22,6 +23,7 @@ type sessionRow struct {
 	CreatedAt  time.Time
 	LastSeenAt time.Time
 	ExpiresAt  time.Time
+	Claims     string `bun:",nullzero"` // what an issuer said at the log-in, as JSON
 
 	User *userRow `bun:"rel:belongs-to,join:user_id=id"`
 }
@@ -33,13 +35,23 @@ func (r *sessionRow) session(current string) Session {
 	}
 }
 
+// newSession is what is noted of a session that begins.
+type newSession struct {
+	userAgent, address string
+	claims             map[string]any
+}
+
 // beginSession makes a session with a new token, which only the caller gets.
-func (s *Service) beginSession(ctx context.Context, tx bun.IDB, user userRow, userAgent, address string) (Login, error) {
+func (s *Service) beginSession(ctx context.Context, tx bun.IDB, user userRow, in newSession) (Login, error) {
+	claims, err := writeClaims(in.claims)
+	if err != nil {
+		return Login{}, err
+	}
 	now, token := s.clock.Now(), newToken(sessionMark)
 	row := sessionRow{
 		ID: id.New(), UserID: user.ID, TokenHash: hashToken(token),
-		UserAgent: tidy(userAgent, maxUserAgent), Address: tidy(address, maxAddress),
-		CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(s.sessionMax),
+		UserAgent: tidy(in.userAgent, maxUserAgent), Address: tidy(in.address, maxAddress),
+		CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(s.sessionMax), Claims: claims,
 	}
 	if err := s.pruneSessions(ctx, tx, user.ID, now); err != nil {
 		return Login{}, err
@@ -48,6 +60,31 @@ func (s *Service) beginSession(ctx context.Context, tx bun.IDB, user userRow, us
 		return Login{}, fmt.Errorf("begin the session: %w", err)
 	}
 	return Login{Token: token, ExpiresAt: row.ExpiresAt, User: user.user(), sessionID: row.ID}, nil
+}
+
+// maxClaims is the size of the claims that a session keeps, as JSON.
+const maxClaims = 16 << 10
+
+func writeClaims(claims map[string]any) (string, error) {
+	if len(claims) == 0 {
+		return "", nil
+	}
+	text, err := json.Marshal(claims)
+	if err == nil && len(text) > maxClaims {
+		err = fmt.Errorf("they have %d bytes, at most %d are kept", len(text), maxClaims)
+	}
+	if err != nil {
+		return "", fmt.Errorf("keep the claims of a log-in: %w", err)
+	}
+	return string(text), nil
+}
+
+// claims are what the issuer said at the log-in; nil = nothing.
+func (r *sessionRow) claims() (claims map[string]any, err error) {
+	if r.Claims != "" {
+		err = json.Unmarshal([]byte(r.Claims), &claims)
+	}
+	return claims, err
 }
 
 // pruneSessions drops what is over and makes room for one more.

@@ -58,7 +58,7 @@ func (s *Service) PrepareSetup(ctx context.Context) (token string, err error) {
 // there is an account, whatever the token; Unauthenticated for a token that is
 // wrong or over; Invalid, which leaves the token good; RateLimited.
 func (s *Service) Setup(ctx context.Context, in Setup) (Login, error) {
-	if err := s.admit(in.Address, ""); err != nil {
+	if err := s.admit(ctx, in.Address, ""); err != nil {
 		return Login{}, err
 	}
 	// Hashing is expensive: only who has the token gets that far.
@@ -77,7 +77,7 @@ func (s *Service) Setup(ctx context.Context, in Setup) (Login, error) {
 		if err := insertUser(ctx, tx, &user); err != nil {
 			return err
 		}
-		if login, err = s.beginSession(ctx, tx, user, in.UserAgent, in.Address); err != nil {
+		if login, err = s.beginSession(ctx, tx, user, newSession{userAgent: in.UserAgent, address: in.Address}); err != nil {
 			return err
 		}
 		ctx = NewContext(ctx, user.principal())

@@ -12,25 +12,25 @@ func TestThrottle(t *testing.T) {
 	t.Parallel()
 	th, now := newThrottle(3, time.Second), time.Unix(1_000_000, 0)
 	for range 3 {
-		if err := th.take("a", now); err != nil {
+		if err := th.take(t.Context(), "a", now); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for range 5 { // what is refused does not put the next attempt off
-		err := th.take("a", now)
+		err := th.take(t.Context(), "a", now)
 		if e := problem.Of(err); err == nil || e.Kind != problem.RateLimited || e.RetryAfter != time.Second {
 			t.Fatalf("got %v, want RateLimited for a second", err)
 		}
 	}
-	if err := th.take("b", now); err != nil {
+	if err := th.take(t.Context(), "b", now); err != nil {
 		t.Errorf("another key: %v", err)
 	}
-	if err := th.take("a", now.Add(time.Second)); err != nil {
+	if err := th.take(t.Context(), "a", now.Add(time.Second)); err != nil {
 		t.Errorf("a second later: %v", err)
 	}
-	th.forget("a")
+	th.forget(t.Context(), "a")
 	for range 3 {
-		if err := th.take("a", now.Add(time.Second)); err != nil {
+		if err := th.take(t.Context(), "a", now.Add(time.Second)); err != nil {
 			t.Errorf("after it was forgotten: %v", err)
 		}
 	}
@@ -40,14 +40,14 @@ func TestThrottleIsBounded(t *testing.T) {
 	t.Parallel()
 	th, now := newThrottle(1, time.Hour), time.Unix(1_000_000, 0)
 	th.size = 10
-	if err := th.take("watched", now); err != nil {
+	if err := th.take(t.Context(), "watched", now); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 1000 {
-		if err := th.take(strconv.Itoa(i), now); err != nil {
+		if err := th.take(t.Context(), strconv.Itoa(i), now); err != nil {
 			t.Fatal(err)
 		}
-		if th.take("watched", now) == nil {
+		if th.take(t.Context(), "watched", now) == nil {
 			t.Fatal("a key that is in use was forgotten")
 		}
 	}

@@ -18,7 +18,11 @@ const (
 	sessionMark = "jas_"
 	keyMark     = "jak_"
 	setupMark   = "jau_"
+	resetMark   = "jar_"
 )
+
+// credentialInvalid is the code of every credential that is not good.
+const credentialInvalid = "credential_invalid"
 
 // The parts of a token, in characters of base32. An API key reads
 //
@@ -82,5 +86,5 @@ func isBase32(s string) bool {
 // refuse is the one answer to every credential that is not good, whatever the
 // reason: that stays in the log.
 func refuse(reason error) error {
-	return problem.New(problem.Unauthenticated, "credential_invalid", "the credential is not valid").Because(reason)
+	return problem.New(problem.Unauthenticated, credentialInvalid, "the credential is not valid").Because(reason)
 }

@@ -120,6 +120,9 @@ func (s *Service) SetDisabled(ctx context.Context, userID string, disabled bool)
 			return err
 		}
 		if disabled {
+			if err := dropReset(ctx, tx, row.ID); err != nil {
+				return err
+			}
 			if err := endSessions(ctx, tx, row.ID, ""); err != nil {
 				return err
 			}

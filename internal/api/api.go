@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -74,6 +75,10 @@ type Config struct {
 
 	// Tenancy keeps tenants and members.
 	Tenancy *tenancy.Service
+
+	// TrustedProxies are the addresses of proxies whose X-Forwarded-For tells where a
+	// request comes from. Default: none.
+	TrustedProxies []netip.Prefix
 
 	// Version of the product, for the OpenAPI document. Default: "dev".
 	Version string
@@ -147,6 +152,7 @@ func New(cfg Config) (*API, error) {
 	}
 	a.healthRoutes()
 	a.authRoutes()
+	a.signInRoutes()
 	a.tenantRoutes()
 	a.memberRoutes()
 	a.roleRoutes()
@@ -191,7 +197,7 @@ func (a *API) Operations() []Operation { return slices.Clone(a.operations) }
 
 // ServeHTTP answers one request. Its path has the base path in front.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r = preferHostCookie(r.WithContext(withRequest(r)))
+	r = preferHostCookie(r.WithContext(a.withRequest(r)))
 	a.setHeaders(w, r)
 	defer func() {
 		if cause := recover(); cause != nil {

@@ -40,6 +40,9 @@ func (a *API) authRoutes() {
 		ID: "changePassword", Method: http.MethodPost, Path: "/auth/password", Access: SignedIn, Tag: tag, Unkeyed: true,
 		Summary: "Change the password, and end every other session",
 	}, a.changePassword)
+	if a.cfg.Auth.CanReset() {
+		a.resetRoutes(tag)
+	}
 	register(a, Operation{
 		ID: "listSessions", Method: http.MethodGet, Path: "/auth/sessions", Access: SignedIn, Tag: tag,
 		Summary: "The caller's own sessions",

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"time"
@@ -8,28 +9,37 @@ import (
 	"github.com/jetadmin/jetadmin/auth"
 )
 
-// hostCookie is the name of the session cookie where a browser can be made to
-// refuse it from anybody but this host (RFC 6265bis, "__Host-").
-const hostCookie = "__Host-" + auth.CookieName
+// hostPrefix begins the name of a cookie where a browser can be made to refuse it
+// from anybody but this host (RFC 6265bis).
+const hostPrefix = "__Host-"
+
+const hostCookie = hostPrefix + auth.CookieName
 
 // sessionCookie carries a session token to a browser.
 func (a *API) sessionCookie(ctx context.Context, token string, expires time.Time) http.Cookie {
-	cookie := http.Cookie{
-		Name:     auth.CookieName,
-		Value:    token,
-		Path:     a.cfg.BasePath,
+	return a.cookie(ctx, auth.CookieName, token, expires)
+}
+
+// cookie is one that only this server reads, and no script.
+func (a *API) cookie(ctx context.Context, name, value string, expires time.Time) http.Cookie {
+	return http.Cookie{
+		Name:     a.cookieName(ctx, name),
+		Value:    value,
+		Path:     cmp.Or(a.cfg.BasePath, "/"),
 		Expires:  expires,
 		HttpOnly: true,
 		SameSite: http.SameSiteLaxMode,
 		Secure:   clientOf(ctx).secure,
 	}
-	if cookie.Path == "" {
-		cookie.Path = "/"
-		if cookie.Secure {
-			cookie.Name = hostCookie
-		}
+}
+
+// cookieName is the name of a cookie with the prefix, where that is possible: over
+// TLS, at the root.
+func (a *API) cookieName(ctx context.Context, name string) string {
+	if a.cfg.BasePath == "" && clientOf(ctx).secure {
+		return hostPrefix + name
 	}
-	return cookie
+	return name
 }
 
 // noSessionCookie takes the cookie away again.

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"runtime/debug"
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/id"
+	"github.com/jetadmin/jetadmin/internal/peer"
 	"github.com/jetadmin/jetadmin/internal/requestid"
 )
 
@@ -25,15 +25,11 @@ type (
 	operationKey struct{}
 )
 
-func withRequest(r *http.Request) context.Context {
+func (a *API) withRequest(r *http.Request) context.Context {
 	ctx := requestid.NewContext(r.Context(), requestIDOf(r.Header.Get("X-Request-Id")))
-	address, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		address = r.RemoteAddr
-	}
 	ctx = auth.WithAddress(ctx, auth.RequestAddress(r))
 	return context.WithValue(ctx, clientKey{}, client{
-		address:   address,
+		address:   peer.Client(r, a.cfg.TrustedProxies),
 		userAgent: r.UserAgent(),
 		// Forging the header only adds the Secure flag to the forger's own cookie.
 		secure: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https",
