@@ -54,7 +54,7 @@ func (s *Service) Login(ctx context.Context, in Credentials) (Login, error) {
 	if err != nil {
 		return Login{}, err
 	}
-	s.perAccount.forget(email)
+	s.perAccount.Forget(email)
 	s.tell(ctx, "AfterLogin", s.hooks.AfterLogin, login.User)
 	return login, nil
 }

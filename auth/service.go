@@ -11,6 +11,7 @@ import (
 	"github.com/jetadmin/jetadmin/internal/clock"
 	"github.com/jetadmin/jetadmin/internal/page"
 	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/internal/throttle"
 )
 
 // The defaults of [Config].
@@ -67,7 +68,8 @@ type Config struct {
 // Members is what this package needs to know of tenants.
 type Members interface {
 	// RolesOf returns the ids of a member's roles. The error for who is not a
-	// member, and for a tenant that is not there, is problem.NotFound.
+	// member, and for a tenant that is not there, is problem.NotFound; for a member
+	// of a tenant that is suspended it is problem.Forbidden.
 	RolesOf(ctx context.Context, tenantID, userID string) ([]string, error)
 }
 
@@ -96,8 +98,8 @@ type Service struct {
 	members        Members
 	pages          *page.Signer
 	passwords      *hasher
-	perAccount     *throttle
-	perAddress     *throttle
+	perAccount     *throttle.Throttle
+	perAddress     *throttle.Throttle
 	sessionIdle    time.Duration
 	sessionMax     time.Duration
 }
@@ -119,8 +121,8 @@ func New(c Config) (*Service, error) {
 		members:        c.Members,
 		pages:          c.Pages,
 		passwords:      newHasher(defaultCost()),
-		perAccount:     newThrottle(accountAttempts, accountPause),
-		perAddress:     newThrottle(addressAttempts, addressPause),
+		perAccount:     throttle.New(accountAttempts, accountPause),
+		perAddress:     throttle.New(addressAttempts, addressPause),
 		sessionIdle:    c.SessionIdle,
 		sessionMax:     c.SessionMax,
 	}, nil
