@@ -18,6 +18,7 @@ const (
 	sessionMark = "jas_"
 	keyMark     = "jak_"
 	setupMark   = "jau_"
+	inviteMark  = "jai_"
 )
 
 // The parts of a token, in characters of base32. An API key reads
@@ -42,6 +43,19 @@ func newToken(mark string) string { return withChecksum(mark + rand.Text() + ran
 func newKeyToken() (token, prefix string) {
 	prefix = rand.Text()[:prefixSize]
 	return withChecksum(keyMark + prefix + rand.Text() + rand.Text()), prefix
+}
+
+// NewInvitationToken makes the token of an invitation, and the hash by which it is
+// found.
+func NewInvitationToken() (token string, hash []byte) {
+	token = newToken(inviteMark)
+	return token, hashToken(token)
+}
+
+// InvitationHash is the hash of the token of an invitation; ok is false for what
+// cannot be one.
+func InvitationHash(token string) (hash []byte, ok bool) {
+	return hashToken(token), checkToken(token, inviteMark)
 }
 
 func checkToken(token, mark string) bool {

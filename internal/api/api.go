@@ -149,6 +149,7 @@ func New(cfg Config) (*API, error) {
 	a.authRoutes()
 	a.tenantRoutes()
 	a.memberRoutes()
+	a.invitationRoutes()
 	a.roleRoutes()
 	a.keyRoutes()
 	a.auditRoutes()
