@@ -61,7 +61,7 @@ func TestNoRouteRefusesTheOwner(t *testing.T) {
 		owner := w.signedIn(w.app.Owner)
 		for _, op := range operations {
 			who := owner
-			if op.Access == api.Public && op.Method != http.MethodGet {
+			if (op.Access == api.Public || op.Access == api.Anyone) && op.Method != http.MethodGet {
 				continue // these need no caller but a secret
 			}
 			if op.Access == api.SignedIn && op.Method != http.MethodGet {
@@ -164,6 +164,7 @@ func (w *world) fill(cfg jetadmin.Config) {
 	execution := owner.call("POST", T+"/queries/"+query+"/run", nil).want(http.StatusOK).text("executionId")
 	// What has run is stored by now: no process does so, in its own time, meanwhile.
 	owner.call("GET", T+"/executions", nil).want(http.StatusOK)
+	invitation := made("/invitations", object{"email": canary + "invited@example.com", "roleIds": []string{role}})
 	schedule := made("/schedules", object{"workflowId": flow, "name": canary + "schedule", "expression": "@yearly"})
 	hook := owner.call("POST", T+"/webhooks", object{"workflowId": flow, "name": canary + "webhook"}).want(http.StatusCreated)
 	hookPath := hook.text("path")
@@ -186,6 +187,7 @@ func (w *world) fill(cfg jetadmin.Config) {
 	w.places = map[string]place{
 		"tenants/tenantId": {app.Tenant.ID, id.New()},
 		"roles/id":         {role, id.New()},
+		"invitations/id":   {invitation, id.New()},
 		"members/userId":   {member.User.ID, id.New()},
 		"apikeys/id":       {key, id.New()},
 		"datasources/id":   {source, id.New()},
@@ -315,8 +317,8 @@ func below(status int) func(api.Operation) int {
 // ownThings is what to expect of who may do everything with his own things, and
 // names those of others.
 func ownThings(op api.Operation) int {
-	if strings.Count(op.Path, "{") > strings.Count(op.Path, "{tenantId}") {
-		return http.StatusNotFound
+	if op.Access == api.Anyone || strings.Count(op.Path, "{") > strings.Count(op.Path, "{tenantId}") {
+		return http.StatusNotFound // a secret that is made up stands for nothing
 	}
 	return 0
 }
@@ -358,7 +360,12 @@ func (w *world) actors() []actor {
 		}
 	}
 	return []actor{
-		nobody("anonymous", w.anybody),
+		somebody("anonymous", w.anybody, func(op api.Operation) int {
+			if op.Access == api.Anyone {
+				return http.StatusNotFound
+			}
+			return http.StatusUnauthorized
+		}),
 		nobody("a made-up session", w.anybody.bearer("jas_"+strings.Repeat("a", 43))),
 		nobody("a revoked session", revoked),
 		nobody("a disabled user", disabledSession),

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/uptrace/bun"
+
 	"github.com/jetadmin/jetadmin/audit"
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/datasource"
@@ -57,7 +59,7 @@ func (a *App) build() (err error) {
 		return err
 	}
 	a.tenants, err = tenancy.New(tenancy.Config{
-		Audit: a.audit.Record, Authorize: a.roles.Authorize, DB: a.db, Hooks: cfg.Hooks.Tenancy, Pages: pages, Roles: a.roles,
+		Accounts: accounts{a}, Audit: a.audit.Record, Authorize: a.roles.Authorize, DB: a.db, Hooks: cfg.Hooks.Tenancy, Pages: pages, Roles: a.roles,
 	})
 	if err != nil {
 		return err
@@ -189,6 +191,21 @@ func (a *App) buildWorkflows(pages *page.Signer, outbound egress.Policy) error {
 		return fmt.Errorf("jetadmin.Config.Nodes: %w", err)
 	}
 	return nil
+}
+
+// accounts are for tenants, which are made before them.
+type accounts struct{ app *App }
+
+func (a accounts) Admit(ctx context.Context, address string) error {
+	return a.app.auth.Admit(ctx, address)
+}
+
+func (a accounts) DraftUser(ctx context.Context, in auth.NewUser) (func(ctx context.Context, tx bun.IDB) (auth.User, error), error) {
+	return a.app.auth.DraftUser(ctx, in)
+}
+
+func (a accounts) Revalidate(ctx context.Context, p *auth.Principal) (*auth.Principal, error) {
+	return a.app.auth.Revalidate(ctx, p)
 }
 
 // past reads the history of a topic.

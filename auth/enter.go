@@ -14,7 +14,8 @@ var errNotMember = errors.New("the user is not a member of the tenant")
 // Enter proves that p may act in a tenant and returns the principal that does,
 // with its present roles. Who is confined to a tenant (an API key, a service)
 // enters only that one. A tenant that is not there and one that p does not
-// belong to are the same NotFound.
+// belong to are the same NotFound; one that is suspended is Forbidden for its
+// members.
 //
 // Who is refused is in the record of no tenant: the tenant learns of its members
 // alone.

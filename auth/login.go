@@ -55,7 +55,7 @@ func (s *Service) Login(ctx context.Context, in Credentials) (Login, error) {
 	if err != nil {
 		return Login{}, err
 	}
-	s.perAccount.forget(ctx, email)
+	s.perAccount.Forget(ctx, email)
 	s.tell(ctx, "AfterLogin", s.hooks.AfterLogin, login.User)
 	return login, nil
 }

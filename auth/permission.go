@@ -21,6 +21,7 @@ const (
 	MemberCreate Permission = "member.create"
 	MemberUpdate Permission = "member.update"
 	MemberDelete Permission = "member.delete"
+	MemberInvite Permission = "member.invite" // people who may have no account yet
 
 	RoleList   Permission = "role.list"
 	RoleRead   Permission = "role.read"
@@ -92,7 +93,7 @@ const (
 func Permissions() []Permission {
 	return []Permission{
 		TenantRead, TenantUpdate,
-		MemberList, MemberRead, MemberCreate, MemberUpdate, MemberDelete,
+		MemberList, MemberRead, MemberCreate, MemberUpdate, MemberDelete, MemberInvite,
 		RoleList, RoleRead, RoleCreate, RoleUpdate, RoleDelete,
 		APIKeyList, APIKeyCreate, APIKeyUpdate, APIKeyDelete,
 		AuditList,

@@ -52,7 +52,7 @@ func (s *Service) ForgotPassword(ctx context.Context, email, address string) err
 	if err := s.admit(ctx, address, ""); err != nil {
 		return err
 	}
-	if err := s.perReset.take(ctx, email, s.clock.Now()); err != nil {
+	if err := s.perReset.Take(ctx, email, s.clock.Now()); err != nil {
 		return err
 	}
 	if !s.resets.TryAcquire(1) {

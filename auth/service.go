@@ -15,6 +15,7 @@ import (
 	"github.com/jetadmin/jetadmin/internal/page"
 	"github.com/jetadmin/jetadmin/internal/secret"
 	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/internal/throttle"
 )
 
 // The defaults of [Config].
@@ -95,7 +96,8 @@ type Config struct {
 // Members is what this package needs to know of tenants.
 type Members interface {
 	// RolesOf returns the ids of a member's roles. The error for who is not a
-	// member, and for a tenant that is not there, is problem.NotFound.
+	// member, and for a tenant that is not there, is problem.NotFound; for a member
+	// of a tenant that is suspended it is problem.Forbidden.
 	RolesOf(ctx context.Context, tenantID, userID string) ([]string, error)
 }
 
@@ -133,9 +135,9 @@ type Service struct {
 	members        Members
 	pages          *page.Signer
 	passwords      *hasher
-	perAccount     *throttle
-	perAddress     *throttle
-	perReset       *throttle
+	perAccount     *throttle.Throttle
+	perAddress     *throttle.Throttle
+	perReset       *throttle.Throttle
 	resets         *semaphore.Weighted // links that are being sent
 	resetURL       string
 	ring           *secret.Keyring

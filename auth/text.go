@@ -19,6 +19,10 @@ const (
 	maxAddress   = 64
 )
 
+// NormalEmail is the one spelling of an e-mail address by which two are compared;
+// ok is false for what is not an address.
+func NormalEmail(s string) (normal string, ok bool) { return normaliseEmail(s) }
+
 // normaliseEmail gives the one spelling under which an address is an account,
 // or false for what is not an address.
 //

@@ -19,6 +19,7 @@ const (
 	keyMark     = "jak_"
 	setupMark   = "jau_"
 	resetMark   = "jar_"
+	inviteMark  = "jai_"
 )
 
 // credentialInvalid is the code of every credential that is not good.
@@ -51,6 +52,19 @@ func newKeyToken() (token, prefix string) {
 // newKeySecret makes another API key with a prefix.
 func newKeySecret(prefix string) string {
 	return withChecksum(keyMark + prefix + rand.Text() + rand.Text())
+}
+
+// NewInvitationToken makes the token of an invitation, and the hash by which it is
+// found.
+func NewInvitationToken() (token string, hash []byte) {
+	token = newToken(inviteMark)
+	return token, hashToken(token)
+}
+
+// InvitationHash is the hash of the token of an invitation; ok is false for what
+// cannot be one.
+func InvitationHash(token string) (hash []byte, ok bool) {
+	return hashToken(token), checkToken(token, inviteMark)
 }
 
 func checkToken(token, mark string) bool {

@@ -92,17 +92,32 @@ func (s *Service) UpdateMe(ctx context.Context, in MeUpdate) (User, error) {
 // principal, and checks no permission. Errors: Invalid, Conflict when the e-mail
 // address has an account.
 func (s *Service) CreateUser(ctx context.Context, in NewUser) (User, error) {
-	row, err := s.newLocalUser(ctx, in)
+	store, err := s.DraftUser(ctx, in)
 	if err != nil {
 		return User{}, err
 	}
+	var user User
 	err = s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
-		if err := insertUser(ctx, tx, &row); err != nil {
-			return err
-		}
-		return s.audit(ctx, tx, audit.Entry{Action: "user.create", ObjectType: "user", ObjectID: row.ID, After: row.state()})
+		user, err = store(ctx, tx)
+		return err
 	})
-	return row.user(), err
+	return user, err
+}
+
+// DraftUser is [Service.CreateUser] in two steps: it checks the input and hashes
+// the password, which takes its time, and returns what makes the account in a
+// transaction of the caller. Errors: Invalid now, Conflict then.
+func (s *Service) DraftUser(ctx context.Context, in NewUser) (store func(ctx context.Context, tx bun.IDB) (User, error), err error) {
+	row, err := s.newLocalUser(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, tx bun.IDB) (User, error) {
+		if err := insertUser(ctx, tx, &row); err != nil {
+			return User{}, err
+		}
+		return row.user(), s.audit(ctx, tx, audit.Entry{Action: "user.create", ObjectType: "user", ObjectID: row.ID, After: row.state()})
+	}, nil
 }
 
 // SetDisabled locks an account out, or lets it in again. A disabled account has

@@ -16,7 +16,7 @@ import (
 // do it to the object, or, with objectID "", to the kind as a whole.
 //
 // Errors: Unauthenticated without a principal; Forbidden without a tenant or the
-// right; Invalid for a service that is refused and has grants that do not exist; NotFound when the tenant is gone, and for what is not an id in its
+// right, and while the tenant is suspended; Invalid for a service that is refused and has grants that do not exist; NotFound when the tenant is gone, and for what is not an id in its
 // canonical form. It reads the database at most once in
 // half a second per tenant and takes well under 1 µs otherwise.
 //

@@ -59,6 +59,7 @@ func titles() []titled {
 		{auth.MemberCreate, "Add members"},
 		{auth.MemberUpdate, "Change the roles of members"},
 		{auth.MemberDelete, "Remove members"},
+		{auth.MemberInvite, "Invite people, and see who is invited"},
 
 		{auth.RoleList, "List roles"},
 		{auth.RoleRead, "See a role and its permissions"},

@@ -29,11 +29,17 @@ type roleRow struct {
 	Version     int       `bun:"version"`
 }
 
+// selectVersion is Forbidden for a tenant that is suspended: nobody has a right in
+// it.
 func selectVersion(ctx context.Context, db bun.IDB, tenantID string) (int64, error) {
 	var version int64
-	err := db.NewRaw("SELECT policy_version FROM ?schema.jet_tenant WHERE id = ?", tenantID).Scan(ctx, &version)
+	var suspended bool
+	err := db.NewRaw("SELECT policy_version, suspended_at IS NOT NULL FROM ?schema.jet_tenant WHERE id = ?", tenantID).Scan(ctx, &version, &suspended)
 	if store.IsMissing(err) {
 		return 0, problem.Missing("tenant")
+	}
+	if err == nil && suspended {
+		err = auth.TenantSuspended()
 	}
 	return version, err
 }

@@ -21,6 +21,7 @@ func TestMain(m *testing.M) { testdb.Main(m) }
 type bundle struct {
 	*tenancy.Service
 	audit *audit.Log
+	auth  *auth.Service
 	db    *store.DB
 	rbac  *rbac.Service
 }
@@ -53,15 +54,24 @@ func setup(t *testing.T, db *store.DB, options ...func(*tenancy.Config)) bundle 
 	if b.rbac, err = rbac.New(rbac.Config{Audit: b.audit.Record, DB: db, Pages: pages}); err != nil {
 		t.Fatal(err)
 	}
-	cfg := tenancy.Config{Audit: b.audit.Record, Authorize: b.rbac.Authorize, DB: db, Pages: pages, Roles: b.rbac}
+	late := &accounts{}
+	cfg := tenancy.Config{Accounts: late, Audit: b.audit.Record, Authorize: b.rbac.Authorize, DB: db, Pages: pages, Roles: b.rbac}
 	for _, option := range options {
 		option(&cfg)
 	}
 	if b.Service, err = tenancy.New(cfg); err != nil {
 		t.Fatal(err)
 	}
+	b.auth, err = auth.New(auth.Config{Audit: b.audit.Record, Authorize: b.rbac.Authorize, Clock: cfg.Clock, DB: db, Members: b.Service, Pages: pages})
+	if err != nil {
+		t.Fatal(err)
+	}
+	late.Service = b.auth
 	return b
 }
+
+// accounts are those of a service that is made later.
+type accounts struct{ *auth.Service }
 
 func (b bundle) newUser(t *testing.T, name string) string {
 	t.Helper()

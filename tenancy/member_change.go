@@ -47,14 +47,7 @@ func (s *Service) AddMember(ctx context.Context, in NewMember) (Member, error) {
 		if err := s.roles.Grantable(ctx, tx, roleIDs); err != nil {
 			return err
 		}
-		row := &memberRow{TenantID: who.TenantID, UserID: in.UserID, CreatedAt: s.clock.Now(), Version: 1}
-		if err := insertMember(ctx, tx, row); err != nil {
-			return err
-		}
-		if err := insertMemberRoles(ctx, tx, who.TenantID, in.UserID, roleIDs); err != nil {
-			return err
-		}
-		if m, err = selectMember(ctx, tx, who.TenantID, in.UserID); err != nil {
+		if m, err = s.insertWithRoles(ctx, tx, who.TenantID, in.UserID, roleIDs); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, memberEntry(who, auth.MemberCreate, m.UserID, nil, map[string]any{"roles": m.Roles}))
@@ -63,6 +56,18 @@ func (s *Service) AddMember(ctx context.Context, in NewMember) (Member, error) {
 		return Member{}, err
 	}
 	return m, nil
+}
+
+// insertWithRoles lets a user in.
+func (s *Service) insertWithRoles(ctx context.Context, tx bun.IDB, tenantID, userID string, roleIDs []string) (Member, error) {
+	row := &memberRow{TenantID: tenantID, UserID: userID, CreatedAt: s.clock.Now(), Version: 1}
+	if err := insertMember(ctx, tx, row); err != nil {
+		return Member{}, err
+	}
+	if err := insertMemberRoles(ctx, tx, tenantID, userID, roleIDs); err != nil {
+		return Member{}, err
+	}
+	return selectMember(ctx, tx, tenantID, userID)
 }
 
 // SetRoles gives a member other roles, from his next call on. The caller must

@@ -69,7 +69,7 @@ type membershipRow struct {
 }
 
 func membershipSQL(where string) string {
-	return `SELECT t.id, t.name, t.created_by, t.created_at, t.updated_at, t.version, m.created_at AS since,
+	return `SELECT t.id, t.name, t.created_by, t.created_at, t.updated_at, t.version, t.suspended_at, m.created_at AS since,
 		coalesce(CAST(r.id AS text), '') AS role_id, coalesce(r.name, '') AS role_name
 		FROM (SELECT tenant_id, user_id, created_at FROM ?schema.jet_member WHERE ` + where + ` ORDER BY created_at, tenant_id LIMIT ?) AS m
 		JOIN ?schema.jet_tenant AS t ON t.id = m.tenant_id

@@ -11,10 +11,14 @@ import (
 	"github.com/jetadmin/jetadmin/internal/clock"
 	"github.com/jetadmin/jetadmin/internal/page"
 	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/internal/throttle"
 )
 
 // Config is what a [Service] needs.
 type Config struct {
+	// Accounts make accounts for people who are invited. Required.
+	Accounts Accounts
+
 	// Audit writes the record of a change. Required.
 	Audit audit.Record
 
@@ -27,7 +31,7 @@ type Config struct {
 	// DB holds the tenants. Required.
 	DB *store.DB
 
-	// Hooks are told of new tenants. Default: nobody is.
+	// Hooks take part in what happens. Default: nobody does.
 	Hooks Hooks
 
 	// Pages signs the cursors of [Service.Members]. Required.
@@ -35,6 +39,19 @@ type Config struct {
 
 	// Roles knows what roles are. Required.
 	Roles Roles
+}
+
+// Accounts is what tenancy needs of accounts.
+type Accounts interface {
+	// Admit counts an attempt at a secret that comes from an address: RateLimited.
+	Admit(ctx context.Context, address string) error
+
+	// DraftUser checks a local account and returns what makes it in a transaction.
+	DraftUser(ctx context.Context, in auth.NewUser) (store func(ctx context.Context, tx bun.IDB) (auth.User, error), err error)
+
+	// Revalidate returns a principal as it is now; Unauthenticated and NotFound when
+	// it is no more.
+	Revalidate(ctx context.Context, p *auth.Principal) (*auth.Principal, error)
 }
 
 // Roles is what tenancy needs to know of roles. Statements go to db, which is
@@ -51,24 +68,37 @@ type Roles interface {
 	OwnerRole(ctx context.Context, db bun.IDB, tenantID string) (string, error)
 }
 
-// Hooks let a host take part in the making of tenants. A nil function is left
+// Hooks let a host take part in what happens to tenants. A nil function is left
 // out. They run on the goroutine of the call, outside of the transaction.
 type Hooks struct {
+	// BeforeAccept may refuse that somebody becomes a member by an invitation, or
+	// that a local account is made for it: the call returns its error, of any
+	// problem.Kind, and the invitation stays open.
+	BeforeAccept func(ctx context.Context, in Accepting) error
+
 	// BeforeCreate may refuse a tenant: the call returns its error, of any
 	// problem.Kind.
 	BeforeCreate func(ctx context.Context, in NewTenant) error
 
 	// AfterCreate is told of a tenant that is there for good.
 	AfterCreate func(ctx context.Context, t Tenant)
+
+	// SendInvitation delivers the token of an invitation to its address: by a link
+	// that the host makes from its own public address, never from a request. With
+	// it, the reply of the HTTP API has no token. Its error ends the call and takes
+	// the invitation back.
+	SendInvitation func(ctx context.Context, i Invitation, token string) error
 }
 
 // Service keeps tenants and members. It is safe for concurrent use.
 type Service struct {
+	accounts  Accounts
 	audit     audit.Record
 	authorize auth.Authorize
 	clock     clock.Clock
 	db        *store.DB
 	hooks     Hooks
+	invites   *throttle.Throttle
 	pages     *page.Signer
 	roles     Roles
 }
@@ -80,11 +110,13 @@ func New(cfg Config) (*Service, error) {
 		return nil, err
 	}
 	return &Service{
+		accounts:  cfg.Accounts,
 		audit:     cfg.Audit,
 		authorize: cfg.Authorize,
 		clock:     cfg.Clock,
 		db:        cfg.DB,
 		hooks:     cfg.Hooks,
+		invites:   throttle.New(throttle.Config{Burst: inviteAttempts, Pause: invitePause}),
 		pages:     cfg.Pages,
 		roles:     cfg.Roles,
 	}, nil
@@ -102,6 +134,8 @@ func (cfg Config) withDefaults() Config {
 
 func (cfg Config) validate() error {
 	switch {
+	case cfg.Accounts == nil:
+		return errors.New("tenancy: Config.Accounts is required")
 	case cfg.Audit == nil:
 		return errors.New("tenancy: Config.Audit is required")
 	case cfg.Authorize == nil:

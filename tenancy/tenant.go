@@ -23,6 +23,10 @@ type Tenant struct {
 	CreatedAt time.Time `json:"createdAt"`
 	UpdatedAt time.Time `json:"updatedAt"`
 	Version   int       `json:"version"`
+
+	// SuspendedAt is since when nobody can do anything in it, see [Service.Suspend];
+	// nil = it is not.
+	SuspendedAt *time.Time `json:"suspendedAt"`
 }
 
 // TenantUpdate is what to change of a tenant; nil stays as it is.
@@ -41,6 +45,7 @@ type tenantRow struct {
 	CreatedAt     time.Time `bun:"created_at"`
 	UpdatedAt     time.Time `bun:"updated_at"`
 	Version       int       `bun:"version"`
+	SuspendedAt   time.Time `bun:"suspended_at,nullzero"`
 }
 
 // Get returns the caller's tenant.
@@ -141,8 +146,13 @@ func updateTenant(ctx context.Context, db bun.IDB, t Tenant) error {
 }
 
 func (r *tenantRow) tenant() Tenant {
-	return Tenant{
+	t := Tenant{
 		ID: r.ID, Name: r.Name, CreatedBy: r.CreatedBy,
 		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(), Version: r.Version,
 	}
+	if !r.SuspendedAt.IsZero() {
+		since := r.SuspendedAt.UTC()
+		t.SuspendedAt = &since
+	}
+	return t
 }

@@ -92,7 +92,8 @@ func (e *engine) startHandlers(ctx context.Context) error {
 		var failed []runRow
 		err := e.s.cfg.DB.NewRaw(`SELECT * FROM ?schema.jet_run /* across tenants: failures whose handler is still to be started */ WHERE id IN (
 				SELECT id FROM (SELECT id, finished_at, row_number() OVER (PARTITION BY tenant_id ORDER BY finished_at) AS turn FROM ?schema.jet_run
-					WHERE on_failure IS NOT NULL AND (status = 'failed' OR status = 'timedOut') AND (handler_at IS NULL OR handler_at <= (SELECT ?))) AS owed
+					WHERE on_failure IS NOT NULL AND (status = 'failed' OR status = 'timedOut') AND (handler_at IS NULL OR handler_at <= (SELECT ?))
+						AND NOT EXISTS (SELECT 1 FROM ?schema.jet_tenant AS s WHERE s.id = tenant_id AND s.suspended_at IS NOT NULL)) AS owed
 				ORDER BY turn, finished_at LIMIT ?) ?`,
 			bun.Safe(d.Now()), aftermathBatch, bun.Safe(d.SkipLocked())).Scan(ctx, &failed)
 		if err != nil {

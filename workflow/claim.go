@@ -159,7 +159,7 @@ func (e *engine) takeAll(ctx context.Context, batch []*claimRequest) error {
 
 // pick locks the nodes that are next, of each tenant as many as are asked for and
 // one more, to see whether there is one. What others hold it passes over, so that
-// it waits for nobody.
+// it waits for nobody. A tenant that is suspended has none.
 func (e *engine) pick(ctx context.Context, tx bun.IDB, batch []*claimRequest) error {
 	asking := make(map[string][]*claimRequest)
 	for _, r := range batch {
@@ -170,8 +170,8 @@ func (e *engine) pick(ctx context.Context, tx bun.IDB, batch []*claimRequest) er
 	var args []any
 	for tenantID, requests := range asking {
 		parts = append(parts, `SELECT * FROM (SELECT n.id, n.tenant_id FROM ?schema.jet_run_node AS n
-			WHERE n.tenant_id = ? AND n.status = 'ready' AND n.wake_at IS NULL ORDER BY n.tenant_id, n.priority DESC, n.id LIMIT ? ?) AS t`)
-		args = append(args, tenantID, len(requests)+1, bun.Safe(e.s.cfg.DB.Dialect.SkipLocked()))
+			WHERE n.tenant_id = ? AND n.status = 'ready' AND n.wake_at IS NULL AND (SELECT s.suspended_at FROM ?schema.jet_tenant AS s WHERE s.id = ?) IS NULL ORDER BY n.tenant_id, n.priority DESC, n.id LIMIT ? ?) AS t`)
+		args = append(args, tenantID, tenantID, len(requests)+1, bun.Safe(e.s.cfg.DB.Dialect.SkipLocked()))
 	}
 	var picked []nodeRow
 	err := tx.NewRaw("/* across tenants: claims of one process */ "+strings.Join(parts, " UNION ALL "), args...).Scan(ctx, &picked)

@@ -152,6 +152,6 @@ func (e *engine) tenantsReady(ctx context.Context, after string) (tenants []stri
 	}
 	err = e.s.cfg.DB.NewRaw(`WITH RECURSIVE t (id) AS (SELECT `+next("?")+` /* across tenants: those with nodes that are ready */
 			UNION ALL SELECT `+next("t.id")+` FROM t WHERE t.id IS NOT NULL)
-		SELECT id FROM t WHERE id IS NOT NULL LIMIT ?`, after, lookAround).Scan(ctx, &tenants)
+		SELECT id FROM t WHERE id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM ?schema.jet_tenant AS s WHERE s.id = t.id AND s.suspended_at IS NOT NULL) LIMIT ?`, after, lookAround).Scan(ctx, &tenants)
 	return tenants, err
 }

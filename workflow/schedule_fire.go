@@ -101,7 +101,7 @@ func (e *engine) dueSchedules(ctx context.Context) ([]dueSchedule, error) {
 	// The clock is read once, in a query of its own: else PostgreSQL would read it
 	// for each schedule there is, and not use the index.
 	err := db.NewRaw(`SELECT *, `+db.Dialect.NowMillis()+` AS now_ms FROM ?schema.jet_schedule /* across tenants: schedules that are due */
-		WHERE next_at <= (SELECT `+db.Dialect.After()+`) ORDER BY next_at LIMIT ?`, scheduleAhead.Milliseconds(), scheduleBatch).Scan(ctx, &rows)
+		WHERE next_at <= (SELECT `+db.Dialect.After()+`) AND NOT EXISTS (SELECT 1 FROM ?schema.jet_tenant AS s WHERE s.id = tenant_id AND s.suspended_at IS NOT NULL) ORDER BY next_at LIMIT ?`, scheduleAhead.Milliseconds(), scheduleBatch).Scan(ctx, &rows)
 	return rows, err
 }
 

@@ -218,16 +218,21 @@ func readPublished(ctx context.Context, db bun.IDB, tenantID, workflowID string)
 	if !id.Valid(workflowID) {
 		return w, problem.Missing("workflow")
 	}
-	var rows []workflowRow
-	err = store.Select(ctx, db, &rows, `SELECT id, tenant_id, published_version FROM ?schema.jet_workflow
-		WHERE tenant_id = ? AND id = ? AND deleted_at IS NULL`, tenantID, workflowID)
-	if err == nil && len(rows) == 0 {
-		err = problem.Missing("workflow")
+	var rows []struct {
+		workflowRow
+		Suspended bool
 	}
-	if err != nil {
+	err = store.Select(ctx, db, &rows, `SELECT w.id, w.tenant_id, w.published_version, t.suspended_at IS NOT NULL AS suspended FROM ?schema.jet_workflow AS w
+		JOIN ?schema.jet_tenant AS t ON t.id = w.tenant_id WHERE w.tenant_id = ? AND w.id = ? AND w.deleted_at IS NULL`, tenantID, workflowID)
+	switch {
+	case err != nil:
 		return w, err
+	case len(rows) == 0:
+		return w, problem.Missing("workflow")
+	case rows[0].Suspended: // also for who needs no role: a schedule, a webhook
+		return w, auth.TenantSuspended()
 	}
-	return rows[0], nil
+	return rows[0].workflowRow, nil
 }
 
 func saveWorkflow(ctx context.Context, tx bun.IDB, row *workflowRow) error {

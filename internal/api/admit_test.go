@@ -109,7 +109,8 @@ func TestPrivateStaysPrivate(t *testing.T) {
 }
 
 // T35: beside the health checks, the documentation page, the way in and the
-// deliveries of webhooks, which prove themselves, nothing is public.
+// deliveries of webhooks, which prove themselves, nothing is public; an invitation
+// may be accepted by somebody who has no credential, not by one who has a bad one.
 func TestPublicOperations(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
@@ -121,9 +122,14 @@ func TestPublicOperations(t *testing.T) {
 		if (op.Access == Public) != public[op.URLPath()] {
 			t.Errorf("%s %s is %s", op.Method, op.URLPath(), op.Access)
 		}
+		if (op.Access == Anyone) != (op.URLPath() == "/api/v1/invitations/accept") {
+			t.Errorf("%s %s is %s", op.Method, op.URLPath(), op.Access)
+		}
 		if op.Access != Public {
 			url := basePath + strings.NewReplacer("{", "", "}", "").Replace(op.URLPath())
-			w.anonymous().request(op.Method, url, nil).want(401)
+			if op.Access != Anyone {
+				w.anonymous().request(op.Method, url, nil).want(401)
+			}
 			w.anonymous().with("Authorization", "Bearer jas_wrong").request(op.Method, url, nil).want(401)
 		}
 	}

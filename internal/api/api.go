@@ -155,6 +155,7 @@ func New(cfg Config) (*API, error) {
 	a.signInRoutes()
 	a.tenantRoutes()
 	a.memberRoutes()
+	a.invitationRoutes()
 	a.roleRoutes()
 	a.keyRoutes()
 	a.auditRoutes()

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/problem"
@@ -118,6 +119,7 @@ type MyTenant struct {
 	Name        string               `json:"name"`
 	Roles       []tenancy.MemberRole `json:"roles"`
 	Permissions []auth.Permission    `json:"permissions" doc:"everything that the caller may do here, without wildcards"`
+	SuspendedAt *time.Time           `json:"suspendedAt" doc:"since when nobody may do anything here"`
 }
 
 func (a *API) me(ctx context.Context, _ *struct{}) (*versioned[Me], error) {
@@ -139,6 +141,10 @@ func (a *API) myTenants(ctx context.Context) ([]MyTenant, error) {
 	}
 	tenants := make([]MyTenant, 0, len(mine))
 	for _, m := range mine {
+		if m.Tenant.SuspendedAt != nil {
+			tenants = append(tenants, MyTenant{ID: m.Tenant.ID, Name: m.Tenant.Name, Roles: m.Roles, Permissions: []auth.Permission{}, SuspendedAt: m.Tenant.SuspendedAt})
+			continue
+		}
 		who, err := a.cfg.Auth.Enter(ctx, auth.FromContext(ctx), m.Tenant.ID)
 		if problem.Is(err, problem.NotFound) {
 			continue // an API key is of one tenant only; a membership may have just ended

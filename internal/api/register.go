@@ -22,6 +22,9 @@ type Access string
 const (
 	// Public needs no credential, and looks at none.
 	Public Access = "public"
+	// Anyone needs no credential, but knows the caller by a valid one and refuses
+	// one that is not.
+	Anyone Access = "anyone"
 	// SignedIn needs a valid credential, and no tenant.
 	SignedIn Access = "signedIn"
 	// InTenant needs a member of the route's tenant who holds the operation's
@@ -85,7 +88,7 @@ func (op Operation) check() error {
 	case InTenant:
 		need(op.Permission != "", "needs a permission")
 		need(hasTenant, "is in a tenant, so its path begins with /tenants/{"+tenantParam+"}")
-	case Public, SignedIn:
+	case Public, Anyone, SignedIn:
 		need(op.Permission == "", "asks for a permission without being in a tenant")
 		need(!hasTenant, "is below a tenant, so it is declared in the tenant")
 	default:
@@ -185,6 +188,9 @@ func (op Operation) document(basePath string) huma.Operation {
 	}
 	if op.Access != Public {
 		doc.Security = credentials()
+	}
+	if op.Access == Anyone {
+		doc.Security = append(doc.Security, map[string][]string{}) // or none of them
 	}
 	if op.Permission != "" {
 		doc.Extensions["x-permission"] = string(op.Permission)

@@ -45,6 +45,7 @@ func TestResources(t *testing.T) {
 		ada.call("DELETE", tenant+"/members/"+bob, nil).want(204)
 		w.as("bob").call("GET", tenant+"/members", nil).want(404)
 		ada.call("DELETE", tenant+"/roles/"+role.text("id"), nil).want(204)
+		joinByInvitation(t, w, ada, tenant)
 
 		key := ada.call("POST", tenant+"/apikeys", `{"name":"export","scopes":["query.*","datasource.list"]}`).want(201)
 		ada.call("GET", tenant+"/apikeys", nil).want(200)
@@ -61,6 +62,46 @@ func TestResources(t *testing.T) {
 			t.Fatal("the record does not verify")
 		}
 	})
+}
+
+// joinByInvitation lets in somebody with an account, and somebody without.
+func joinByInvitation(t *testing.T, w *world, ada *caller, tenant string) {
+	t.Helper()
+	role := ada.call("POST", tenant+"/roles", `{"name":"Guest","permissions":["query.read"]}`).want(201).text("id")
+	invite := func(email string) *answer {
+		return ada.call("POST", tenant+"/invitations", map[string]any{"email": email, "roleIds": []string{role}, "days": 3}).want(201)
+	}
+	taken := invite("eve@example.com")
+	at := tenant + "/invitations/" + taken.text("id")
+	if got := taken.Header.Get("Location"); got != basePath+apiPrefix+at {
+		t.Errorf("Location is %q", got)
+	}
+	list := ada.call("GET", tenant+"/invitations", nil).want(200)
+	if strings.Contains(string(list.Body), taken.text("token")) || !strings.Contains(string(list.Body), "eve@example.com") {
+		t.Errorf("listed: %s", list.Body)
+	}
+	ada.call("DELETE", at, nil).want(204)
+	ada.call("DELETE", at, nil).want(404)
+	ada.call("POST", tenant+"/invitations", map[string]any{"email": "x", "roleIds": []string{role}}).want(422)
+	ada.call("POST", tenant+"/invitations", map[string]any{"email": "x@example.com", "roleIds": []string{role}, "days": 31}).want(422)
+	w.as("bob").call("GET", tenant+"/invitations", nil).want(404)
+
+	accept := func(c *caller, body map[string]any) *answer { return c.call("POST", "/invitations/accept", body) }
+	bobs := map[string]any{"token": invite("Bob@example.com").text("token")}
+	accept(w.as("eve"), bobs).want(404)
+	accept(w.bearer("jas_nothing"), bobs).want(401)
+	accept(w.anonymous().with("Origin", "https://evil.example.com"), bobs).want(403)
+	if got := accept(w.as("bob"), bobs).want(200).text("tenantId"); "/tenants/"+got != tenant {
+		t.Errorf("bob is in %s", got)
+	}
+	accept(w.as("bob"), bobs).want(404)
+
+	grace := map[string]any{"token": invite("grace@example.com").text("token"), "email": "grace@example.com", "name": "Grace", "password": "short"}
+	accept(w.anonymous(), grace).want(422)
+	grace["password"] = "four random words here"
+	accept(w.anonymous(), grace).want(200)
+	token := w.anonymous().call("POST", "/auth/login", map[string]any{"email": "grace@example.com", "password": grace["password"]}).want(200).text("token")
+	w.bearer(token).call("GET", tenant+"/members", nil).want(403) // the role gives queries only
 }
 
 func useData(t *testing.T, ada *caller, tenant string) {

@@ -94,13 +94,15 @@ func newWorld(t *testing.T, db *store.DB, basePath string) *world {
 	must(t, err)
 	roles, err = rbac.New(rbac.Config{Audit: record.Record, Clock: w.clock(), DB: db, Pages: pages})
 	must(t, err)
-	tenants, err := tenancy.New(tenancy.Config{Audit: record.Record, Authorize: authorize, Clock: w.clock(), DB: db, Pages: pages, Roles: roles})
+	late := &accounts{}
+	tenants, err := tenancy.New(tenancy.Config{Accounts: late, Audit: record.Record, Authorize: authorize, Clock: w.clock(), DB: db, Pages: pages, Roles: roles})
 	must(t, err)
 	users, err := auth.New(auth.Config{
 		Audit: record.Record, Authenticators: []auth.Authenticator{auth.AuthenticatorFunc(byHost)}, Authorize: authorize,
 		Clock: w.clock(), DB: db, Logger: w.log.logger(), Members: tenants, Pages: pages,
 	})
 	must(t, err)
+	late.Service = users
 	sources, err := datasource.New(datasource.Config{
 		Audit: record.Record, Authorize: authorize, Clock: w.clock(), Connectors: []datasource.Connector{fixed{}},
 		DB: db, Keys: keys, Pages: pages,
@@ -132,6 +134,9 @@ func newWorld(t *testing.T, db *store.DB, basePath string) *world {
 	}
 	return w
 }
+
+// accounts are those of a service that is made later.
+type accounts struct{ *auth.Service }
 
 func must(t *testing.T, err error) {
 	t.Helper()

@@ -1,0 +1,2 @@
+DROP TABLE ?schema.jet_invitation;
+ALTER TABLE ?schema.jet_tenant DROP COLUMN suspended_at;
