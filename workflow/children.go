@@ -63,9 +63,13 @@ func (e *engine) beginSub(ctx context.Context, c *claim, sub *SubRun) (runRow, e
 		if err := e.holdParent(ctx, tx, c, NodeRunning, e.s.cfg.DB.Dialect.Lock); err != nil {
 			return err
 		}
+		// A commit whose answer was lost can end after the child was looked for.
+		if child, err = childOf(ctx, tx, &c.node); !store.IsMissing(err) {
+			return err
+		}
 		return insertRuns(ctx, tx, []*beginning{b})
 	})
-	if err != nil {
+	if err != nil || child.ID != "" {
 		return child, err
 	}
 	if b.existing {

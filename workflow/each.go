@@ -130,7 +130,8 @@ func (e *engine) storeItems(ctx context.Context, c *claim, each *Each) error {
 	}
 	loop.Ended = loop.Begun
 	return e.forParent(ctx, c, func(ctx context.Context, tx bun.IDB) error {
-		_, err := tx.NewInsert().Model(&loop).Exec(ctx)
+		// It may be there: a commit whose answer was lost can end after it was looked for.
+		_, err := tx.NewInsert().Model(&loop).On("CONFLICT DO NOTHING").Exec(ctx)
 		return err
 	})
 }
