@@ -81,7 +81,7 @@ var (
 	setupToken = regexp.MustCompile(`\bjau_[A-Z2-7]{30,}`)
 	// issuing are the requests whose replies have the credential that they make, the
 	// only time that it is shown.
-	issuing = regexp.MustCompile(`^POST .*(/auth/login|/auth/setup|/apikeys|/webhooks|/webhooks/[^/]+/rotate)$`)
+	issuing = regexp.MustCompile(`^POST .*(/auth/login|/auth/setup|/apikeys|/invitations|/webhooks|/(?:apikeys|webhooks)/[^/]+/rotate)$|^GET .*/auth/oidc/[^/]+/callback$`)
 )
 
 // visible is how much of a credential anybody may see: its kind, and of an API key
@@ -112,7 +112,7 @@ func (t tap) RoundTrip(r *http.Request) (*http.Response, error) {
 	except := ""
 	for i, token := range credential.FindAllString(head.String()+string(body), -1) {
 		t.record.secrets.known("what "+what+" gave out", token, visible(token))
-		if i == 0 && issuing.MatchString(what) && reply.StatusCode < 300 {
+		if i == 0 && issuing.MatchString(what) && reply.StatusCode < 400 {
 			except = token
 		}
 	}

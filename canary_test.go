@@ -14,6 +14,7 @@ import (
 	"github.com/jetadmin/jetadmin/datasource/mysql"
 	"github.com/jetadmin/jetadmin/datasource/s3"
 	"github.com/jetadmin/jetadmin/internal/api"
+	"github.com/jetadmin/jetadmin/internal/oidctest"
 	"github.com/jetadmin/jetadmin/internal/secret"
 	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/internal/testdb"
@@ -33,6 +34,7 @@ func TestH2_NoSecretGetsOut(t *testing.T) {
 	testdb.Each(t, func(t *testing.T, db *store.DB) {
 		s := newSweep(t, db, nil)
 		s.accounts()
+		s.waysIn()
 		s.everyType()
 		if db.Dialect == store.PostgreSQL {
 			s.postgres()
@@ -85,6 +87,7 @@ func newSweep(t *testing.T, db *store.DB, change func(*sweep)) *sweep {
 	s.world = emptyWorld(t, db, s.cfg)
 	s.anybody.http.Transport = tap{s.anybody.http.Transport, s.record}
 	s.secrets.known("the password of the owner", s.app.Owner.Password, 0)
+	s.secrets.known("the client secret of an issuer", oidctest.ClientSecret, 0)
 	s.fill(s.cfg)
 	s.owner, s.viewer = s.signedIn(s.app.Owner), s.signedIn(s.member(rbac.Viewer))
 	s.tenant = "/tenants/" + s.app.Tenant.ID

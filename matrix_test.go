@@ -102,6 +102,8 @@ type world struct {
 	values  map[string]any   // of members of bodies, by their names
 	public  map[string]int   // what public operations answer nobody
 	almost  string           // id of the role that lacks one permission
+	issuer  *oidctest.Server
+	links   chan auth.PasswordReset // that accounts were sent
 }
 
 // place is what can stand for a parameter of a path.
@@ -126,10 +128,17 @@ func emptyWorld(t *testing.T, db *store.DB, cfg jetadmin.Config) *world {
 	issuer := oidctest.Start(t, nil)
 	cfg.PublicURL, cfg.ResetURL = "https://tools.example.com", "https://tools.example.com/new-password"
 	cfg.Egress.AllowHosts = []string{strings.TrimPrefix(issuer.URL, "http://")}
-	cfg.Authenticators = []auth.Authenticator{auth.OIDC(auth.OIDCConfig{ClientID: oidctest.ClientID, Issuer: issuer.URL, Name: "test"})}
-	cfg.Hooks.Auth.SendPasswordReset = func(context.Context, auth.PasswordReset) error { return nil }
+	cfg.Authenticators = []auth.Authenticator{auth.OIDC(auth.OIDCConfig{
+		ClientID: oidctest.ClientID, ClientSecret: oidctest.ClientSecret, Issuer: issuer.URL, Name: "test",
+	})}
+	links := make(chan auth.PasswordReset, 100)
+	cfg.Hooks.Auth.SendPasswordReset = func(_ context.Context, link auth.PasswordReset) error {
+		links <- link
+		return nil
+	}
+	issuer.Register(cfg.PublicURL + "/api/v1/auth/oidc/test/callback")
 	app := jetadmintest.Start(t, cfg)
-	return &world{t: t, app: app, db: db, anybody: reach(t, app), public: map[string]int{}}
+	return &world{t: t, app: app, db: db, anybody: reach(t, app), public: map[string]int{}, issuer: issuer, links: links}
 }
 
 func (w *world) fill(cfg jetadmin.Config) {

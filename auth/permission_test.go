@@ -36,7 +36,7 @@ func TestPermissionsAreAll(t *testing.T) {
 func TestExpand(t *testing.T) {
 	t.Parallel()
 	for p, want := range map[Permission]int{
-		"query.read": 1, "apikey.*": 3, "*": len(Permissions()),
+		"query.read": 1, "apikey.*": 4, "*": len(Permissions()),
 		"": 0, ".": 0, "*.*": 0, "query": 0, "query.fly": 0, "quer*": 0, "Query.read": 0, "nothing.*": 0, "query.*.*": 0,
 	} {
 		if got := p.Expand(); len(got) != want {

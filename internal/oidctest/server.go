@@ -16,7 +16,7 @@ import (
 // The client that a server knows.
 const (
 	ClientID     = "jetadmin-console"
-	ClientSecret = "the secret of the client"
+	ClientSecret = "Q7ZK4M2XW9TPLVCE5R8NHDYB3GJ6SAFU" // so odd that it can be looked for
 )
 
 // Server is an OpenID provider on a port of its own. Its methods are safe for

@@ -54,7 +54,7 @@ var s3Store = sync.OnceValues(func() (S3Store, error) {
 		return S3Store{}, errors.Join(err, h.remove())
 	}
 	store := S3Store{Address: "127.0.0.1:" + port, AccessKey: "test" + rand.Text()[:12], SecretKey: rand.Text()}
-	stop, err := h.start(h.path("versitygw"), "--quiet", "--port", store.Address, "--access", store.AccessKey, "--secret", store.SecretKey, "posix", h.path("buckets"))
+	stop, err := h.start("TERM", h.path("versitygw"), "--quiet", "--port", store.Address, "--access", store.AccessKey, "--secret", store.SecretKey, "posix", h.path("buckets"))
 	if err != nil {
 		return S3Store{}, errors.Join(err, h.remove())
 	}
