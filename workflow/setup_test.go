@@ -166,7 +166,7 @@ func (b *bundle) run(t testing.TB, workflowID string, input map[string]any) work
 
 func (b *bundle) wait(t testing.TB, runID string) workflow.RunDetail {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(b.ctx, 5*time.Minute)
 	defer cancel()
 	d, err := b.Wait(ctx, runID)
 	if err != nil {
@@ -217,7 +217,7 @@ func (r *recorder) of(topic string) []recorded {
 // deadline ends a test that hangs; how fast a machine is must not matter.
 func eventually(t testing.TB, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(2 * time.Minute)
+	deadline := time.Now().Add(5 * time.Minute)
 	for !ok() {
 		if time.Now().After(deadline) {
 			t.Fatal("the condition never held")
