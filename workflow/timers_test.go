@@ -56,13 +56,13 @@ func (b *bundle) waiting(t *testing.T) (n int) {
 	return n
 }
 
-// Four thousand timers are due at once. A run that nobody was told of, and one whose
+// Ten thousand timers are due at once. A run that nobody was told of, and one whose
 // process died, end long before the last timer is served, and all are.
 func TestABurstOfTimersDelaysNothingElse(t *testing.T) {
 	t.Parallel()
 	testdb.Each(t, func(t *testing.T, db *store.DB) {
 		b := setup(t, db, withLease(time.Second))
-		const timers = 4_000
+		const timers = 10_000
 		in := workflow.StartParams{WorkflowID: b.publish(t, chain())}
 		b.sleepers(t, timers)
 		var untold, lost workflow.Run
