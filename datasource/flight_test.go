@@ -53,15 +53,15 @@ func TestIdenticalReadsShareOneStatement(t *testing.T) {
 		runs = append(runs, w.start(w.viewer(t), q.ID, map[string]any{"n": 1}))
 	}
 	await(t, "all ask", func() bool { return w.Sharing() == 64 })
-	if n := w.fake.statements.Load(); n != 1 {
-		t.Errorf("%d statements", n)
-	}
 	<-w.fake.started
 	w.fake.open()
 	for _, r := range runs {
 		if <-r.done; r.err != nil || fmt.Sprint(r.result.Rows) != "[[1]]" {
 			t.Errorf("got %v, %v", r.result.Rows, r.err)
 		}
+	}
+	if n := w.fake.statements.Load(); n != 1 {
+		t.Errorf("%d statements", n)
 	}
 	if n := w.Sharing(); n != 0 {
 		t.Errorf("%d still share", n)
