@@ -41,7 +41,7 @@ func BenchmarkRunQuery(b *testing.B) {
 		b.Run("postgres datasource, metadata on "+name, func(b *testing.B) {
 			cfg, db := benchOn(b, open)
 			cfg.Egress.Allow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
-			dsn, _ := testdb.PostgresSchema(b)
+			dsn := testdb.PostgresDatabase(b)
 			app := jetadmintest.Start(b, cfg)
 			direct, err := sql.Open("pgx", dsn)
 			must(b, err)

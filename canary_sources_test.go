@@ -188,7 +188,7 @@ func (s *sweep) use(T, id string, in object, operations []object) {
 // postgres is a real server, with the right password and a wrong one.
 func (s *sweep) postgres() {
 	s.t.Helper()
-	dsn, _ := testdb.PostgresSchema(s.t)
+	dsn := testdb.PostgresDatabase(s.t)
 	right := postgresSource(s.t, dsn)
 	password := right.Secrets["password"]
 	if len(password) >= 2*window { // one that was given may be a word

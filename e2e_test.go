@@ -112,17 +112,17 @@ func postgresShop(t *testing.T, cfg *jetadmin.Config) object {
 	if cfg.Schema == "" {
 		return nil
 	}
-	dsn, schema := testdb.PostgresSchema(t)
+	dsn := testdb.PostgresDatabase(t)
 	server, err := pgx.ParseConfig(dsn)
 	must(t, err)
 	conn, err := pgx.ConnectConfig(t.Context(), server)
 	must(t, err)
-	_, err = conn.Exec(t.Context(), fmt.Sprintf(orders, schema+"."))
+	_, err = conn.Exec(t.Context(), fmt.Sprintf(orders, "public."))
 	must(t, err)
 	must(t, conn.Close(t.Context()))
 	cfg.Egress.AllowHosts = []string{net.JoinHostPort(server.Host, strconv.Itoa(int(server.Port)))}
 	return object{
-		"name": schema, "type": "postgres", "readOnly": true,
+		"name": "public", "type": "postgres", "readOnly": true,
 		"settings": object{"host": server.Host, "port": server.Port, "database": server.Database, "user": server.User, "sslmode": "disable"},
 		"secrets":  object{"password": server.Password},
 	}

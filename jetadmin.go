@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/jetadmin/jetadmin/audit"
 	"github.com/jetadmin/jetadmin/auth"
@@ -150,10 +151,14 @@ func setupCommand(path, token string) string {
 		`","email":"you@example.com","password":"…","name":"You"}'`
 }
 
+// lastWords is how long watchers, Redis and sinks have to take what is left for them.
+const lastWords = 10 * time.Second
+
 // Stop ends the background work: it takes no new workflow nodes, waits for those
 // that run until ctx ends, hands the rest to other processes, tells watchers to
-// come back, and closes what the App opened itself. Stopping twice is stopping
-// once.
+// come back, writes the last of the audit record, and closes what the App opened
+// itself. What others do not take then, in ten seconds more, is lost to them.
+// Stopping twice is stopping once.
 func (a *App) Stop(ctx context.Context) error {
 	a.lifecycle.Lock()
 	defer a.lifecycle.Unlock()
@@ -163,7 +168,10 @@ func (a *App) Stop(ctx context.Context) error {
 	a.started.Store(false)
 	var errs []error
 	if a.state == stateStarted {
-		errs = append(errs, a.workflows.StopEngine(ctx), a.events.Stop(context.WithoutCancel(ctx)), a.audit.Stop(ctx))
+		errs = append(errs, a.workflows.StopEngine(ctx))
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+		defer cancel()
+		errs = append(errs, a.events.Stop(last), a.audit.Stop(last))
 	}
 	errs = append(errs, a.auth.Stop(ctx), a.scripts.Close(ctx), a.datasources.Close())
 	if a.owned != nil {

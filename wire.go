@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/uptrace/bun"
 
@@ -54,12 +55,12 @@ func (a *App) build() (err error) {
 	if err != nil {
 		return err
 	}
-	a.roles, err = rbac.New(rbac.Config{Audit: a.audit.Record, DB: a.db, Denied: a.audit.Deny, Pages: pages})
+	a.roles, err = rbac.New(rbac.Config{Audit: a.record, DB: a.db, Denied: a.audit.Deny, Pages: pages})
 	if err != nil {
 		return err
 	}
 	a.tenants, err = tenancy.New(tenancy.Config{
-		Accounts: accounts{a}, Audit: a.audit.Record, Authorize: a.roles.Authorize, DB: a.db, Hooks: cfg.Hooks.Tenancy, Pages: pages, Roles: a.roles,
+		Accounts: accounts{a}, Audit: a.record, Authorize: a.roles.Authorize, DB: a.db, Hooks: cfg.Hooks.Tenancy, Pages: pages, Roles: a.roles,
 	})
 	if err != nil {
 		return err
@@ -71,7 +72,7 @@ func (a *App) build() (err error) {
 		return err
 	}
 	a.files, err = upload.New(upload.Config{
-		Audit: a.audit.Record, Authorize: a.roles.Authorize, Blobs: cfg.Blobs, DB: a.db, Logger: cfg.Logger,
+		Audit: a.record, Authorize: a.roles.Authorize, Blobs: cfg.Blobs, DB: a.db, Logger: cfg.Logger,
 		MaxFile: cfg.MaxFile, MaxTenant: cfg.MaxFiles, Pages: pages, UsedBy: a.usersOfFile,
 	})
 	if err != nil {
@@ -88,15 +89,15 @@ func (a *App) build() (err error) {
 		file.CSV(a.openFile),
 		file.Excel(a.openFile),
 		graphql.Connector(),
-		postgres.Connector(),
-		redis.Connector(),
+		postgres.Connector(postgres.Config{Fenced: a.db.Relations}),
+		redis.Connector(redis.Config{Mark: a.redisMark}),
 		rest.Connector(),
 		sqlite.Connector(sqlite.Config{Root: filepath.Join(cfg.DataDir, "files")}),
 	}
 	a.datasources, err = datasource.New(datasource.Config{
-		Audit: a.audit.Record, Authorize: a.roles.Authorize, CacheBytes: cfg.Queries.CacheBytes, Connectors: slices.Concat(builtin, services, cfg.Connectors),
+		Audit: a.record, Authorize: a.roles.Authorize, CacheBytes: cfg.Queries.CacheBytes, Connectors: slices.Concat(builtin, services, cfg.Connectors),
 		DB: a.db, Egress: outbound, FileExists: a.files.Exists, HistoryRetention: cfg.Queries.HistoryRetention, Hooks: cfg.Hooks.Datasource, Keys: a.keys, Logger: cfg.Logger,
-		MaxOpen: cfg.Queries.MaxOpen, MaxStatements: cfg.Queries.MaxStatements, Pages: pages, Publish: a.publish,
+		MaxOpen: cfg.Queries.MaxOpen, MaxStatements: cfg.Queries.MaxStatements, Pages: pages,
 		Revalidate: a.auth.Revalidate, Scripts: a.scripts, UsedBy: a.usersOfQuery,
 	})
 	if err != nil {
@@ -137,7 +138,7 @@ func (a *App) buildSignIn(pages *page.Signer, outbound egress.Policy) (err error
 		limits = ratelimit.New(a.cfg.Redis, a.cfg.RedisPrefix)
 	}
 	a.auth, err = auth.New(auth.Config{
-		Audit: a.audit.Record, Authenticators: a.cfg.Authenticators, Authorize: a.roles.Authorize, CallbackURL: callback, DB: a.db, Denied: a.audit.Deny,
+		Audit: a.record, Authenticators: a.cfg.Authenticators, Authorize: a.roles.Authorize, CallbackURL: callback, DB: a.db, Denied: a.audit.Deny,
 		HTTP: outbound.Client(), Hooks: a.cfg.Hooks.Auth, Keys: a.keys, Limits: limits, Logger: a.cfg.Logger, Members: a.tenants, Pages: pages,
 		ResetURL: a.cfg.ResetURL, SessionIdle: a.cfg.SessionIdle, SessionMax: a.cfg.SessionMax,
 	})
@@ -182,7 +183,7 @@ func (a *App) buildWorkflows(pages *page.Signer, outbound egress.Policy) error {
 		queue = workflow.NewAsynqQueue(a.cfg.Redis, a.cfg.RedisPrefix, a.cfg.Logger)
 	}
 	a.workflows, err = workflow.New(workflow.Config{
-		Assignees: a.assignees, Audit: a.audit.Record, Authorize: a.roles.Authorize, CheckReference: a.checkReference, DB: a.db,
+		Assignees: a.assignees, Audit: a.record, Authorize: a.roles.Authorize, CheckReference: a.checkReference, DB: a.db,
 		Hooks: a.cfg.Hooks.Workflow, Keys: a.keys, Logger: a.cfg.Logger, MeterProvider: a.cfg.MeterProvider,
 		Nodes: append(builtin, a.cfg.Nodes...), Pages: pages, Past: a.past, Publish: a.publish, Queue: queue, Retention: a.cfg.RunRetention,
 		Slots: a.cfg.Workers, TracerProvider: a.cfg.TracerProvider, Watched: a.events.Wanted,
@@ -313,6 +314,42 @@ func (a *App) publish(ctx context.Context, topic, kind string, data any) {
 	if err := a.events.Emit(ctx, event); err != nil {
 		a.cfg.Logger.Warn("jetadmin: publish an event", "topic", topic, "type", kind, "error", err)
 	}
+}
+
+// resources are the objects whose changes are told to the members of their tenant.
+var resources = map[string]bool{
+	"apikey": true, "datasource": true, "file": true, "invitation": true, "member": true, "query": true, "role": true,
+	"schedule": true, "tenant": true, "webhook": true, "workflow": true,
+}
+
+// record writes a change down, and when it is committed tells who watches the
+// tenant that there is one, no more than its kind and the id of the object.
+func (a *App) record(ctx context.Context, db bun.IDB, e audit.Entry) error {
+	if err := a.audit.Record(ctx, db, e); err != nil {
+		return err
+	}
+	if e.TenantID != "" && e.ObjectID != "" && resources[e.ObjectType] {
+		store.AfterCommit(ctx, func() { a.publish(ctx, "tenant:"+e.TenantID, eventOf(e), changed{e.ObjectID}) })
+	}
+	return nil
+}
+
+// changed is what an event tells of a change: what to read again.
+type changed struct {
+	ID string `json:"id"`
+}
+
+// eventOf is the kind of event for a change: "query.updated" for whatever changes
+// a query that was there and still is.
+func eventOf(e audit.Entry) string {
+	_, verb, _ := strings.Cut(e.Action, ".")
+	switch verb {
+	case "create", "delete":
+		return e.ObjectType + "." + verb + "d"
+	case "publish", "accept":
+		return e.ObjectType + "." + verb + "ed"
+	}
+	return e.ObjectType + ".updated"
 }
 
 func (a *App) authorizeAudit(ctx context.Context) (string, error) {

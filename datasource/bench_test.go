@@ -22,7 +22,7 @@ import (
 )
 
 func withPostgres(c *datasource.Config) {
-	c.Connectors = append(c.Connectors, postgres.Connector())
+	c.Connectors = append(c.Connectors, postgres.Connector(postgres.Config{}))
 	c.Egress.Allow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 }
 

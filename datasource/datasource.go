@@ -104,7 +104,6 @@ func (s *Service) Create(ctx context.Context, in NewDatasource) (Datasource, err
 	if err != nil {
 		return Datasource{}, err
 	}
-	s.publish(ctx, who.TenantID, "datasource.created", changed{row.ID, row.Name})
 	return s.view(row)
 }
 
@@ -130,7 +129,6 @@ func (s *Service) Update(ctx context.Context, id string, in DatasourceUpdate) (D
 		return Datasource{}, err
 	}
 	s.forget(row.ID, row.Version-1)
-	s.publish(ctx, who.TenantID, "datasource.updated", changed{row.ID, row.Name})
 	return s.view(row)
 }
 
@@ -213,7 +211,6 @@ func (s *Service) Delete(ctx context.Context, id string) error {
 		return err
 	}
 	s.forget(row.ID, row.Version)
-	s.publish(ctx, who.TenantID, "datasource.deleted", changed{row.ID, row.Name})
 	return nil
 }
 

@@ -162,7 +162,6 @@ func (s *Service) CreateQuery(ctx context.Context, in NewQuery) (Query, error) {
 	if err != nil {
 		return Query{}, err
 	}
-	s.publish(ctx, who.TenantID, "query.created", changed{row.ID, row.Name})
 	return row.view()
 }
 
@@ -190,7 +189,6 @@ func (s *Service) UpdateQuery(ctx context.Context, id string, in QueryUpdate) (Q
 		return Query{}, err
 	}
 	s.forgetQuery(row.ID)
-	s.publish(ctx, who.TenantID, "query.updated", changed{row.ID, row.Name})
 	return row.view()
 }
 
@@ -238,7 +236,6 @@ func (s *Service) DeleteQuery(ctx context.Context, id string) error {
 		return err
 	}
 	s.forgetQuery(row.ID)
-	s.publish(ctx, who.TenantID, "query.deleted", changed{row.ID, row.Name})
 	return nil
 }
 

@@ -79,10 +79,6 @@ type Config struct {
 	// Pages signs the cursors of lists. Required.
 	Pages *page.Signer
 
-	// Publish tells subscribers of a topic about a change, after its commit;
-	// nil = nobody.
-	Publish func(ctx context.Context, topic, kind string, data any)
-
 	// Revalidate proves again who began a stream, see auth.Service.Revalidate; nil =
 	// only the rights are looked at again.
 	Revalidate func(ctx context.Context, who *auth.Principal) (*auth.Principal, error)
@@ -122,9 +118,6 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxStatements == 0 {
 		c.MaxStatements = 32
-	}
-	if c.Publish == nil {
-		c.Publish = func(context.Context, string, string, any) {}
 	}
 	if c.Revalidate == nil {
 		c.Revalidate = func(_ context.Context, who *auth.Principal) (*auth.Principal, error) { return who, nil }
@@ -246,14 +239,4 @@ func (s *Service) connector(name string) (Connector, error) {
 	var faults problem.Faults
 	faults.Add("type", "is not a type of datasource here")
 	return nil, faults.Err("datasource_invalid", "the datasource is not valid")
-}
-
-func (s *Service) publish(ctx context.Context, tenantID, event string, c changed) {
-	s.cfg.Publish(ctx, "tenant:"+tenantID, event, c)
-}
-
-// changed is what an event tells: enough to know what to read again.
-type changed struct {
-	ID   string `json:"id"`
-	Name string `json:"name"`
 }

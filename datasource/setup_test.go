@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -43,7 +42,6 @@ type world struct {
 
 	mu      sync.Mutex
 	entries []audit.Entry
-	events  []string
 	refuse  error // what Audit returns
 }
 
@@ -74,7 +72,6 @@ func setup(t testing.TB, db *store.DB, adjust ...func(*datasource.Config)) *worl
 		Keys:       keys,
 		Logger:     slog.New(slog.NewTextHandler(w.log, nil)),
 		Pages:      page.NewSigner([]byte("test")),
-		Publish:    w.publish,
 	}
 	for _, change := range adjust {
 		change(&cfg)
@@ -134,13 +131,6 @@ func (w *world) record(_ context.Context, db bun.IDB, e audit.Entry) error {
 	}
 	w.entries = append(w.entries, e)
 	return nil
-}
-
-func (w *world) publish(_ context.Context, topic, kind string, data any) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	b, _ := json.Marshal(data)
-	w.events = append(w.events, fmt.Sprintf("%s %s %s", topic, kind, b))
 }
 
 // as is a context in which a tenant's principal has exactly these permissions.

@@ -90,6 +90,5 @@ func (s *Service) RestoreQueryVersion(ctx context.Context, queryID string, numbe
 		return Query{}, err
 	}
 	s.forgetQuery(row.ID)
-	s.publish(ctx, who.TenantID, "query.updated", changed{row.ID, row.Name})
 	return row.view()
 }

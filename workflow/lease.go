@@ -29,6 +29,7 @@ func (e *engine) heartbeat(ctx context.Context) {
 		pause = e.s.cfg.Lease / 3
 		if err := e.renew(ctx); err != nil && ctx.Err() == nil {
 			pause = e.s.cfg.Lease / 10
+			e.agenda.connected.Store(0) // others cannot renew theirs either, and a look at the agenda may have missed it
 			e.s.cfg.Logger.Warn("workflow engine: renew the lease", "error", err)
 		}
 		e.agenda.leases.nudge() // also nodes without any lease, which nothing tells of

@@ -147,7 +147,6 @@ func (s *Service) CreateSchedule(ctx context.Context, in NewSchedule) (Schedule,
 	if err != nil {
 		return Schedule{}, err
 	}
-	s.changed(ctx, who, "schedule.created", row.ID)
 	return row.schedule()
 }
 
@@ -212,7 +211,6 @@ func (s *Service) UpdateSchedule(ctx context.Context, scheduleID string, in Sche
 	if err != nil {
 		return Schedule{}, err
 	}
-	s.changed(ctx, who, "schedule.updated", row.ID)
 	return row.schedule()
 }
 

@@ -38,7 +38,7 @@ func deleteTrigger[R trigger](ctx context.Context, s *Service, noun, triggerID s
 	if err != nil {
 		return err
 	}
-	err = s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+	return s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
 		row, err := find(ctx, tx, who.TenantID, triggerID, s.cfg.DB.Dialect.Lock)
 		if err != nil {
 			return err
@@ -50,10 +50,6 @@ func deleteTrigger[R trigger](ctx context.Context, s *Service, noun, triggerID s
 		entry.Before = row.state()
 		return s.cfg.Audit(ctx, tx, entry)
 	})
-	if err == nil {
-		s.changed(ctx, who, noun+".deleted", triggerID)
-	}
-	return err
 }
 
 // reservedKeys begin the idempotency keys that triggers give their runs. Whoever

@@ -73,7 +73,6 @@ func (s *Service) Publish(ctx context.Context, workflowID string, version int) (
 	if err != nil {
 		return Version{}, err
 	}
-	s.changed(ctx, who, "workflow.published", workflowID)
 	return row.version()
 }
 

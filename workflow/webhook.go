@@ -157,7 +157,6 @@ func (s *Service) CreateWebhook(ctx context.Context, in NewWebhook) (hook Webhoo
 	if err != nil {
 		return Webhook{}, "", err
 	}
-	s.changed(ctx, who, "webhook.created", row.ID)
 	hook, err = row.webhook()
 	return hook, secret, err
 }
@@ -205,7 +204,6 @@ func (s *Service) UpdateWebhook(ctx context.Context, webhookID string, in Webhoo
 	if err := s.saveWebhook(ctx, &row, before, in.Version, "webhook.update", "secret", "previous_secret", "previous_until"); err != nil {
 		return Webhook{}, err
 	}
-	s.changed(ctx, who, "webhook.updated", row.ID)
 	return row.webhook()
 }
 

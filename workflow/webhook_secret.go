@@ -74,7 +74,6 @@ func (s *Service) RotateWebhookSecret(ctx context.Context, webhookID string, ove
 	if err := s.saveWebhook(ctx, &row, before, version, "webhook.rotate"); err != nil {
 		return Webhook{}, "", err
 	}
-	s.changed(ctx, who, "webhook.updated", row.ID)
 	hook, err = row.webhook()
 	return hook, newSecret, err
 }

@@ -79,7 +79,6 @@ func (s *Service) Create(ctx context.Context, in NewWorkflow) (Workflow, error) 
 	if err != nil {
 		return Workflow{}, err
 	}
-	s.changed(ctx, who, "workflow.created", row.ID)
 	return row.workflow()
 }
 
@@ -141,7 +140,6 @@ func (s *Service) update(ctx context.Context, who *auth.Principal, workflowID st
 	if err != nil {
 		return Workflow{}, err
 	}
-	s.changed(ctx, who, "workflow.updated", row.ID)
 	return row.workflow()
 }
 
@@ -167,7 +165,6 @@ func (s *Service) Delete(ctx context.Context, workflowID string) error {
 	if err != nil {
 		return err
 	}
-	s.changed(ctx, who, "workflow.deleted", workflowID)
 	return nil
 }
 
@@ -257,11 +254,6 @@ func (w *workflowRow) state() map[string]any {
 		state["draft"] = json.RawMessage(w.Draft)
 	}
 	return state
-}
-
-// changed tells the tenant's watchers which workflow to read again.
-func (s *Service) changed(ctx context.Context, who *auth.Principal, kind, workflowID string) {
-	s.engine.guard("Publish", func() { s.cfg.Publish(ctx, "tenant:"+who.TenantID, kind, map[string]any{"id": workflowID}) })
 }
 
 func checkTexts(name, description string) error {

@@ -32,10 +32,21 @@ func table(rows int) []byte {
 	return b.Bytes()
 }
 
+// manyColumns are the names of a table that is wider than anybody looks at.
+func manyColumns() (names []string) {
+	for i := range 1000 {
+		names = append(names, fmt.Sprint("c", i))
+	}
+	return names
+}
+
 func TestCSVConformance(t *testing.T) {
 	t.Parallel()
+	names := manyColumns()
 	s := shelve(table(6000))
 	conformance(t, s, file.CSV(s.Open))
+	wide := shelve([]byte(strings.Join(names, ",") + "\n" + strings.Repeat("x", 1<<20) + strings.Repeat(",", len(names)-1) + "\n"))
+	connectortest.Run(t, file.CSV(wide.Open), settings(nil), connectortest.Fixtures{Wide: json.RawMessage(`{}`), Large: json.RawMessage(`{"columns": ["c0"]}`)})
 	if n := s.open.Load(); n != 0 {
 		t.Errorf("%d files are still open", n)
 	}

@@ -60,6 +60,12 @@ func TestExcelConformance(t *testing.T) {
 	}
 	s := shelve(workbook(t, rows.String()))
 	conformance(t, s, file.Excel(s.Open))
+	var wide strings.Builder
+	for _, name := range manyColumns() {
+		wide.WriteString(inline(name))
+	}
+	s = shelve(workbook(t, "<row>"+wide.String()+"</row><row>"+inline("x")+"</row>"))
+	connectortest.Run(t, file.Excel(s.Open), settings(nil), connectortest.Fixtures{Wide: json.RawMessage(`{}`)}) // a cell of a MiB is refused
 	if n := s.open.Load(); n != 0 {
 		t.Errorf("%d files are still open", n)
 	}

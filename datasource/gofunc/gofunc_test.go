@@ -54,6 +54,8 @@ func (h *host) call(ctx context.Context, p params) iter.Seq2[row, error] {
 					return
 				}
 			}
+		case "large":
+			yield(row{strings.Repeat("x", 1<<20)}, nil)
 		case "wait":
 			<-ctx.Done()
 			yield(row{}, ctx.Err())
@@ -77,6 +79,7 @@ func TestConformance(t *testing.T) {
 		Echo:     func(datasource.ParamType) json.RawMessage { return operation("echo") },
 		EchoList: operation("echo"),
 		Many:     json.RawMessage(`{"params": {"do": "many"}}`),
+		Large:    json.RawMessage(`{"params": {"do": "large"}}`),
 		Slow:     json.RawMessage(`{"params": {"do": "wait"}}`),
 		Running:  func(*testing.T) int { return int(h.running.Load()) },
 		Refused:  json.RawMessage(`{"params": {"do": "refuse"}}`),

@@ -33,10 +33,16 @@ func TestConformance(t *testing.T) {
 	wrongToken := s.settings()
 	wrongToken.Secrets = map[string]secret.Text{"token": secret.NewText("canary-wrong")}
 	echo := op("query ($v: Any) { echo(v: $v) }", "variables", map[string]any{"v": "{{ v }}"})
+	var aliases strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&aliases, "c%d: n ", i)
+	}
 	connectortest.Run(t, graphql.Connector(), s.settings(), connectortest.Fixtures{
 		Echo:     func(datasource.ParamType) json.RawMessage { return echo },
 		EchoList: echo,
 		Many:     op("{ numbers(n: 6000) { n } }", "rows", "/numbers"),
+		Wide:     op("{ numbers(n: 1) { "+aliases.String()+"} }", "rows", "/numbers"),
+		Large:    op("{ large }"),
 		Slow:     op("{ slow }"),
 		Running:  func(*testing.T) int { return int(s.running.Load()) },
 		Refused:  op("{ nobodyKnowsThis }"),
@@ -284,6 +290,7 @@ func TestSchema(t *testing.T) {
 	want := `query Query
   echo (v: Any): Any true
   numbers (n: Int!): [Number!]! false
+  large String! false
   slow Boolean true
   user (id: ID!): User true
   users (first: Int, named: String): [User!]! false

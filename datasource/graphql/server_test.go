@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -29,6 +30,7 @@ const sdl = `
 	type Query {
 		echo(v: Any): Any
 		numbers(n: Int!): [Number!]!
+		large: String!
 		slow: Boolean
 		user(id: ID!): User
 		users(first: Int = 2, named: String): [User!]!
@@ -113,6 +115,8 @@ func (a *Any) UnmarshalGraphQL(input any) error    { a.v = input; return nil }
 func (a Any) MarshalJSON() ([]byte, error)         { return json.Marshal(a.v) }
 
 func (r *resolver) Echo(args struct{ V *Any }) *Any { return args.V }
+
+func (r *resolver) Large() string { return strings.Repeat("x", 1<<20) }
 
 type number struct{ n int32 }
 

@@ -56,7 +56,7 @@ func (c connector) Spec() datasource.Spec {
 			},
 		},
 		Operation: template.SQLOperation(),
-		Abilities: datasource.Abilities{Exec: true, Introspect: true},
+		Abilities: datasource.Abilities{Exec: true, Introspect: true, Explain: true},
 	}
 }
 

@@ -38,10 +38,6 @@ func poolConfig(s datasource.Settings) (*pgxpool.Config, error) {
 			Fix("unset PGSERVICE in the environment of the server").Because(err)
 	}
 	cfg.MaxConns, cfg.MaxConnIdleTime = maxConns, idleTime
-	cfg.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
-		_, err := c.PgConn().Exec(ctx, sessionStart).ReadAll()
-		return err
-	}
 	c := cfg.ConnConfig
 	c.Host, c.Port, c.Fallbacks = s.String("host"), uint16(s.Int("port")), nil
 	c.Database, c.User, c.Password = s.String("database"), s.String("user"), s.Secret("password").Reveal()

@@ -11,6 +11,7 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/jetadmin/jetadmin/datasource"
@@ -20,10 +21,23 @@ import (
 	"github.com/jetadmin/jetadmin/problem"
 )
 
-// Connector makes the connector of the type "postgres".
-func Connector() datasource.Connector { return connector{dialect: template.PostgreSQL()} }
+// Config says what no datasource may reach.
+type Config struct {
+	// Fenced gives tables by name with their OIDs, asked for each new connection. A
+	// datasource whose user has a right on one of them is refused (own_database).
+	// nil = none. It must be safe for concurrent use.
+	Fenced func(ctx context.Context) (map[string]uint32, error)
+}
 
-type connector struct{ dialect template.Dialect }
+// Connector makes the connector of the type "postgres".
+func Connector(cfg Config) datasource.Connector {
+	return connector{Config: cfg, dialect: template.PostgreSQL()}
+}
+
+type connector struct {
+	Config
+	dialect template.Dialect
+}
 
 func (c connector) Spec() datasource.Spec {
 	return datasource.Spec{
@@ -73,9 +87,19 @@ func (c connector) Open(ctx context.Context, s datasource.Settings) (datasource.
 	if err != nil {
 		return nil, err
 	}
+	cfg.AfterConnect = c.begin
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, connectError(err)
 	}
 	return &conn{pool: pool, known: map[string]bool{}}, nil
+}
+
+// begin readies a new connection.
+func (c connector) begin(ctx context.Context, conn *pgx.Conn) error {
+	if err := c.fence(ctx, conn); err != nil {
+		return err
+	}
+	_, err := conn.PgConn().Exec(ctx, sessionStart).ReadAll()
+	return err
 }

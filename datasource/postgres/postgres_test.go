@@ -42,7 +42,7 @@ func setup(t testing.TB) bundle {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := bundle{schema: schema, connector: postgres.Connector()}
+	b := bundle{schema: schema, connector: postgres.Connector(postgres.Config{})}
 	if b.direct, err = pgx.ConnectConfig(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func numbers(n int) string {
 // lets in nothing that a DSN could carry.
 func TestT81_SettingsAreNoDSN(t *testing.T) {
 	t.Parallel()
-	connector := postgres.Connector()
+	connector := postgres.Connector(postgres.Config{})
 	checker := connector.(datasource.SettingsChecker)
 	for _, host := range []string{
 		"/var/run/postgresql", "@abstract", "a,b", "a b", "a?sslmode=disable", "a;b", "a&b", "a\nb", "a=b", "a'b", "host=x", "[::1]", "a/b", "", "-x", "..",

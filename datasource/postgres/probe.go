@@ -48,6 +48,10 @@ func (c connector) login(ctx context.Context, s datasource.Settings, step func(d
 		return
 	}
 	step(datasource.StepOf(stepPing, nil))
+	if err := c.fence(ctx, conn); err != nil {
+		step(datasource.StepOf(stepRights, connectError(err)))
+		return
+	}
 	rights := datasource.Step{Name: stepRights, Status: datasource.StepOK}
 	if super {
 		rights.Status, rights.Message = datasource.StepWarning, "the user is a superuser of the database"

@@ -163,7 +163,7 @@ func TestIntrospectGroupsKeys(t *testing.T) {
 // T81: the settings are fields, and nothing that a URL could carry.
 func TestT81_SettingsAreNoURL(t *testing.T) {
 	t.Parallel()
-	check := redis.Connector().(datasource.SettingsChecker).CheckSettings
+	check := redis.Connector(redis.Config{}).(datasource.SettingsChecker).CheckSettings
 	for _, host := range []string{"/var/run/redis.sock", "unix:///tmp/x", "redis://x", "a,b", "a:b@c", "a?db=1", "a b", "a\r\nFLUSHALL", "", ".."} {
 		if err := check(datasource.Settings{Values: map[string]any{"host": host}}); !problem.Is(err, problem.Invalid) {
 			t.Errorf("the host %q passes", host)
@@ -174,7 +174,7 @@ func TestT81_SettingsAreNoURL(t *testing.T) {
 			t.Errorf("%v passes", values)
 		}
 	}
-	for _, f := range redis.Connector().Spec().Fields {
+	for _, f := range redis.Connector(redis.Config{}).Spec().Fields {
 		switch f.Name {
 		case "host", "port", "user", "password", "db", "sslmode", "ca":
 		default:
@@ -235,7 +235,7 @@ func TestT58_HostileServers(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
 			began := time.Now()
-			parsed, err := redis.Connector().Parse(op("LRANGE", "a", "0", "1"))
+			parsed, err := redis.Connector(redis.Config{}).Parse(op("LRANGE", "a", "0", "1"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -303,7 +303,7 @@ func TestT92_CancelEndsTheConnection(t *testing.T) {
 	for range 6 { // more than a pool holds
 		set(true)
 		ctx, cancel := context.WithCancel(t.Context())
-		parsed, err := redis.Connector().Parse(op("GET", "canary"))
+		parsed, err := redis.Connector(redis.Config{}).Parse(op("GET", "canary"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -386,7 +386,7 @@ func TestEncryption(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		tlsStep := datasource.StepStatus("")
-		redis.Connector().(datasource.Prober).Probe(t.Context(), s, func(step datasource.Step) {
+		redis.Connector(redis.Config{}).(datasource.Prober).Probe(t.Context(), s, func(step datasource.Step) {
 			if step.Name == "tls" {
 				tlsStep = step.Status
 			}

@@ -18,6 +18,7 @@ const maxConns = 4
 
 // conn is a pool of connections to one database.
 type conn struct {
+	Config
 	settings datasource.Settings
 	slots    chan struct{}
 
@@ -27,8 +28,8 @@ type conn struct {
 	reads  map[string]bool // commands, and whether the server says that they only read
 }
 
-func newConn(s datasource.Settings) *conn {
-	return &conn{settings: s, slots: make(chan struct{}, maxConns), reads: map[string]bool{}}
+func newConn(cfg Config, s datasource.Settings) *conn {
+	return &conn{Config: cfg, settings: s, slots: make(chan struct{}, maxConns), reads: map[string]bool{}}
 }
 
 func (c *conn) acquire(ctx context.Context) (*link, error) {
@@ -52,7 +53,7 @@ func (c *conn) link(ctx context.Context) (*link, error) {
 			return nil, err
 		}
 		if l == nil {
-			return dial(ctx, c.settings, nil)
+			return c.enter(ctx, c.settings)
 		}
 		if l.alive(ctx) {
 			return l, nil

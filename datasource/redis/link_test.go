@@ -15,7 +15,7 @@ import (
 // pool is one over direct connections to a real server.
 func pool(t *testing.T) (*conn, *goredis.Options) {
 	options := testdb.Redis(t)
-	c := newConn(datasource.Settings{})
+	c := newConn(Config{}, datasource.Settings{})
 	t.Cleanup(func() { _ = c.Close() })
 	return c, options
 }

@@ -44,6 +44,10 @@ func (c connector) Probe(ctx context.Context, s datasource.Settings, step func(d
 		return
 	}
 	step(datasource.StepOf(stepPing, nil))
+	if err := c.fence(ctx, l); err != nil {
+		step(datasource.StepOf(stepRights, connectError(err)))
+		return
+	}
 	l.tellRights(ctx, step)
 }
 

@@ -23,9 +23,9 @@ import (
 )
 
 // Connector makes the connector of the type "redis".
-func Connector() datasource.Connector { return connector{} }
+func Connector(cfg Config) datasource.Connector { return connector{cfg} }
 
-type connector struct{}
+type connector struct{ Config }
 
 func (connector) Spec() datasource.Spec {
 	return datasource.Spec{
@@ -63,6 +63,6 @@ func (connector) CheckSettings(s datasource.Settings) error {
 	return faults.Err("datasource_invalid", "the datasource is not valid")
 }
 
-func (connector) Open(_ context.Context, s datasource.Settings) (datasource.Conn, error) {
-	return newConn(s), nil
+func (c connector) Open(_ context.Context, s datasource.Settings) (datasource.Conn, error) {
+	return newConn(c.Config, s), nil
 }

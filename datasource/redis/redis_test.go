@@ -93,7 +93,7 @@ func op(command string, args ...string) json.RawMessage {
 
 func open(t testing.TB, s datasource.Settings) datasource.Conn {
 	t.Helper()
-	conn, err := redis.Connector().Open(t.Context(), s)
+	conn, err := redis.Connector(redis.Config{}).Open(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ type runner func(context.Context, datasource.Statement) (datasource.Rows, error)
 
 func run(t testing.TB, do runner, operation json.RawMessage, params map[string]any) ([]datasource.Column, [][]any, error) {
 	t.Helper()
-	parsed, err := redis.Connector().Parse(operation)
+	parsed, err := redis.Connector(redis.Config{}).Parse(operation)
 	if err != nil {
 		t.Fatalf("%s: %v", operation, err)
 	}
@@ -183,7 +183,7 @@ func TestConformance(t *testing.T) {
 	}
 	b.put(t, "SET large "+strings.Repeat("x", 1<<20))
 	stranger := b.with(map[string]any{"user": "nobody"})
-	connectortest.Run(t, redis.Connector(), b.settings, connectortest.Fixtures{
+	connectortest.Run(t, redis.Connector(redis.Config{}), b.settings, connectortest.Fixtures{
 		Echo:    func(datasource.ParamType) json.RawMessage { return op("ECHO", "{{ v }}") },
 		NoNull:  true,
 		Many:    op("LRANGE", "list", "0", "-1"),
@@ -311,7 +311,7 @@ func TestT86_AnAccountWithoutRightsStaysWithoutThem(t *testing.T) {
 		"administrator": {b.settings, "the user administers the server", "the user can write"},
 	} {
 		steps := map[string]datasource.Step{}
-		redis.Connector().(datasource.Prober).Probe(t.Context(), c.settings, func(s datasource.Step) { steps[s.Name] = s })
+		redis.Connector(redis.Config{}).(datasource.Prober).Probe(t.Context(), c.settings, func(s datasource.Step) { steps[s.Name] = s })
 		if steps["rights"].Message != c.rights || steps["write"].Message != c.write {
 			t.Errorf("%s: %+v", name, steps)
 		}

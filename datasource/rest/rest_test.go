@@ -66,6 +66,16 @@ func newAPI(t testing.TB) *api {
 		}
 		_, _ = io.WriteString(w, `]}}`)
 	})
+	mux.HandleFunc("GET /v1/wide", func(w http.ResponseWriter, _ *http.Request) {
+		object := map[string]int{}
+		for n := range 1000 {
+			object[fmt.Sprint("c", n)] = n
+		}
+		_ = json.NewEncoder(w).Encode(object)
+	})
+	mux.HandleFunc("GET /v1/large", func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(map[string]string{"v": strings.Repeat("x", 1<<20)})
+	})
 	mux.HandleFunc("GET /v1/slow", func(_ http.ResponseWriter, r *http.Request) {
 		a.running.Add(1)
 		defer a.running.Add(-1)
@@ -132,6 +142,8 @@ func TestConformance(t *testing.T) {
 		},
 		EchoList: json.RawMessage(`{"path": "/value", "query": {"v": "{{ v }}"}}`),
 		Many:     json.RawMessage(`{"path": "many", "rows": "/data/items"}`),
+		Wide:     json.RawMessage(`{"path": "/wide"}`),
+		Large:    json.RawMessage(`{"path": "/large"}`),
 		Slow:     json.RawMessage(`{"path": "/slow"}`),
 		Running:  func(*testing.T) int { return int(a.running.Load()) },
 		Refused:  json.RawMessage(`{"path": "/nowhere"}`),

@@ -128,6 +128,12 @@ func TestConformance(t *testing.T) {
 	b := newBucket(t)
 	address, running := front(t, b.server.Address)
 	b.put(t, "outside", "x")
+	b.put(t, "in/large.txt", strings.Repeat("x", 1<<20))
+	var names []string
+	for i := range 1000 {
+		names = append(names, fmt.Sprint("c", i))
+	}
+	b.put(t, "in/wide.csv", strings.Join(names, ",")+"\n1\n")
 	var group errgroup.Group
 	group.SetLimit(16)
 	for i := range 5000 {
@@ -143,6 +149,8 @@ func TestConformance(t *testing.T) {
 	wrongSecret.Secrets = map[string]secret.Text{"secretKey": secret.NewText("canary-wrong-secret")}
 	connectortest.Run(t, s3.Connector(), b.settings("endpoint", address), connectortest.Fixtures{
 		Many:    json.RawMessage(`{"operation": "list", "prefix": "many/"}`),
+		Wide:    json.RawMessage(`{"operation": "get", "key": "wide.csv", "as": "csv"}`),
+		Large:   json.RawMessage(`{"operation": "get", "key": "large.txt", "as": "text"}`),
 		Slow:    json.RawMessage(`{"operation": "get", "key": "slow/x"}`),
 		Running: func(*testing.T) int { return int(running.Load()) },
 		Refused: json.RawMessage(`{"operation": "get", "key": "nothing"}`),

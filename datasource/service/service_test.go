@@ -50,6 +50,8 @@ const notesSpec = `{
 		{"name": "echo", "title": "Echo", "method": "POST", "path": "/echo/{{ space }}", "body": {"v": "{{ v }}", "words": "{{ words }}"}, "rows": "/value",
 			"params": [{"name": "v", "type": "json"}, {"name": "words", "type": "string[]"}]},
 		{"name": "many", "title": "Many", "path": "/many", "rows": "/items"},
+		{"name": "wide", "title": "Wide", "path": "/wide"},
+		{"name": "large", "title": "Large", "path": "/large"},
 		{"name": "slow", "title": "Slow", "path": "/slow"},
 		{"name": "no", "title": "No", "path": "/no"},
 		{"name": "keep", "title": "Keep", "method": "POST", "path": "/notes", "writes": true, "form": {"text": "{{ text }}"}, "params": [{"name": "text", "type": "string", "default": "x"}]}
@@ -80,6 +82,16 @@ func newNotes(t testing.TB) *notes {
 			list[i] = map[string]int{"n": i}
 		}
 		say(w, map[string]any{"fine": true, "items": list})
+	})
+	mux.HandleFunc("GET /api/wide", func(w http.ResponseWriter, _ *http.Request) {
+		object := map[string]any{"fine": true}
+		for i := range 1000 {
+			object[fmt.Sprint("c", i)] = i
+		}
+		say(w, object)
+	})
+	mux.HandleFunc("GET /api/large", func(w http.ResponseWriter, _ *http.Request) {
+		say(w, map[string]any{"fine": true, "text": strings.Repeat("x", 1<<20)})
 	})
 	mux.HandleFunc("GET /api/slow", func(_ http.ResponseWriter, r *http.Request) {
 		n.running.Add(1)
@@ -140,6 +152,8 @@ func TestConformance(t *testing.T) {
 		},
 		EchoList: json.RawMessage(`{"operation": "echo", "args": {"words": "{{ v }}"}}`),
 		Many:     json.RawMessage(`{"operation": "many"}`),
+		Wide:     json.RawMessage(`{"operation": "wide"}`),
+		Large:    json.RawMessage(`{"operation": "large"}`),
 		Slow:     json.RawMessage(`{"operation": "slow"}`),
 		Running:  func(*testing.T) int { return int(n.running.Load()) },
 		Refused:  json.RawMessage(`{"operation": "no"}`),

@@ -25,6 +25,7 @@ type fleet struct {
 	mu      sync.Mutex
 	started int
 	workers []*worker // those that run
+	ever    []*worker
 	harms   []harm
 }
 
@@ -117,8 +118,27 @@ func (f *fleet) add() *worker {
 		f.t.Errorf("start a worker: %v", err)
 		return w
 	}
-	f.workers = append(f.workers, w)
+	f.workers, f.ever = append(f.workers, w), append(f.ever, w)
 	return w
+}
+
+// said are the lines in the logs of workers that have exited which tell of something.
+func (f *fleet) said(what string) (lines []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, w := range f.ever {
+		select {
+		case <-w.exited:
+		default:
+			continue
+		}
+		for line := range strings.Lines(w.errors.String()) {
+			if strings.Contains(line, what) {
+				lines = append(lines, w.name+": "+strings.TrimSpace(line))
+			}
+		}
+	}
+	return lines
 }
 
 func (f *fleet) start(w *worker) error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -66,16 +67,16 @@ func (s *scene) judge() verdict {
 // tellFailures says why runs have failed.
 func (s *scene) tellFailures() {
 	s.t.Helper()
-	var failures []string
-	err := s.db.NewRaw(`SELECT concat(r.status, ' ', r.id, ': ', coalesce(d.error, ''), ' ', coalesce(
+	var failures []struct{ ID, Story string }
+	err := s.db.NewRaw(`SELECT r.id, concat(r.status, ' ', r.id, ': ', coalesce(d.error, ''), ' ', coalesce(
 			(SELECT string_agg(concat(n.key, ' ', n.status, ' attempt ', n.attempt, ' losses ', n.losses, ' ', o.error), '; ') FROM ?schema.jet_run_node n
-				LEFT JOIN ?schema.jet_run_output o ON o.node_id = n.id WHERE n.run_id = r.id AND n.status NOT IN ('succeeded', 'skipped')), ''))
+				LEFT JOIN ?schema.jet_run_output o ON o.node_id = n.id WHERE n.run_id = r.id AND n.status NOT IN ('succeeded', 'skipped')), '')) AS story
 		FROM ?schema.jet_run r /* across tenants: the verdict */ JOIN ?schema.jet_run_data d ON d.run_id = r.id WHERE r.status <> 'succeeded' LIMIT 20`).Scan(s.t.Context(), &failures)
 	if err != nil {
 		s.t.Error(err)
 	}
 	for _, f := range failures {
-		s.t.Error(f)
+		s.t.Errorf("%s\n%s", f.Story, strings.Join(s.fleet.said(f.ID), "\n"))
 	}
 }
 
@@ -239,7 +240,8 @@ func (s *scene) judgeRepetition(n nodeName, list []entry, done map[string]entry)
 		}
 	}
 	if len(unharmed) > 1 {
-		s.t.Errorf("node %s of run %s ran %d times, also in %v, which were neither killed nor paused", n.key, n.runID, len(list), unharmed)
+		s.t.Errorf("node %s of run %s ran %d times, also in %v, which were neither killed nor paused: %+v\n%s", n.key, n.runID, len(list), unharmed, list,
+			strings.Join(s.fleet.said(n.runID), "\n"))
 	}
 	return recovery
 }
