@@ -45,7 +45,7 @@ func (s *Service) CreateRole(ctx context.Context, in NewRole) (Role, error) {
 	}
 	role.Permissions = canonical(role.Permissions)
 	err = s.change(ctx, who, func(ctx context.Context, tx bun.IDB, p *policy) error {
-		if err := s.holdsAll(p, who, role.Permissions); err != nil {
+		if err := s.holdsAll(ctx, tx, p, who, onAll(role.Permissions)); err != nil {
 			return err
 		}
 		if err := insertRole(ctx, tx, who.TenantID, role); err != nil {
@@ -85,7 +85,7 @@ func (s *Service) UpdateRole(ctx context.Context, roleID string, in RoleUpdate) 
 			return err
 		}
 		role.Permissions = canonical(role.Permissions)
-		if err := s.holdsAll(p, who, role.Permissions); err != nil {
+		if err := s.holdsAll(ctx, tx, p, who, onAll(role.Permissions)); err != nil {
 			return err
 		}
 		if err := updateRole(ctx, tx, who.TenantID, role); err != nil {
@@ -139,7 +139,7 @@ func (s *Service) change(ctx context.Context, who *auth.Principal, fn func(ctx c
 }
 
 // changeable returns a role that the caller may change: one made in the tenant
-// that gives nothing beyond his own rights.
+// that gives, by its grants too, nothing beyond his own rights.
 func (s *Service) changeable(ctx context.Context, tx bun.IDB, p *policy, who *auth.Principal, roleID string) (Role, error) {
 	row, err := selectRole(ctx, tx, who.TenantID, roleID)
 	if err != nil {
@@ -153,7 +153,7 @@ func (s *Service) changeable(ctx context.Context, tx bun.IDB, p *policy, who *au
 	if err != nil {
 		return Role{}, err
 	}
-	return role, s.holdsAll(p, who, role.Permissions)
+	return role, s.holdsAll(ctx, tx, p, who, p.rulesOf(roleID, false))
 }
 
 func (in RoleUpdate) apply(role Role) Role {
