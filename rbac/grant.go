@@ -17,7 +17,7 @@ const (
 	Deny  Effect = "deny"
 )
 
-// Grant allows or denies the holders of a role a permission on one object, or on
+// Grant allows or denies the holders of a role, or one member, a permission on one object, or on
 // all of a kind. A grant on a workflow is one on its runs: run.read on it is the
 // right to read those.
 type Grant struct {
@@ -36,19 +36,21 @@ type NewGrant struct {
 	Effect     Effect          `json:"effect" enum:"allow,deny" doc:"a denial wins over everything that allows"`
 }
 
-// GrantsUpdate is what [Service.SetRoleGrants] makes of the grants of a role.
+// GrantsUpdate is what [Service.SetRoleGrants] and [Service.SetMemberGrants] make of a
+// list of grants.
 type GrantsUpdate struct {
 	Grants  []NewGrant // the new list, at most 20,000; none = no grants
-	Version int        // of the role, that the change is based on; 0 = whatever it is
+	Version int        // of the role or the member, that the change is based on; 0 = whatever it is
 }
 
-// GrantsChange is what a change of the grants of a role came to.
+// GrantsChange is what a change of a list of grants came to.
 type GrantsChange struct {
-	RoleID  string `json:"roleId"`
+	RoleID  string `json:"roleId,omitempty"`
+	UserID  string `json:"userId,omitempty" doc:"the member, of grants to him alone"`
 	Grants  int    `json:"grants" doc:"how many there are now"`
 	Added   int    `json:"added"`
 	Removed int    `json:"removed"`
-	Version int    `json:"version" doc:"of the role"`
+	Version int    `json:"version" doc:"of the role or the member"`
 }
 
 // The limits of grants: what keeps the policy of a tenant in memory, and its load,
@@ -75,6 +77,27 @@ func (s *Service) RoleGrants(ctx context.Context, roleID string, r page.Request)
 		OldestFirst: true,
 		Query:       s.db.NewSelect().Where("tenant_id = ?", who.TenantID).Where("role_id = ?", roleID),
 		Scope:       []string{"grants", who.TenantID, roleID},
+		View:        page.Plain((*grantRow).grant),
+	}.Read(ctx, s.pages, r)
+}
+
+// MemberGrants lists the grants to a member of the caller's tenant alone, oldest
+// first. It needs member.read on him.
+//
+// Errors: Unauthenticated, Forbidden, NotFound; Invalid for a bad page request.
+func (s *Service) MemberGrants(ctx context.Context, userID string, r page.Request) (page.Page[Grant], error) {
+	who, err := s.Authorize(ctx, auth.MemberRead, userID)
+	if err != nil {
+		return page.Page[Grant]{}, err
+	}
+	if _, err := memberPrincipal(ctx, s.db.DB, who.TenantID, userID); err != nil {
+		return page.Page[Grant]{}, err
+	}
+	return page.List[grantRow, Grant]{
+		Key:         func(g Grant) string { return g.ID },
+		OldestFirst: true,
+		Query:       s.db.NewSelect().Where("tenant_id = ?", who.TenantID).Where("user_id = ?", userID),
+		Scope:       []string{"memberGrants", who.TenantID, userID},
 		View:        page.Plain((*grantRow).grant),
 	}.Read(ctx, s.pages, r)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/uptrace/bun"
 
+	"github.com/jetadmin/jetadmin/audit"
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/problem"
@@ -46,8 +47,18 @@ func (s *Service) SetRoleGrants(ctx context.Context, roleID string, in GrantsUpd
 		if in.Version != 0 && in.Version != role.Version {
 			return problem.New(problem.Stale, "stale", "the role was changed since it was read")
 		}
-		done, err = s.replaceGrants(ctx, tx, p, who, role, in.Grants)
-		return err
+		n, err := s.replaceGrants(ctx, tx, p, who, grantee{roleID: role.ID, gives: p.rulesOf(role.ID, false)}, in.Grants)
+		if err != nil {
+			return err
+		}
+		role.Version, role.UpdatedAt = role.Version+1, s.clock.Now()
+		if err := raiseRole(ctx, tx, who.TenantID, role); err != nil {
+			return err
+		}
+		done = GrantsChange{RoleID: role.ID, Grants: len(in.Grants), Added: len(n.added), Removed: len(n.removed), Version: role.Version}
+		event := entry(who, auth.RoleUpdate, role.ID, n.before(), n.after())
+		event.Detail = n.detail(role.Name)
+		return s.audit(ctx, tx, event)
 	})
 	if err != nil {
 		return GrantsChange{}, err
@@ -55,47 +66,130 @@ func (s *Service) SetRoleGrants(ctx context.Context, roleID string, in GrantsUpd
 	return done, nil
 }
 
-func (s *Service) replaceGrants(ctx context.Context, tx bun.IDB, p *policy, who *auth.Principal, role Role, next []NewGrant) (GrantsChange, error) {
-	before, err := grantsOf(ctx, tx, who.TenantID, role.ID)
+// SetMemberGrants is [Service.SetRoleGrants] for the grants to a member alone, which
+// end with his membership. Its version is that of the member. The caller needs
+// member.update on him and role.update, and must hold what the member's roles give.
+//
+// Errors: Unauthenticated; Forbidden; NotFound; Invalid with every fault; Conflict
+// when the tenant would have more than 50,000 grants; Stale.
+func (s *Service) SetMemberGrants(ctx context.Context, userID string, in GrantsUpdate) (GrantsChange, error) {
+	who, err := s.Authorize(ctx, auth.MemberUpdate, userID)
 	if err != nil {
 		return GrantsChange{}, err
 	}
-	added, removed := s.compare(who, role.ID, before, next)
-	if err := s.mayReplace(ctx, tx, p, who, role, added, removed); err != nil {
+	if _, err := s.Authorize(ctx, auth.RoleUpdate, ""); err != nil {
 		return GrantsChange{}, err
 	}
-	if err := deleteGrants(ctx, tx, who.TenantID, removed); err != nil {
+	if err := s.checkGrants(in.Grants); err != nil {
 		return GrantsChange{}, err
 	}
-	if err := insertGrants(ctx, tx, who.TenantID, added); err != nil {
+	var done GrantsChange
+	defer s.policies.invalidate(who.TenantID)
+	err = s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		// In the order of whoever removes the member: him first, then the policy.
+		version, err := lockMember(ctx, tx, s.db.Dialect, who.TenantID, userID)
+		if err != nil {
+			return err
+		}
+		if in.Version != 0 && in.Version != version {
+			return problem.New(problem.Stale, "stale", "the member was changed since it was read")
+		}
+		p, err := s.lockPolicy(ctx, tx, who.TenantID)
+		if err != nil {
+			return err
+		}
+		to, err := granteeOf(ctx, tx, p, who.TenantID, userID)
+		if err != nil {
+			return err
+		}
+		n, err := s.replaceGrants(ctx, tx, p, who, to, in.Grants)
+		if err != nil {
+			return err
+		}
+		if err := raiseMember(ctx, tx, who.TenantID, userID); err != nil {
+			return err
+		}
+		done = GrantsChange{UserID: userID, Grants: len(in.Grants), Added: len(n.added), Removed: len(n.removed), Version: version + 1}
+		return s.audit(ctx, tx, audit.Entry{
+			TenantID: who.TenantID, Action: string(auth.MemberUpdate), ObjectType: "member", ObjectID: userID,
+			Before: n.before(), After: n.after(), Detail: n.detail(""),
+		})
+	})
+	if err != nil {
 		return GrantsChange{}, err
 	}
-	role.Version, role.UpdatedAt = role.Version+1, s.clock.Now()
-	if err := raiseRole(ctx, tx, who.TenantID, role); err != nil {
-		return GrantsChange{}, err
-	}
-	event := entry(who, auth.RoleUpdate, role.ID, grantState(len(before), removed), grantState(len(next), added))
-	event.Detail = map[string]any{"name": role.Name, "added": len(added), "removed": len(removed)}
-	return GrantsChange{RoleID: role.ID, Grants: len(next), Added: len(added), Removed: len(removed), Version: role.Version}, s.audit(ctx, tx, event)
+	return done, nil
 }
 
-// mayReplace is Forbidden for a change that gives what the caller does not hold:
-// by what is added, by a denial that goes, or by a role that is above his own.
-func (s *Service) mayReplace(ctx context.Context, db bun.IDB, p *policy, who *auth.Principal, role Role, added, removed []grantRow) error {
-	var given []auth.Grant
-	for _, row := range added {
+// grantee is whose grants are replaced, with everything that is his: who changes it
+// must hold that.
+type grantee struct {
+	roleID, userID string // one of them
+	gives          []auth.Grant
+}
+
+func granteeOf(ctx context.Context, db bun.IDB, p *policy, tenantID, userID string) (grantee, error) {
+	member, err := memberPrincipal(ctx, db, tenantID, userID)
+	if err != nil {
+		return grantee{}, err
+	}
+	to := grantee{userID: userID, gives: p.rulesOf(userSubject(userID), false)}
+	for _, roleID := range member.Roles {
+		to.gives = append(to.gives, p.rulesOf(roleID, false)...)
+	}
+	return to, nil
+}
+
+// replacing is a change of a list of grants.
+type replacing struct {
+	had, has       int
+	added, removed []grantRow
+}
+
+func (r *replacing) before() map[string]any { return grantState(r.had, r.removed) }
+func (r *replacing) after() map[string]any  { return grantState(r.has, r.added) }
+
+func (r *replacing) detail(name string) map[string]any {
+	detail := map[string]any{"added": len(r.added), "removed": len(r.removed)}
+	if name != "" {
+		detail["name"] = name
+	}
+	return detail
+}
+
+func (s *Service) replaceGrants(ctx context.Context, tx bun.IDB, p *policy, who *auth.Principal, to grantee, next []NewGrant) (*replacing, error) {
+	before, err := grantsOf(ctx, tx, who.TenantID, to)
+	if err != nil {
+		return nil, err
+	}
+	n := &replacing{had: len(before), has: len(next)}
+	n.added, n.removed = s.compare(who, to, before, next)
+	if err := s.mayReplace(ctx, tx, p, who, to, n); err != nil {
+		return nil, err
+	}
+	if err := deleteGrants(ctx, tx, who.TenantID, n.removed); err != nil {
+		return nil, err
+	}
+	return n, insertGrants(ctx, tx, who.TenantID, n.added)
+}
+
+// mayReplace is Forbidden for a change that gives what the caller does not hold: by
+// what is added, by a denial that goes, or to somebody who has more than he.
+func (s *Service) mayReplace(ctx context.Context, db bun.IDB, p *policy, who *auth.Principal, to grantee, n *replacing) error {
+	given := to.gives
+	for _, row := range n.added {
 		if row.Effect == string(Allow) {
 			given = append(given, auth.Grant{Permission: auth.Permission(row.Permission), ObjectID: row.object()})
 		}
 	}
-	for _, row := range removed {
+	for _, row := range n.removed {
 		given = append(given, auth.Grant{Permission: auth.Permission(row.Permission), ObjectID: row.object()})
 	}
-	return s.holdsAll(ctx, db, p, who, append(given, p.rulesOf(role.ID, false)...))
+	return s.holdsAll(ctx, db, p, who, given)
 }
 
 // compare tells which rows a new list adds to, and takes from, those before.
-func (s *Service) compare(who *auth.Principal, roleID string, before []grantRow, next []NewGrant) (added, removed []grantRow) {
+func (s *Service) compare(who *auth.Principal, to grantee, before []grantRow, next []NewGrant) (added, removed []grantRow) {
 	wanted := make(map[NewGrant]bool, len(next))
 	for _, g := range next {
 		wanted[g] = true
@@ -113,7 +207,7 @@ func (s *Service) compare(who *auth.Principal, roleID string, before []grantRow,
 			continue
 		}
 		row := grantRow{
-			ID: id.New(), TenantID: who.TenantID, RoleID: roleID, Permission: string(g.Permission), ObjectID: g.ObjectID,
+			ID: id.New(), TenantID: who.TenantID, RoleID: to.roleID, UserID: to.userID, Permission: string(g.Permission), ObjectID: g.ObjectID,
 			Effect: string(g.Effect), CreatedBy: who.Actor(), CreatedAt: now,
 		}
 		if row.ObjectID == "" {

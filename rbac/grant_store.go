@@ -9,6 +9,8 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/internal/id"
+	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -89,14 +91,42 @@ func selectGrantRules(ctx context.Context, db bun.IDB, tenantID string) ([]rule,
 	return rules, rows.Err()
 }
 
-// grantsOf reads all grants of a role.
-func grantsOf(ctx context.Context, db bun.IDB, tenantID, roleID string) ([]grantRow, error) {
+// grantsOf reads all grants of a role or a member.
+func grantsOf(ctx context.Context, db bun.IDB, tenantID string, to grantee) ([]grantRow, error) {
 	var rows []grantRow
-	err := db.NewSelect().Model(&rows).Where("g.tenant_id = ?", tenantID).Where("g.role_id = ?", roleID).OrderExpr("g.id").Scan(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read the grants of the role: %w", err)
+	q := db.NewSelect().Model(&rows).Where("g.tenant_id = ?", tenantID).OrderExpr("g.id")
+	if to.roleID != "" {
+		q = q.Where("g.role_id = ?", to.roleID)
+	} else {
+		q = q.Where("g.user_id = ?", to.userID)
+	}
+	if err := q.Scan(ctx); err != nil {
+		return nil, fmt.Errorf("read the grants: %w", err)
 	}
 	return rows, nil
+}
+
+// lockMember returns the version of a member, whose row is locked.
+func lockMember(ctx context.Context, tx bun.IDB, d store.Dialect, tenantID, userID string) (version int, err error) {
+	if !id.Valid(userID) {
+		return 0, problem.Missing("member")
+	}
+	err = tx.NewRaw("SELECT version FROM ?schema.jet_member WHERE tenant_id = ? AND user_id = ? "+d.ForUpdate(), tenantID, userID).Scan(ctx, &version)
+	if store.IsMissing(err) {
+		return 0, problem.Missing("member")
+	}
+	if err != nil {
+		return 0, fmt.Errorf("lock the member: %w", err)
+	}
+	return version, nil
+}
+
+func raiseMember(ctx context.Context, tx bun.IDB, tenantID, userID string) error {
+	_, err := tx.NewRaw("UPDATE ?schema.jet_member SET version = version + 1 WHERE tenant_id = ? AND user_id = ?", tenantID, userID).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("write the member: %w", err)
+	}
+	return nil
 }
 
 // batch is how many rows one statement writes.

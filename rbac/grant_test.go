@@ -546,3 +546,67 @@ func TestGrantsOfManyObjects(t *testing.T) {
 		}
 	})
 }
+
+// Grants to a member alone are his, bind his keys, and end with his membership.
+func TestGrantsToAMemberAlone(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := setup(t, db)
+		owner, mine, closed := b.as(b.tenant, rbac.Owner), id.New(), id.New()
+		ctx, userID := b.member(t, rbac.Viewer)
+		colleague, _ := b.member(t, rbac.Viewer)
+		done, err := b.SetMemberGrants(owner, userID, rbac.GrantsUpdate{Version: 1, Grants: []rbac.NewGrant{allow(auth.QueryExecute, mine), deny(auth.QueryRead, closed)}})
+		if err != nil || done.Added != 2 || done.Version != 2 || done.UserID != userID {
+			t.Fatalf("%+v, %v", done, err)
+		}
+		for _, c := range []struct {
+			ctx    context.Context
+			p      auth.Permission
+			object string
+			want   bool
+		}{
+			{ctx, auth.QueryExecute, mine, true}, {ctx, auth.QueryExecute, closed, false}, {ctx, auth.QueryRead, closed, false}, {ctx, auth.QueryRead, mine, true},
+			{colleague, auth.QueryExecute, mine, false}, {colleague, auth.QueryRead, closed, true},
+		} {
+			if b.may(t, c.ctx, c.p, c.object) != c.want {
+				t.Errorf("%s on %s: %v", c.p, c.object, !c.want)
+			}
+		}
+		list, err := b.MemberGrants(owner, userID, page.Request{})
+		if err != nil || len(list.Items) != 2 {
+			t.Errorf("%+v, %v", list, err)
+		}
+		if _, err := b.SetMemberGrants(owner, userID, rbac.GrantsUpdate{Version: 1}); !problem.Is(err, problem.Stale) {
+			t.Errorf("a stale change: %v", err)
+		}
+		if _, err := b.SetMemberGrants(owner, id.New(), rbac.GrantsUpdate{}); !problem.Is(err, problem.NotFound) {
+			t.Errorf("nobody: %v", err)
+		}
+		// T21, T32: not to who has more, not more than one has, not without both rights.
+		_, ownerID := b.member(t, rbac.Owner)
+		keeper := b.newRole(t, "Keeper", "role.*", "member.*", auth.QueryRead)
+		clerk := b.newRole(t, "Clerk", "member.*", "query.*", "workflow.*", "run.*", "schedule.*", auth.TenantRead)
+		for name, c := range map[string]struct {
+			ctx  context.Context
+			to   string
+			give []rbac.NewGrant
+		}{
+			"an Admin denies an Owner": {b.as(b.tenant, rbac.Admin), ownerID, []rbac.NewGrant{deny("query.*", "")}},
+			"he gives what he has not": {b.as(b.tenant, keeper.ID), userID, []rbac.NewGrant{allow(auth.WorkflowPublish, mine)}},
+			"he cannot manage roles":   {b.as(b.tenant, clerk.ID), userID, []rbac.NewGrant{deny(auth.QueryRead, mine)}},
+			"he frees himself":         {auth.NewContext(t.Context(), &auth.Principal{Kind: auth.KindUser, UserID: userID, TenantID: b.tenant.id, Roles: []string{b.tenant.roles[rbac.Admin]}}), userID, nil},
+		} {
+			if _, err := b.SetMemberGrants(c.ctx, c.to, rbac.GrantsUpdate{Grants: c.give}); !problem.Is(err, problem.Forbidden) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		err = db.InTx(t.Context(), func(ctx context.Context, tx bun.IDB) error { return b.MemberLeft(ctx, tx, b.tenant.id, userID) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		there := newService(t, db, b.audit)
+		if allowed, err := there.Allowed(ctx, auth.QueryExecute, mine); allowed || err != nil {
+			t.Errorf("after he left: %v, %v", allowed, err)
+		}
+	})
+}

@@ -172,15 +172,15 @@ func TestCompareGrants(t *testing.T) {
 	object := id.New()
 	a, b := NewGrant{auth.QueryRead, object, Allow}, NewGrant{"query.*", "", Deny}
 	who := &auth.Principal{TenantID: id.New(), UserID: id.New()}
-	rows, none := s.compare(who, id.New(), nil, []NewGrant{a, b})
+	rows, none := s.compare(who, grantee{roleID: id.New()}, nil, []NewGrant{a, b})
 	if len(rows) != 2 || len(none) != 0 {
 		t.Fatalf("%v %v", rows, none)
 	}
-	if added, removed := s.compare(who, id.New(), rows, []NewGrant{b, a}); len(added)+len(removed) != 0 {
+	if added, removed := s.compare(who, grantee{roleID: id.New()}, rows, []NewGrant{b, a}); len(added)+len(removed) != 0 {
 		t.Errorf("added %v, removed %v", added, removed)
 	}
 	a.Effect = Deny
-	added, removed := s.compare(who, id.New(), rows, []NewGrant{a, b})
+	added, removed := s.compare(who, grantee{roleID: id.New()}, rows, []NewGrant{a, b})
 	if len(added) != 1 || len(removed) != 1 || added[0].Effect != "deny" || removed[0].Effect != "allow" {
 		t.Errorf("added %v, removed %v", added, removed)
 	}

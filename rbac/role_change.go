@@ -127,15 +127,24 @@ func (s *Service) DeleteRole(ctx context.Context, roleID string) error {
 func (s *Service) change(ctx context.Context, who *auth.Principal, fn func(ctx context.Context, tx bun.IDB, p *policy) error) error {
 	defer s.policies.invalidate(who.TenantID) // also after an error: a commit may have come through although its answer did not
 	return s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
-		if err := raiseVersion(ctx, tx, who.TenantID); err != nil {
-			return err
-		}
-		p, err := s.readPolicy(ctx, tx, who.TenantID)
+		p, err := s.lockPolicy(ctx, tx, who.TenantID)
 		if err != nil {
-			return fmt.Errorf("read the roles: %w", err)
+			return err
 		}
 		return fn(ctx, tx, p)
 	})
+}
+
+// lockPolicy raises the version of a policy and reads it.
+func (s *Service) lockPolicy(ctx context.Context, tx bun.IDB, tenantID string) (*policy, error) {
+	if err := raiseVersion(ctx, tx, tenantID); err != nil {
+		return nil, err
+	}
+	p, err := s.readPolicy(ctx, tx, tenantID)
+	if err != nil {
+		return nil, fmt.Errorf("read the roles: %w", err)
+	}
+	return p, nil
 }
 
 // changeable returns a role that the caller may change: one made in the tenant

@@ -30,6 +30,19 @@ func (a *API) grantRoutes() {
 		MaxBody: maxGrantsBody,
 	}, a.setRoleGrants)
 	register(a, Operation{
+		ID: "listMemberGrants", Method: http.MethodGet, Path: "/tenants/{tenantId}/members/{userId}/grants", Access: InTenant, Permission: auth.MemberRead, Tag: "members",
+		Summary: "What is allowed and denied to a member alone, oldest first",
+	}, a.listMemberGrants)
+	register(a, Operation{
+		ID: "setMemberGrants", Method: http.MethodPut, Path: "/tenants/{tenantId}/members/{userId}/grants", Access: InTenant, Permission: auth.MemberUpdate, Tag: "members",
+		Summary:     "Replace the grants to a member alone",
+		Description: "As for a role, whose rights the caller must hold: here those of the member. It needs role.update as well. The version is that of the member.",
+		Example: map[string]any{"grants": []map[string]any{
+			{"permission": "query.execute", "objectId": "0198c2f0-7a1b-7c3d-8e4f-5a6b7c8d9e11", "effect": "allow"},
+		}},
+		MaxBody: maxGrantsBody,
+	}, a.setMemberGrants)
+	register(a, Operation{
 		ID: "explainDecision", Method: http.MethodPost, Path: "/tenants/{tenantId}/authz/explain", Access: InTenant, Permission: auth.RoleRead, Tag: tag,
 		Summary:     "Why somebody may do something, or may not",
 		Description: "It needs also the right to see the subject: member.read, role.read on the role, or apikey.list.",
@@ -55,21 +68,54 @@ func (a *API) listRoleGrants(ctx context.Context, in *listGrantsInput) (*output[
 	return reply200(a.cfg.RBAC.RoleGrants(ctx, in.ID, in.request()))
 }
 
-type setRoleGrantsInput struct {
-	ObjectPath
+// GrantsInput is the new list of the grants of a role or a member.
+type GrantsInput struct {
 	VersionInput
 	Body struct {
 		Grants  []rbac.NewGrant `json:"grants" maxItems:"20000"`
-		Version int             `json:"version,omitempty" minimum:"1" doc:"the role's version that was read; default: any"`
-	} `nameHint:"RoleGrants"`
+		Version int             `json:"version,omitempty" minimum:"1" doc:"the version of the role or the member that was read; default: any"`
+	} `nameHint:"Grants"`
+}
+
+func (in GrantsInput) update() (rbac.GrantsUpdate, error) {
+	version, err := in.version(in.Body.Version)
+	return rbac.GrantsUpdate{Grants: in.Body.Grants, Version: version}, err
+}
+
+type setRoleGrantsInput struct {
+	ObjectPath
+	GrantsInput
 }
 
 func (a *API) setRoleGrants(ctx context.Context, in *setRoleGrantsInput) (*versioned[rbac.GrantsChange], error) {
-	version, err := in.version(in.Body.Version)
+	update, err := in.update()
 	if err != nil {
 		return nil, err
 	}
-	done, err := a.cfg.RBAC.SetRoleGrants(ctx, in.ID, rbac.GrantsUpdate{Grants: in.Body.Grants, Version: version})
+	done, err := a.cfg.RBAC.SetRoleGrants(ctx, in.ID, update)
+	return &versioned[rbac.GrantsChange]{ETag: etag(done.Version), Body: done}, err
+}
+
+type listMemberGrantsInput struct {
+	MemberPath
+	PageInput
+}
+
+func (a *API) listMemberGrants(ctx context.Context, in *listMemberGrantsInput) (*output[page.Page[rbac.Grant]], error) {
+	return reply200(a.cfg.RBAC.MemberGrants(ctx, in.UserID, in.request()))
+}
+
+type setMemberGrantsInput struct {
+	MemberPath
+	GrantsInput
+}
+
+func (a *API) setMemberGrants(ctx context.Context, in *setMemberGrantsInput) (*versioned[rbac.GrantsChange], error) {
+	update, err := in.update()
+	if err != nil {
+		return nil, err
+	}
+	done, err := a.cfg.RBAC.SetMemberGrants(ctx, in.UserID, update)
 	return &versioned[rbac.GrantsChange]{ETag: etag(done.Version), Body: done}, err
 }
 
