@@ -218,6 +218,7 @@ func (w *world) fill(cfg jetadmin.Config) {
 		"datasourceId": source,
 		"roleIds":      []string{role},
 		"settings":     object{"file": "shop.db"},
+		"subject":      object{"kind": "role", "id": role},
 		"secrets":      object{},
 		"userId":       newcomer.ID,
 		"workflowId":   flow,

@@ -55,7 +55,7 @@ func (a *App) build() (err error) {
 	if err != nil {
 		return err
 	}
-	a.roles, err = rbac.New(rbac.Config{Audit: a.record, DB: a.db, Denied: a.audit.Deny, Pages: pages})
+	a.roles, err = rbac.New(rbac.Config{Audit: a.record, DB: a.db, Denied: a.audit.Deny, Pages: pages, ParentOf: a.workflowOf})
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (a *App) build() (err error) {
 	}
 	a.files, err = upload.New(upload.Config{
 		Audit: a.record, Authorize: a.roles.Authorize, Blobs: cfg.Blobs, DB: a.db, Logger: cfg.Logger,
-		MaxFile: cfg.MaxFile, MaxTenant: cfg.MaxFiles, Pages: pages, UsedBy: a.usersOfFile,
+		MaxFile: cfg.MaxFile, MaxTenant: cfg.MaxFiles, Own: a.roles.Own, Pages: pages, UsedBy: a.usersOfFile, Visible: a.roles.Visible,
 	})
 	if err != nil {
 		return err
@@ -97,8 +97,8 @@ func (a *App) build() (err error) {
 	a.datasources, err = datasource.New(datasource.Config{
 		Audit: a.record, Authorize: a.roles.Authorize, CacheBytes: cfg.Queries.CacheBytes, Connectors: slices.Concat(builtin, services, cfg.Connectors),
 		DB: a.db, Egress: outbound, FileExists: a.files.Exists, HistoryRetention: cfg.Queries.HistoryRetention, Hooks: cfg.Hooks.Datasource, Keys: a.keys, Logger: cfg.Logger,
-		MaxOpen: cfg.Queries.MaxOpen, MaxStatements: cfg.Queries.MaxStatements, Pages: pages,
-		Revalidate: a.auth.Revalidate, Scripts: a.scripts, UsedBy: a.usersOfQuery,
+		MaxOpen: cfg.Queries.MaxOpen, MaxStatements: cfg.Queries.MaxStatements, Own: a.roles.Own, Pages: pages,
+		Refused: a.roles.Refused, Revalidate: a.auth.Revalidate, Scripts: a.scripts, UsedBy: a.usersOfQuery, Visible: a.roles.Visible,
 	})
 	if err != nil {
 		return fmt.Errorf("jetadmin.Config.Connectors: %w", err)
@@ -185,8 +185,8 @@ func (a *App) buildWorkflows(pages *page.Signer, outbound egress.Policy) error {
 	a.workflows, err = workflow.New(workflow.Config{
 		Assignees: a.assignees, Audit: a.record, Authorize: a.roles.Authorize, CheckReference: a.checkReference, DB: a.db,
 		Hooks: a.cfg.Hooks.Workflow, Keys: a.keys, Logger: a.cfg.Logger, MeterProvider: a.cfg.MeterProvider,
-		Nodes: append(builtin, a.cfg.Nodes...), Pages: pages, Past: a.past, Publish: a.publish, Queue: queue, Retention: a.cfg.RunRetention,
-		Slots: a.cfg.Workers, TracerProvider: a.cfg.TracerProvider, Watched: a.events.Wanted,
+		Nodes: append(builtin, a.cfg.Nodes...), Own: a.roles.Own, Pages: pages, Past: a.past, Publish: a.publish, Queue: queue, Retention: a.cfg.RunRetention,
+		Slots: a.cfg.Workers, TracerProvider: a.cfg.TracerProvider, Visible: a.roles.Visible, Watched: a.events.Wanted,
 	})
 	if err != nil {
 		return fmt.Errorf("jetadmin.Config.Nodes: %w", err)
@@ -207,6 +207,11 @@ func (a accounts) DraftUser(ctx context.Context, in auth.NewUser) (func(ctx cont
 
 func (a accounts) Revalidate(ctx context.Context, p *auth.Principal) (*auth.Principal, error) {
 	return a.app.auth.Revalidate(ctx, p)
+}
+
+// workflowOf is what a run is a part of; rules about the one are about the other.
+func (a *App) workflowOf(ctx context.Context, tenantID, runID string) (string, error) {
+	return a.workflows.WorkflowOf(ctx, tenantID, runID)
 }
 
 // past reads the history of a topic.

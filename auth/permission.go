@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"strings"
+
+	"github.com/uptrace/bun"
 )
 
 // Permission is the right to do one thing with one kind of object, written
@@ -137,3 +139,18 @@ func (p Permission) Covers(q Permission) bool {
 // It returns the principal, whose TenantID is then set. Without a principal the
 // error is Unauthenticated; without a tenant or the right it is Forbidden.
 type Authorize func(ctx context.Context, permission Permission, objectID string) (*Principal, error)
+
+// Visible is the question that a list asks first, instead of [Authorize]: which of
+// the tenant's objects may the principal of ctx see? The function narrows the
+// list's query to those. The columns are expressions of that query for the ids of
+// an object: its own first, then that of what it is a part of.
+//
+// Its errors are those of Authorize: Forbidden is who would be shown nothing
+// whatever there is.
+type Visible func(ctx context.Context, list Permission, columns ...string) (*Principal, func(*bun.SelectQuery) *bun.SelectQuery, error)
+
+// Sees makes a Visible of an Authorize: whoever may list sees all.
+func (a Authorize) Sees(ctx context.Context, list Permission, _ ...string) (*Principal, func(*bun.SelectQuery) *bun.SelectQuery, error) {
+	who, err := a(ctx, list, "")
+	return who, func(q *bun.SelectQuery) *bun.SelectQuery { return q }, err
+}

@@ -49,15 +49,15 @@ type DatasourceUpdate struct {
 	Version     int               `json:"version"` // of the datasource that was read; 0 = whatever it is
 }
 
-// List returns the datasources of the tenant, newest first.
+// List returns the datasources of the tenant that the caller may see, newest first.
 func (s *Service) List(ctx context.Context, r page.Request) (page.Page[Datasource], error) {
-	who, err := s.authorize(ctx, auth.DatasourceList, "")
+	who, visible, err := s.cfg.Visible(ctx, auth.DatasourceList, "id")
 	if err != nil {
 		return page.Page[Datasource]{}, err
 	}
 	return page.List[datasourceRow, Datasource]{
 		Key:   func(d Datasource) string { return d.ID },
-		Query: s.db.NewSelect().Where("tenant_id = ?", who.TenantID),
+		Query: s.db.NewSelect().Where("tenant_id = ?", who.TenantID).Apply(visible),
 		Scope: []string{"datasources", who.TenantID},
 		View:  s.view,
 	}.Read(ctx, s.cfg.Pages, r)
@@ -93,6 +93,9 @@ func (s *Service) Create(ctx context.Context, in NewDatasource) (Datasource, err
 	}
 	err = s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
 		if err := insert(ctx, tx, row); err != nil {
+			return err
+		}
+		if err := s.cfg.Own(ctx, tx, "datasource", row.ID); err != nil {
 			return err
 		}
 		entry := row.entry("datasource.create", map[string]any{"name": row.Name, "type": row.Type})

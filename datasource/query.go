@@ -70,13 +70,14 @@ type QueryFilter struct {
 	DatasourceID string // "" = of all datasources
 }
 
-// Queries returns the saved queries of the tenant, newest first.
+// Queries returns the saved queries of the tenant that the caller may see, newest
+// first.
 func (s *Service) Queries(ctx context.Context, f QueryFilter, r page.Request) (page.Page[Query], error) {
-	who, err := s.authorize(ctx, auth.QueryList, "")
+	who, visible, err := s.cfg.Visible(ctx, auth.QueryList, "id")
 	if err != nil {
 		return page.Page[Query]{}, err
 	}
-	q := s.db.NewSelect().Where("tenant_id = ?", who.TenantID)
+	q := s.db.NewSelect().Where("tenant_id = ?", who.TenantID).Apply(visible)
 	if f.DatasourceID != "" {
 		q = q.Where("datasource_id = ?", f.DatasourceID)
 	}
@@ -138,6 +139,9 @@ func (s *Service) CreateQuery(ctx context.Context, in NewQuery) (Query, error) {
 	if err != nil {
 		return Query{}, err
 	}
+	if err := s.mayBuild(ctx, in.DatasourceID, false); err != nil {
+		return Query{}, err
+	}
 	s.ahead(ctx, in.Transform)
 	now := s.cfg.Clock.Now()
 	row := &queryRow{
@@ -148,6 +152,9 @@ func (s *Service) CreateQuery(ctx context.Context, in NewQuery) (Query, error) {
 			return err
 		}
 		if err := insert(ctx, tx, row); err != nil {
+			return err
+		}
+		if err := s.cfg.Own(ctx, tx, "query", row.ID); err != nil {
 			return err
 		}
 		if err := keepVersion(ctx, tx, row, nil, change{actor: row.CreatedBy}); err != nil {
@@ -169,6 +176,11 @@ func (s *Service) CreateQuery(ctx context.Context, in NewQuery) (Query, error) {
 func (s *Service) UpdateQuery(ctx context.Context, id string, in QueryUpdate) (Query, error) {
 	who, err := s.authorize(ctx, auth.QueryUpdate, id)
 	if err != nil {
+		return Query{}, err
+	}
+	next := ""
+	set(&next, in.DatasourceID)
+	if err := s.mayRebuild(ctx, who.TenantID, id, next); err != nil {
 		return Query{}, err
 	}
 	if in.Transform != nil {

@@ -91,6 +91,9 @@ func (s *Service) unsaved(ctx context.Context, in QueryTest) (*call, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.mayBuild(ctx, in.DatasourceID, false); err != nil {
+		return nil, err
+	}
 	row := &queryRow{TenantID: who.TenantID}
 	err = s.fillQuery(ctx, s.db.DB, row, NewQuery{
 		Name: "test", DatasourceID: in.DatasourceID, Operation: in.Operation, Params: in.Params,

@@ -76,8 +76,17 @@ type Config struct {
 	// limit; of more than 256 that wait, the last is RateLimited.
 	MaxStatements int
 
+	// Own notes, in the transaction that makes an object, who made it. Default: it
+	// is noted in the object alone.
+	Own func(ctx context.Context, db bun.IDB, resource, objectID string) error
+
 	// Pages signs the cursors of lists. Required.
 	Pages *page.Signer
+
+	// Refused reports whether the caller is denied a right by name, and does not only
+	// lack it: whoever may not see a datasource writes no queries on it. Default: he
+	// never is.
+	Refused func(ctx context.Context, permission auth.Permission, objectID string) (bool, error)
 
 	// Revalidate proves again who began a stream, see auth.Service.Revalidate; nil =
 	// only the rights are looked at again.
@@ -89,6 +98,9 @@ type Config struct {
 	// UsedBy names what would break without a saved query of the caller's tenant,
 	// for a person; nil = nothing.
 	UsedBy func(ctx context.Context, queryID string) ([]string, error)
+
+	// Visible is asked before a list is read. Default: whoever may list sees all.
+	Visible auth.Visible
 }
 
 // Hooks are functions of the host; each may be nil.
@@ -119,11 +131,20 @@ func (c Config) withDefaults() Config {
 	if c.MaxStatements == 0 {
 		c.MaxStatements = 32
 	}
+	if c.Own == nil {
+		c.Own = func(context.Context, bun.IDB, string, string) error { return nil }
+	}
+	if c.Refused == nil {
+		c.Refused = func(context.Context, auth.Permission, string) (bool, error) { return false, nil }
+	}
 	if c.Revalidate == nil {
 		c.Revalidate = func(_ context.Context, who *auth.Principal) (*auth.Principal, error) { return who, nil }
 	}
 	if c.UsedBy == nil {
 		c.UsedBy = func(context.Context, string) ([]string, error) { return nil, nil }
+	}
+	if c.Visible == nil {
+		c.Visible = c.Authorize.Sees
 	}
 	return c
 }

@@ -78,6 +78,9 @@ func (s *Service) RestoreQueryVersion(ctx context.Context, queryID string, numbe
 	if err := json.Unmarshal([]byte(old.Content), &content); err != nil {
 		return Query{}, err
 	}
+	if err := s.mayRebuild(ctx, who.TenantID, queryID, content.DatasourceID); err != nil {
+		return Query{}, err
+	}
 	s.ahead(ctx, content.Transform)
 	var row *queryRow
 	err = s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {

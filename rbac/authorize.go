@@ -138,32 +138,63 @@ func (s *Service) allows(ctx context.Context, who *auth.Principal, permission au
 	default:
 		return false, nil
 	}
-	return s.byRoles(ctx, who, permission, objectID)
+	v, err := s.byRules(ctx, who, permission, objectID)
+	if err != nil || v != unsaid {
+		return v == allowed, err
+	}
+	return owns(ctx, s.db.DB, who, permission, objectID)
 }
 
-// byRoles decides by the roles of a principal: by a decision that was made
-// before, if it still stands.
-func (s *Service) byRoles(ctx context.Context, who *auth.Principal, permission auth.Permission, objectID string) (bool, error) {
+// byRules decides by the rules for a principal: by a decision that was made before,
+// if it still stands.
+func (s *Service) byRules(ctx context.Context, who *auth.Principal, permission auth.Permission, objectID string) (verdict, error) {
 	var space [256]byte
 	key := appendQuestion(space[:0], who.TenantID, who.Roles, permission, "")
-	if d := s.decisions.find(key); d != nil && s.policies.stands(&d.ground.lease) && d.ground.asked(objectID) == "" {
-		return d.allowed, nil
+	if d := s.decisions.find(key); d != nil && s.policies.stands(&d.ground.lease) && d.ground.general(who.UserID, permission, objectID) {
+		return d.verdict, nil
 	}
 	p, err := s.policies.get(ctx, who.TenantID)
 	if err != nil {
-		return false, fmt.Errorf("load the roles: %w", err)
+		return unsaid, fmt.Errorf("load the roles: %w", err)
 	}
-	if objectID = p.ground.asked(objectID); objectID != "" {
-		key = appendQuestion(space[:0], who.TenantID, who.Roles, permission, objectID)
+	q, err := s.questionFor(ctx, p, who, permission, objectID)
+	if err != nil {
+		return unsaid, err
+	}
+	if q.userID != "" || q.objectID != "" || q.parentID != "" {
+		key = appendQuestion(space[:0], who.TenantID, who.Roles, permission, q.objectID, q.parentID, q.userID)
 	}
 	if d := s.decisions.find(key); d != nil && d.ground == p.ground {
-		return d.allowed, nil
+		return d.verdict, nil
 	}
-	allowed, err := p.allows(who.Roles, permission, objectID)
+	v, _, err := p.decide(&q)
 	if err == nil {
-		s.decisions.keep(&decision{key: string(key), allowed: allowed, ground: p.ground})
+		s.decisions.keep(&decision{key: string(key), verdict: v, ground: p.ground})
 	}
-	return allowed, err
+	return v, err
+}
+
+// questionFor is a question as far as the rules of a policy can tell it from
+// others.
+func (s *Service) questionFor(ctx context.Context, p *policy, who *auth.Principal, permission auth.Permission, objectID string) (question, error) {
+	q := question{roles: who.Roles, permission: permission}
+	if p.ground.users[who.UserID] {
+		q.userID = who.UserID
+	}
+	if objectID == "" || len(p.ground.objects) == 0 {
+		return q, nil
+	}
+	if p.ground.objects[objectID] {
+		q.objectID = objectID
+	}
+	if !isPart(permission) {
+		return q, nil
+	}
+	parentID, err := s.parents.of(ctx, who.TenantID, objectID)
+	if err == nil && p.ground.objects[parentID] {
+		q.parentID = parentID
+	}
+	return q, err
 }
 
 // granted reports whether a service holds a right. A grant on one object says

@@ -2,6 +2,7 @@ package rbac
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/jetadmin/jetadmin/auth"
 )
@@ -11,6 +12,7 @@ type PermissionInfo struct {
 	Permission auth.Permission `json:"permission"`
 	Title      string          `json:"title"`
 	Resource   string          `json:"resource"` // the part before the dot, to group by
+	Objects    bool            `json:"objects"`  // it can be granted and denied on single objects, see [Grant]
 }
 
 // Catalogue lists every permission there is, grouped by resource. The result is
@@ -21,16 +23,21 @@ func (s *Service) Catalogue() []PermissionInfo { return slices.Clone(s.catalogue
 type catalogue struct {
 	list      []PermissionInfo
 	known     map[auth.Permission]bool
+	objects   map[auth.Permission]bool // those that can be about a single object, and the wildcards over them
 	resources map[string]bool
 }
 
 func newCatalogue() catalogue {
-	c := catalogue{known: map[auth.Permission]bool{}, resources: map[string]bool{}}
+	c := catalogue{known: map[auth.Permission]bool{}, objects: map[auth.Permission]bool{}, resources: map[string]bool{}}
 	for _, entry := range titles() {
-		info := PermissionInfo{Permission: entry.permission, Title: entry.title, Resource: entry.permission.Resource()}
+		info := PermissionInfo{Permission: entry.permission, Title: entry.title, Resource: entry.permission.Resource(), Objects: asksForObject(entry.permission)}
 		c.list = append(c.list, info)
 		c.known[info.Permission] = true
 		c.resources[info.Resource] = true
+		if info.Objects {
+			c.objects[info.Permission] = true
+			c.objects[auth.Permission(info.Resource+".*")] = true
+		}
 	}
 	return c
 }
@@ -42,6 +49,20 @@ func (c *catalogue) has(p auth.Permission) bool { return c.known[p] }
 // a resource that exists, or "*".
 func (c *catalogue) grantable(p auth.Permission) bool {
 	return p == "*" || c.known[p] || c.resources[p.Resource()] && p == auth.Permission(p.Resource()+".*")
+}
+
+// aboutObjects reports whether a rule that gives p can be about a single object.
+func (c *catalogue) aboutObjects(p auth.Permission) bool { return c.objects[p] }
+
+// asksForObject reports whether operations ask for p on an object; the others ask
+// for the kind as a whole. What may be read is in the lists.
+func asksForObject(p auth.Permission) bool {
+	_, action, _ := strings.Cut(string(p), ".")
+	switch {
+	case slices.Contains([]string{"tenant", "audit", "monitor"}, p.Resource()), slices.Contains([]string{"list", "create", "invite"}, action):
+		return false
+	}
+	return !slices.Contains([]auth.Permission{auth.QueryTest, auth.RunAnswer, auth.RunSignal}, p)
 }
 
 type titled struct {

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/jetadmin/jetadmin/auth"
@@ -12,15 +13,40 @@ import (
 // decision is the answer to one question in one tenant.
 type decision struct {
 	key     string
-	allowed bool
+	verdict verdict
 	ground  *ground
 }
 
 // ground is what a decision rests on: as much of a policy as a decision needs for
 // as long as it is kept, without the rules.
 type ground struct {
-	lease lease
-	named map[string]bool // the objects that some rule is about
+	lease   lease
+	objects map[string]bool // that some rule is about
+	users   map[string]bool // that have rules of their own
+}
+
+func (g *ground) name(r *rule) {
+	if objectID := r.object.named(); r.object != "" {
+		if g.objects == nil {
+			g.objects = map[string]bool{}
+		}
+		g.objects[objectID] = true
+	}
+	if r.alone() {
+		if g.users == nil {
+			g.users = map[string]bool{}
+		}
+		g.users[strings.TrimPrefix(r.subject, userSubject(""))] = true
+	}
+}
+
+// general reports whether the decision for the roles on the kind as a whole is
+// that on a question, because no rule names its user or its object.
+func (g *ground) general(userID string, permission auth.Permission, objectID string) bool {
+	if g.users[userID] {
+		return false
+	}
+	return objectID == "" || len(g.objects) == 0 || !g.objects[objectID] && !isPart(permission)
 }
 
 // decisions keeps the decisions of all tenants in a table of fixed size, which
@@ -39,8 +65,8 @@ type bucket [4]struct {
 }
 
 // maxDecisions is how many decisions are kept, some 200 bytes each. A tenant
-// needs as many as its sets of roles × permissions that are asked for × (1 +
-// objects with rules of their own).
+// needs as many as its sets of roles, or users with rules of their own, ×
+// permissions that are asked for × (1 + objects with rules of their own).
 const maxDecisions = 1 << 17
 
 func newDecisions(limit int) *decisions {
@@ -83,8 +109,9 @@ func (d *decisions) keep(made *decision) {
 
 // appendQuestion writes a question as a key. Each part is preceded by its
 // length, and the roles by their number, so that no two questions share a key;
-// the roles are in order, so that one set of roles has one key.
-func appendQuestion(key []byte, tenantID string, roles []string, permission auth.Permission, objectID string) []byte {
+// the roles are in order, so that one set of roles has one key. more are what else
+// the question names.
+func appendQuestion(key []byte, tenantID string, roles []string, permission auth.Permission, objectID string, more ...string) []byte {
 	var space [8]string
 	if !slices.IsSorted(roles) {
 		roles = append(space[:0], roles...)
@@ -94,7 +121,11 @@ func appendQuestion(key []byte, tenantID string, roles []string, permission auth
 	for _, role := range roles {
 		key = appendPart(key, role)
 	}
-	return appendPart(appendPart(key, string(permission)), objectID)
+	key = appendPart(appendPart(key, string(permission)), objectID)
+	for _, part := range more {
+		key = appendPart(key, part)
+	}
+	return key
 }
 
 func appendPart(key []byte, part string) []byte {

@@ -96,8 +96,8 @@ func TestDecisionsAnswerTheirOwnQuestion(t *testing.T) {
 func TestObjectsWithoutRulesShareADecision(t *testing.T) {
 	t.Parallel()
 	s := serviceOf(t, []rule{
-		{role: "r", permissions: []auth.Permission{"query.*"}},
-		{role: "r", permissions: []auth.Permission{"query.*"}, object: one("secret"), deny: true},
+		{subject: "r", permissions: []auth.Permission{"query.*"}},
+		{subject: "r", permissions: []auth.Permission{"query.*"}, object: one("secret"), deny: true},
 	})
 	for i := range 1000 {
 		if !s.must(t, []string{"r"}, auth.QueryRead, fmt.Sprint(i)) {

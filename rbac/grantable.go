@@ -22,25 +22,26 @@ func (s *Service) Grantable(ctx context.Context, db bun.IDB, roleIDs []string) e
 	if err != nil {
 		return err
 	}
-	p, err := s.readPolicy(ctx, db, who.TenantID)
+	p, err := s.policyIn(ctx, db, who.TenantID)
 	if err != nil {
 		return fmt.Errorf("read the roles: %w", err)
 	}
 	var f problem.Faults
 	for i, roleID := range roleIDs {
-		_, there := p.gives[roleID]
-		f.Check(there, fmt.Sprintf("roleIds.%d", i), "is not a role of this tenant")
+		f.Check(p.roles[roleID], fmt.Sprintf("roleIds.%d", i), "is not a role of this tenant")
 	}
 	if err := f.Err("role_unknown", "a role does not exist"); err != nil {
 		return err
 	}
+	h := s.holding(ctx, db, p, who)
 	for _, roleID := range roleIDs {
-		missing, err := s.missing(p, who, p.gives[roleID])
+		// Whoever takes a role away takes its denials back.
+		missing, err := h.missing(append(p.rulesOf(roleID, false), p.rulesOf(roleID, true)...))
 		if err != nil {
 			return err
 		}
-		if len(missing) > 0 {
-			err := problem.New(problem.Forbidden, "role_exceeds_rights", "this needs every right that the role gives")
+		if missing != nil {
+			err := problem.New(problem.Forbidden, "role_exceeds_rights", "this needs every right that the role gives or denies")
 			s.deny(ctx, auth.MemberUpdate, "", err)
 			return err
 		}
@@ -48,56 +49,124 @@ func (s *Service) Grantable(ctx context.Context, db bun.IDB, roleIDs []string) e
 	return nil
 }
 
-// holdsAll is Forbidden when the caller lacks one of the permissions.
-func (s *Service) holdsAll(p *policy, who *auth.Principal, permissions []auth.Permission) error {
-	missing, err := s.missing(p, who, permissions)
-	if err != nil {
-		return err
+// rulesOf are the rules of a role that allow, or those that deny, as rights.
+func (p *policy) rulesOf(roleID string, deny bool) []auth.Grant {
+	var grants []auth.Grant
+	for _, r := range p.of(roleID) {
+		if r.deny != deny {
+			continue
+		}
+		for _, permission := range r.permissions {
+			grants = append(grants, auth.Grant{Permission: permission, ObjectID: r.object.named()})
+		}
 	}
-	if len(missing) > 0 {
-		return problem.Newf(problem.Forbidden, "permission_not_held", "nobody gives a permission that he does not hold: %s", missing[0])
-	}
-	return nil
+	return grants
 }
 
-// missing lists which of the permissions the caller does not hold.
-func (s *Service) missing(p *policy, who *auth.Principal, permissions []auth.Permission) ([]auth.Permission, error) {
-	var missing []auth.Permission
-	for _, permission := range permissions {
-		held, err := s.holds(p, who, permission)
+// holdsAll is Forbidden when the caller lacks one of the rights.
+func (s *Service) holdsAll(ctx context.Context, db bun.IDB, p *policy, who *auth.Principal, grants []auth.Grant) error {
+	missing, err := s.holding(ctx, db, p, who).missing(grants)
+	if err != nil || missing == nil {
+		return err
+	}
+	if missing.ObjectID != "" {
+		return problem.Newf(problem.Forbidden, "permission_not_held", "nobody gives a permission that he does not hold: %s on the object %s", missing.Permission, missing.ObjectID)
+	}
+	return problem.Newf(problem.Forbidden, "permission_not_held", "nobody gives a permission that he does not hold: %s", missing.Permission)
+}
+
+// onAll are permissions for all objects, as rights.
+func onAll(permissions []auth.Permission) []auth.Grant {
+	grants := make([]auth.Grant, len(permissions))
+	for i, p := range permissions {
+		grants[i].Permission = p
+	}
+	return grants
+}
+
+// holding answers which rights a caller holds, so that he may pass them on.
+type holding struct {
+	s   *Service
+	ctx context.Context
+	db  bun.IDB
+	p   *policy
+	who *auth.Principal
+
+	everywhere map[auth.Permission]bool // what was asked before for all objects
+}
+
+func (s *Service) holding(ctx context.Context, db bun.IDB, p *policy, who *auth.Principal) *holding {
+	return &holding{s: s, ctx: ctx, db: db, p: p, who: who, everywhere: map[auth.Permission]bool{}}
+}
+
+// missing is the first of the rights that the caller does not hold.
+func (h *holding) missing(grants []auth.Grant) (*auth.Grant, error) {
+	for i, g := range grants {
+		held, err := h.holds(g)
 		if err != nil {
 			return nil, err
 		}
 		if !held {
-			missing = append(missing, permission)
+			return &grants[i], nil
 		}
 	}
-	return missing, nil
+	return nil, nil
 }
 
-// holds reports whether the caller has a permission for all objects, so that he
-// may pass it on. Whoever holds "query.read" and all its siblings does not hold
-// "query.*": that also gives what a later version adds.
-func (s *Service) holds(p *policy, who *auth.Principal, permission auth.Permission) (bool, error) {
-	switch who.Kind {
+// holds reports whether the caller has a permission for an object, or for all.
+// Whoever holds "query.read" and all its siblings does not hold "query.*": that
+// also gives what a later version adds. Who is denied it for one object does not
+// hold it for all.
+func (h *holding) holds(g auth.Grant) (bool, error) {
+	if h.everywhere[g.Permission] {
+		return true, nil
+	}
+	switch h.who.Kind {
 	case auth.KindService:
-		return granted(who.Grants, permission, ""), nil
+		return granted(h.who.Grants, g.Permission, g.ObjectID), nil
 	case auth.KindAPIKey:
-		if !covered(who.Scopes, permission) {
+		if !covered(h.who.Scopes, g.Permission) {
 			return false, nil
 		}
 	case auth.KindUser:
 	default:
 		return false, nil
 	}
-	if !slices.ContainsFunc(who.Roles, func(role string) bool { return covered(p.gives[role], permission) }) {
+	if h.p.owns(h.who.Roles) { // or nobody could take a denial back
+		return true, nil
+	}
+	held, err := h.byRules(g.Permission, "")
+	if held && err == nil {
+		h.everywhere[g.Permission] = true
+		return true, nil
+	}
+	if err != nil || g.ObjectID == "" {
+		return false, err
+	}
+	return h.byRules(g.Permission, g.ObjectID)
+}
+
+func (h *holding) byRules(permission auth.Permission, objectID string) (bool, error) {
+	q := question{roles: h.who.Roles, userID: h.who.UserID, objectID: objectID}
+	subjects := q.subjects()
+	whole := slices.ContainsFunc(h.p.relevant(&q, subjects), func(r *rule) bool { return !r.deny && covered(r.permissions, permission) })
+	if !whole && (objectID == "" || !h.s.catalogue.has(permission)) {
 		return false, nil
 	}
-	for _, info := range s.catalogue.list { // a rule that denies takes a part out of a wildcard
+	for _, info := range h.s.catalogue.list { // a rule that denies takes a part out of a wildcard
 		if !permission.Covers(info.Permission) {
 			continue
 		}
-		if allowed, err := p.allows(who.Roles, info.Permission, ""); err != nil || !allowed {
+		q.permission = info.Permission
+		v, _, err := h.p.decide(&q)
+		if err == nil && v == unsaid && objectID != "" {
+			owned, err := owns(h.ctx, h.db, h.who, info.Permission, objectID)
+			if err != nil || !owned {
+				return false, err
+			}
+			continue
+		}
+		if err != nil || v != allowed || objectID == "" && h.p.some(subjects, true, info.Permission) {
 			return false, err
 		}
 	}

@@ -118,6 +118,21 @@ func (ps *policies) replace(ctx context.Context, s *slot) (*policy, error) {
 	return p, nil
 }
 
+// kept is the policy of a tenant in memory if it is of a version and was not ended.
+func (ps *policies) kept(tenantID string, version int64) *policy {
+	ps.mu.Lock()
+	e := ps.slots[tenantID]
+	ps.mu.Unlock()
+	if e == nil {
+		return nil
+	}
+	p := e.Value.(*slot).policy.Load()
+	if p == nil || p.version != version || p.ground.lease.ended.Load() {
+		return nil
+	}
+	return p
+}
+
 // invalidate ends the policy of a tenant. Call it when a change is committed.
 func (ps *policies) invalidate(tenantID string) {
 	ps.mu.Lock()

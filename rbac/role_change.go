@@ -45,7 +45,7 @@ func (s *Service) CreateRole(ctx context.Context, in NewRole) (Role, error) {
 	}
 	role.Permissions = canonical(role.Permissions)
 	err = s.change(ctx, who, func(ctx context.Context, tx bun.IDB, p *policy) error {
-		if err := s.holdsAll(p, who, role.Permissions); err != nil {
+		if err := s.holdsAll(ctx, tx, p, who, onAll(role.Permissions)); err != nil {
 			return err
 		}
 		if err := insertRole(ctx, tx, who.TenantID, role); err != nil {
@@ -85,7 +85,7 @@ func (s *Service) UpdateRole(ctx context.Context, roleID string, in RoleUpdate) 
 			return err
 		}
 		role.Permissions = canonical(role.Permissions)
-		if err := s.holdsAll(p, who, role.Permissions); err != nil {
+		if err := s.holdsAll(ctx, tx, p, who, onAll(role.Permissions)); err != nil {
 			return err
 		}
 		if err := updateRole(ctx, tx, who.TenantID, role); err != nil {
@@ -127,19 +127,28 @@ func (s *Service) DeleteRole(ctx context.Context, roleID string) error {
 func (s *Service) change(ctx context.Context, who *auth.Principal, fn func(ctx context.Context, tx bun.IDB, p *policy) error) error {
 	defer s.policies.invalidate(who.TenantID) // also after an error: a commit may have come through although its answer did not
 	return s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
-		if err := raiseVersion(ctx, tx, who.TenantID); err != nil {
-			return err
-		}
-		p, err := s.readPolicy(ctx, tx, who.TenantID)
+		p, err := s.lockPolicy(ctx, tx, who.TenantID)
 		if err != nil {
-			return fmt.Errorf("read the roles: %w", err)
+			return err
 		}
 		return fn(ctx, tx, p)
 	})
 }
 
+// lockPolicy raises the version of a policy and reads it.
+func (s *Service) lockPolicy(ctx context.Context, tx bun.IDB, tenantID string) (*policy, error) {
+	if err := raiseVersion(ctx, tx, tenantID); err != nil {
+		return nil, err
+	}
+	p, err := s.readPolicy(ctx, tx, tenantID)
+	if err != nil {
+		return nil, fmt.Errorf("read the roles: %w", err)
+	}
+	return p, nil
+}
+
 // changeable returns a role that the caller may change: one made in the tenant
-// that gives nothing beyond his own rights.
+// that gives, by its grants too, nothing beyond his own rights.
 func (s *Service) changeable(ctx context.Context, tx bun.IDB, p *policy, who *auth.Principal, roleID string) (Role, error) {
 	row, err := selectRole(ctx, tx, who.TenantID, roleID)
 	if err != nil {
@@ -153,7 +162,7 @@ func (s *Service) changeable(ctx context.Context, tx bun.IDB, p *policy, who *au
 	if err != nil {
 		return Role{}, err
 	}
-	return role, s.holdsAll(p, who, role.Permissions)
+	return role, s.holdsAll(ctx, tx, p, who, p.rulesOf(roleID, false))
 }
 
 func (in RoleUpdate) apply(role Role) Role {

@@ -52,22 +52,11 @@ func raiseVersion(ctx context.Context, db bun.IDB, tenantID string) error {
 	return nil
 }
 
-// selectRules makes one rule of each role.
-func selectRules(ctx context.Context, db bun.IDB, tenantID string) ([]rule, error) {
+// selectRoles reads what the roles of a tenant give.
+func selectRoles(ctx context.Context, db bun.IDB, tenantID string) ([]roleRow, error) {
 	var rows []roleRow
 	err := db.NewSelect().Model(&rows).Column("id", "builtin", "permissions").Where("r.tenant_id = ?", tenantID).Scan(ctx)
-	if err != nil {
-		return nil, err
-	}
-	rules := make([]rule, len(rows))
-	for i, row := range rows {
-		permissions, err := row.given()
-		if err != nil {
-			return nil, err
-		}
-		rules[i] = rule{role: row.ID, permissions: permissions}
-	}
-	return rules, nil
+	return rows, err
 }
 
 // given is what a role gives.
@@ -111,6 +100,16 @@ func updateRole(ctx context.Context, db bun.IDB, tenantID string, role Role) err
 		Column("name", "description", "permissions", "updated_at", "version").
 		Where("r.tenant_id = ?", tenantID).Where("r.id = ?", role.ID).Exec(ctx)
 	return taken(err)
+}
+
+// raiseRole notes that something which belongs to a role was changed.
+func raiseRole(ctx context.Context, db bun.IDB, tenantID string, role Role) error {
+	_, err := db.NewUpdate().Model((*roleRow)(nil)).Set("version = ?", role.Version).Set("updated_at = ?", role.UpdatedAt).
+		Where("r.tenant_id = ?", tenantID).Where("r.id = ?", role.ID).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("write the role: %w", err)
+	}
+	return nil
 }
 
 func deleteRole(ctx context.Context, db bun.IDB, tenantID, roleID string) error {

@@ -27,9 +27,14 @@ type Config struct {
 	// Pages signs the cursors of [Service.Roles]. Required.
 	Pages *page.Signer
 
-	// Tenants is how many tenants' rules are kept in memory, some 15 KB each. One
-	// more drops the least recently used; its next decision reads them again.
-	// Default: 16384.
+	// ParentOf is the workflow of a run of a tenant, "" for a run that is not there:
+	// rules about a workflow are about its runs too. It is asked only in tenants with
+	// rules about single objects. Default: runs are parts of nothing.
+	ParentOf func(ctx context.Context, tenantID, runID string) (workflowID string, err error)
+
+	// Tenants is how many tenants' rules are kept in memory, some 3 KB each and 200
+	// bytes for each grant. One more drops the least recently used; its next decision
+	// reads them again. Default: 16384.
 	Tenants int
 }
 
@@ -43,6 +48,7 @@ type Service struct {
 	denied    func(context.Context, audit.Denial)
 	enforcers *enforcers
 	pages     *page.Signer
+	parents   *parents
 	policies  *policies
 }
 
@@ -67,6 +73,7 @@ func New(cfg Config) (*Service, error) {
 		denied:    cfg.Denied,
 		enforcers: es,
 		pages:     cfg.Pages,
+		parents:   &parents{find: cfg.ParentOf},
 	}
 	s.policies = newPolicies(cfg.Tenants, s.currentVersion, s.currentPolicy)
 	return s, nil
@@ -75,6 +82,9 @@ func New(cfg Config) (*Service, error) {
 func (cfg Config) withDefaults() Config {
 	if cfg.Denied == nil {
 		cfg.Denied = func(context.Context, audit.Denial) {}
+	}
+	if cfg.ParentOf == nil {
+		cfg.ParentOf = func(context.Context, string, string) (string, error) { return "", nil }
 	}
 	if cfg.Tenants == 0 {
 		cfg.Tenants = defaultTenants

@@ -117,6 +117,9 @@ func (s *Service) RemoveMember(ctx context.Context, userID string) error {
 		return err
 	}
 	return s.changeMember(ctx, who, userID, nil, func(ctx context.Context, tx bun.IDB, before Member) error {
+		if err := s.roles.MemberLeft(ctx, tx, who.TenantID, userID); err != nil {
+			return err
+		}
 		if err := deleteMember(ctx, tx, who.TenantID, userID); err != nil {
 			return err
 		}

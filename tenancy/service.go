@@ -64,6 +64,10 @@ type Roles interface {
 	// nothing that he does not hold; else Invalid or Forbidden.
 	Grantable(ctx context.Context, db bun.IDB, roleIDs []string) error
 
+	// MemberLeft forgets what was granted to a member alone, in the transaction that
+	// removes him.
+	MemberLeft(ctx context.Context, db bun.IDB, tenantID, userID string) error
+
 	// OwnerRole is the id of the Owner role of a tenant.
 	OwnerRole(ctx context.Context, db bun.IDB, tenantID string) (string, error)
 }

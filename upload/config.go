@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 
+	"github.com/uptrace/bun"
+
 	"github.com/jetadmin/jetadmin/audit"
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/clock"
@@ -45,12 +47,19 @@ type Config struct {
 	// [DefaultMaxTenant].
 	MaxTenant int64
 
+	// Own notes, in the transaction that makes an object, who made it. Default: it
+	// is noted in the object alone.
+	Own func(ctx context.Context, db bun.IDB, resource, objectID string) error
+
 	// Pages signs the cursors of lists. Required.
 	Pages *page.Signer
 
 	// UsedBy names what would break without a file of the caller's tenant, for a
 	// person; nil = nothing.
 	UsedBy func(ctx context.Context, fileID string) ([]string, error)
+
+	// Visible is asked before a list is read. Default: whoever may list sees all.
+	Visible auth.Visible
 }
 
 func (c Config) withDefaults() Config {
@@ -66,8 +75,14 @@ func (c Config) withDefaults() Config {
 	if c.MaxTenant == 0 {
 		c.MaxTenant = DefaultMaxTenant
 	}
+	if c.Own == nil {
+		c.Own = func(context.Context, bun.IDB, string, string) error { return nil }
+	}
 	if c.UsedBy == nil {
 		c.UsedBy = func(context.Context, string) ([]string, error) { return nil, nil }
+	}
+	if c.Visible == nil {
+		c.Visible = c.Authorize.Sees
 	}
 	return c
 }

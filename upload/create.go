@@ -91,8 +91,10 @@ func (s *Service) begin(ctx context.Context, row *fileRow) error {
 		if err := s.checkRoom(ctx, tx, row.TenantID, 1); err != nil {
 			return err
 		}
-		_, err = tx.NewInsert().Model(row).Exec(ctx)
-		return err
+		if _, err := tx.NewInsert().Model(row).Exec(ctx); err != nil {
+			return err
+		}
+		return s.cfg.Own(ctx, tx, "file", row.ID)
 	})
 }
 

@@ -51,13 +51,13 @@ func (r *fileRow) entry(action string) audit.Entry {
 
 // Files returns the files of the tenant, newest first.
 func (s *Service) Files(ctx context.Context, r page.Request) (page.Page[File], error) {
-	who, err := s.cfg.Authorize(ctx, auth.FileList, "")
+	who, visible, err := s.cfg.Visible(ctx, auth.FileList, "id")
 	if err != nil {
 		return page.Page[File]{}, err
 	}
 	return page.List[fileRow, File]{
 		Key:   func(f File) string { return f.ID },
-		Query: s.cfg.DB.NewSelect().Where("tenant_id = ?", who.TenantID).Where("ready"),
+		Query: s.cfg.DB.NewSelect().Where("tenant_id = ?", who.TenantID).Where("ready").Apply(visible),
 		Scope: []string{"files", who.TenantID},
 		View:  page.Plain((*fileRow).view),
 	}.Read(ctx, s.cfg.Pages, r)

@@ -41,25 +41,24 @@ const (
 )
 
 // CancelRuns cancels the runs that a filter names, oldest first, up to its
-// limit. Who may cancel no single run may not cancel many: it needs run.cancel
-// on all runs.
+// limit, of those that the caller may cancel.
 func (s *Service) CancelRuns(ctx context.Context, in Bulk) (BulkResult, error) {
-	who, err := s.cfg.Authorize(ctx, auth.RunCancel, "")
+	who, visible, err := s.cfg.Visible(ctx, auth.RunCancel, runColumns()...)
 	if err != nil {
 		return BulkResult{}, err
 	}
 	open := []RunStatus{RunQueued, RunRunning, RunWaiting}
-	return s.bulk(ctx, who, in, open, func(ids []string, result *BulkResult) error {
+	return s.bulk(ctx, who, visible, in, open, func(ids []string, result *BulkResult) error {
 		return s.cancelMany(ctx, who, ids, result)
 	})
 }
 
 // RetryRuns retries the runs that a filter names, oldest first, up to its limit,
 // as [Service.Retry] does. A run that was run again before, by whatever way, is
-// passed over, so that repeating the call retries nothing twice. It needs
-// run.retry on all runs, and workflow.execute on their workflows.
+// passed over, so that repeating the call retries nothing twice. It retries those
+// on which the caller holds run.retry, and needs workflow.execute on their workflows.
 func (s *Service) RetryRuns(ctx context.Context, in Bulk, version RerunVersion) (BulkResult, error) {
-	who, err := s.cfg.Authorize(ctx, auth.RunRetry, "")
+	who, visible, err := s.cfg.Visible(ctx, auth.RunRetry, runColumns()...)
 	if err != nil {
 		return BulkResult{}, err
 	}
@@ -67,13 +66,13 @@ func (s *Service) RetryRuns(ctx context.Context, in Bulk, version RerunVersion) 
 	if in.Status == RunCancelled {
 		statuses = append(statuses, RunCancelled)
 	}
-	return s.bulk(ctx, who, in, statuses, func(ids []string, result *BulkResult) error {
+	return s.bulk(ctx, who, visible, in, statuses, func(ids []string, result *BulkResult) error {
 		return s.retryMany(ctx, who, ids, version, result)
 	})
 }
 
 // bulk walks over the runs that match, a batch at a time.
-func (s *Service) bulk(ctx context.Context, who *auth.Principal, in Bulk, statuses []RunStatus, do func(ids []string, result *BulkResult) error) (BulkResult, error) {
+func (s *Service) bulk(ctx context.Context, who *auth.Principal, visible narrowing, in Bulk, statuses []RunStatus, do func(ids []string, result *BulkResult) error) (BulkResult, error) {
 	if err := in.check(statuses); err != nil {
 		return BulkResult{}, err
 	}
@@ -83,7 +82,7 @@ func (s *Service) bulk(ctx context.Context, who *auth.Principal, in Bulk, status
 	result := BulkResult{Last: in.After}
 	for left := cmp.Or(in.Limit, defaultBulk); left > 0; {
 		batch := min(left, bulkBatch)
-		ids, err := s.matching(ctx, who.TenantID, in, statuses, result.Last, batch+1)
+		ids, err := s.matching(ctx, who.TenantID, visible, in, statuses, result.Last, batch+1)
 		if err != nil {
 			return result, err
 		}
@@ -115,10 +114,10 @@ func (in *Bulk) check(statuses []RunStatus) error {
 	return f.Err("bulk_invalid", "the filter is not valid")
 }
 
-func (s *Service) matching(ctx context.Context, tenantID string, in Bulk, statuses []RunStatus, after string, limit int) (ids []string, err error) {
+func (s *Service) matching(ctx context.Context, tenantID string, visible narrowing, in Bulk, statuses []RunStatus, after string, limit int) (ids []string, err error) {
 	q := s.cfg.DB.NewSelect().Model((*runRow)(nil)).Column("id").Where("tenant_id = ?", tenantID).
 		Where("status IN (?)", bun.List(statuses)).Where("test = ?", false).
-		Where("parent_run_id IS NULL")
+		Where("parent_run_id IS NULL").Apply(visible)
 	if in.WorkflowID != "" {
 		q = q.Where("workflow_id = ?", in.WorkflowID)
 	}

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/uptrace/bun"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/time/rate"
@@ -67,6 +68,10 @@ type Config struct {
 	// Nodes are the node types, one of them a [Starter] named "start".
 	Nodes []Node
 
+	// Own notes, in the transaction that makes an object, who made it. Default: it
+	// is noted in the object alone.
+	Own func(ctx context.Context, db bun.IDB, resource, objectID string) error
+
 	// Pages signs the cursors of lists.
 	Pages *page.Signer
 
@@ -94,6 +99,9 @@ type Config struct {
 	// node, see docs/observability.md. Processes that share a DB should all have one
 	// or none. Default: none, which costs nothing.
 	TracerProvider trace.TracerProvider
+
+	// Visible is asked before a list is read. Default: whoever may list sees all.
+	Visible auth.Visible
 
 	// Watched says of topics whether anybody may want their events: the others are
 	// not published. It is asked after what an event tells was stored, and while it
@@ -133,6 +141,9 @@ func (c Config) withDefaults() Config {
 		c.Logger = slog.Default()
 	}
 	c.Logger = safelog.New(c.Logger)
+	if c.Own == nil {
+		c.Own = func(context.Context, bun.IDB, string, string) error { return nil }
+	}
 	if c.Past == nil {
 		c.Past = func(context.Context, string, int64) (RunEvents, error) {
 			return RunEvents{}, problem.New(problem.Unavailable, "events_not_kept", "events are not kept here")
@@ -149,6 +160,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Slots == 0 {
 		c.Slots = slotsPerProcessor * runtime.GOMAXPROCS(0)
+	}
+	if c.Visible == nil {
+		c.Visible = c.Authorize.Sees
 	}
 	if c.WorkerName == "" {
 		c.WorkerName = "jetadmin"

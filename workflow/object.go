@@ -18,6 +18,9 @@ import (
 // locking is how a read takes its row for the rest of the transaction; nil reads freely.
 type locking func(*bun.SelectQuery) *bun.SelectQuery
 
+// narrowing leaves of a list what its reader may see.
+type narrowing func(*bun.SelectQuery) *bun.SelectQuery
+
 // find reads the row of one of a tenant's objects. NotFound says of which noun
 // there is none.
 func find[R any](ctx context.Context, db bun.IDB, tenantID, objectID, noun string, lock locking) (R, error) {

@@ -153,15 +153,19 @@ type RunFilter struct {
 	Node       string // with Parent: key of the node that has begun them
 }
 
-// Runs lists runs, newest first.
+// runColumns hold the ids of a run and of its workflow; a test run is one of the
+// workflow whose draft it tests.
+func runColumns() []string { return []string{"id", "COALESCE(draft_of, workflow_id)"} }
+
+// Runs lists the runs that the caller may see, newest first.
 func (s *Service) Runs(ctx context.Context, f RunFilter, r page.Request) (page.Page[Run], error) {
-	who, err := s.cfg.Authorize(ctx, auth.RunList, "")
+	who, visible, err := s.cfg.Visible(ctx, auth.RunList, runColumns()...)
 	if err != nil {
 		return page.Page[Run]{}, err
 	}
 	return page.List[runRow, Run]{
 		Key:   func(r Run) string { return r.ID },
-		Query: s.cfg.DB.NewSelect().Where("tenant_id = ?", who.TenantID).Apply(f.narrow),
+		Query: s.cfg.DB.NewSelect().Where("tenant_id = ?", who.TenantID).Apply(f.narrow).Apply(visible),
 		Scope: []string{"runs", who.TenantID, f.WorkflowID, string(f.Status), strconv.FormatBool(f.Test), f.Parent, f.Node},
 		View:  page.Plain((*runRow).run),
 	}.Read(ctx, s.cfg.Pages, r)
@@ -350,6 +354,18 @@ func (o *outputRow) attempt() (Attempt, error) {
 
 func readRun(ctx context.Context, db bun.IDB, tenantID, runID string, lock locking) (runRow, error) {
 	return find[runRow](ctx, db, tenantID, runID, "run", lock)
+}
+
+// WorkflowOf is the workflow of a run, or the one whose draft a test run tests, for
+// whoever decides by it whether somebody may see the run; "" when there is no such
+// run. It asks for no right.
+func (s *Service) WorkflowOf(ctx context.Context, tenantID, runID string) (string, error) {
+	var workflowID string
+	err := s.cfg.DB.NewRaw("SELECT COALESCE(draft_of, workflow_id) FROM ?schema.jet_run WHERE tenant_id = ? AND id = ?", tenantID, runID).Scan(ctx, &workflowID)
+	if store.IsMissing(err) {
+		return "", nil
+	}
+	return workflowID, err
 }
 
 // TenantOf is the tenant of a run, for whoever has to find out where a run

@@ -158,13 +158,13 @@ func (s *Service) Schedule(ctx context.Context, scheduleID string) (Schedule, er
 // Schedules lists schedules, newest first; of one workflow unless workflowID is
 // "".
 func (s *Service) Schedules(ctx context.Context, workflowID string, r page.Request) (page.Page[Schedule], error) {
-	who, err := s.cfg.Authorize(ctx, auth.ScheduleList, "")
+	who, visible, err := s.cfg.Visible(ctx, auth.ScheduleList, "id")
 	if err != nil {
 		return page.Page[Schedule]{}, err
 	}
 	return page.List[scheduleRow, Schedule]{
 		Key:   func(s Schedule) string { return s.ID },
-		Query: s.cfg.DB.NewSelect().Where("tenant_id = ?", who.TenantID).Apply(ofWorkflow(workflowID)),
+		Query: s.cfg.DB.NewSelect().Where("tenant_id = ?", who.TenantID).Apply(ofWorkflow(workflowID)).Apply(visible),
 		Scope: []string{"schedules", who.TenantID, workflowID},
 		View:  (*scheduleRow).schedule,
 	}.Read(ctx, s.cfg.Pages, r)

@@ -28,6 +28,9 @@ func (s *Service) insertTrigger(ctx context.Context, tx bun.IDB, noun string, ro
 		return nameTaken(err, noun)
 	}
 	entry := row.entry(noun + ".create")
+	if err := s.cfg.Own(ctx, tx, noun, entry.ObjectID); err != nil {
+		return err
+	}
 	entry.After = row.state()
 	return s.cfg.Audit(ctx, tx, entry)
 }

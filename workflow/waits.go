@@ -60,14 +60,14 @@ func (s *Service) Waits(ctx context.Context, f WaitFilter, r page.Request) (page
 	if err != nil {
 		return page.Page[Waiting]{}, err
 	}
-	whose := "mine"
+	whose, visible := "mine", func(q *bun.SelectQuery) *bun.SelectQuery { return q }
 	if !f.Mine {
-		if _, err := s.cfg.Authorize(ctx, auth.RunList, ""); err != nil {
+		if _, visible, err = s.cfg.Visible(ctx, auth.RunList, "w.run_id", "w.workflow_id"); err != nil {
 			return page.Page[Waiting]{}, err
 		}
 		whose = "all"
 	}
-	q := s.cfg.DB.NewSelect().Where("w.tenant_id = ?", who.TenantID).Where("w.closed_at IS NULL").
+	q := s.cfg.DB.NewSelect().Apply(visible).Where("w.tenant_id = ?", who.TenantID).Where("w.closed_at IS NULL").
 		Where("w.deadline > ?", s.cfg.Clock.Now())
 	if f.Mine {
 		q = q.Where("w.barred = '' OR w.barred <> ?", who.UserID).Where(`EXISTS (SELECT 1 FROM ?schema.jet_wait_assignee AS a

@@ -168,13 +168,13 @@ func (s *Service) Webhook(ctx context.Context, webhookID string) (Webhook, error
 
 // Webhooks lists webhooks, newest first; of one workflow unless workflowID is "".
 func (s *Service) Webhooks(ctx context.Context, workflowID string, r page.Request) (page.Page[Webhook], error) {
-	who, err := s.cfg.Authorize(ctx, auth.WebhookList, "")
+	who, visible, err := s.cfg.Visible(ctx, auth.WebhookList, "id")
 	if err != nil {
 		return page.Page[Webhook]{}, err
 	}
 	return page.List[webhookRow, Webhook]{
 		Key:   func(h Webhook) string { return h.ID },
-		Query: s.cfg.DB.NewSelect().Where("tenant_id = ?", who.TenantID).Apply(ofWorkflow(workflowID)),
+		Query: s.cfg.DB.NewSelect().Where("tenant_id = ?", who.TenantID).Apply(ofWorkflow(workflowID)).Apply(visible),
 		Scope: []string{"webhooks", who.TenantID, workflowID},
 		View:  (*webhookRow).webhook,
 	}.Read(ctx, s.cfg.Pages, r)

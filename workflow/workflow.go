@@ -74,6 +74,9 @@ func (s *Service) Create(ctx context.Context, in NewWorkflow) (Workflow, error) 
 		if _, err := tx.NewInsert().Model(&row).Exec(ctx); err != nil {
 			return nameTaken(err, "workflow")
 		}
+		if err := s.cfg.Own(ctx, tx, "workflow", row.ID); err != nil {
+			return err
+		}
 		return s.audit(ctx, tx, who, "workflow.create", row.ID, map[string]any{"name": row.Name}, nil, row.state())
 	})
 	if err != nil {
@@ -87,15 +90,15 @@ func (s *Service) Get(ctx context.Context, workflowID string) (Workflow, error) 
 	return show(ctx, s, auth.WorkflowRead, workflowID, readWorkflow, (*workflowRow).workflow)
 }
 
-// List reads workflows, newest first.
+// List reads the workflows that the caller may see, newest first.
 func (s *Service) List(ctx context.Context, r page.Request) (page.Page[Workflow], error) {
-	who, err := s.cfg.Authorize(ctx, auth.WorkflowList, "")
+	who, visible, err := s.cfg.Visible(ctx, auth.WorkflowList, "id")
 	if err != nil {
 		return page.Page[Workflow]{}, err
 	}
 	return page.List[workflowRow, Workflow]{
 		Key:   func(w Workflow) string { return w.ID },
-		Query: s.cfg.DB.NewSelect().Where("tenant_id = ?", who.TenantID).Where("deleted_at IS NULL"),
+		Query: s.cfg.DB.NewSelect().Where("tenant_id = ?", who.TenantID).Where("deleted_at IS NULL").Apply(visible),
 		Scope: []string{"workflows", who.TenantID},
 		View:  (*workflowRow).workflow,
 	}.Read(ctx, s.cfg.Pages, r)
@@ -171,7 +174,12 @@ func (s *Service) Delete(ctx context.Context, workflowID string) error {
 // Validate checks a graph as [Service.Create] would, without storing it: nil, or
 // Invalid with every fault.
 func (s *Service) Validate(ctx context.Context, g Graph) error {
-	if _, err := s.cfg.Authorize(ctx, auth.WorkflowUpdate, ""); err != nil {
+	return s.ValidateDraft(ctx, "", g)
+}
+
+// ValidateDraft is [Service.Validate] for whoever may change one workflow.
+func (s *Service) ValidateDraft(ctx context.Context, workflowID string, g Graph) error {
+	if _, err := s.cfg.Authorize(ctx, auth.WorkflowUpdate, workflowID); err != nil {
 		return err
 	}
 	return s.checkDraft(ctx, g)

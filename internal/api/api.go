@@ -157,6 +157,7 @@ func New(cfg Config) (*API, error) {
 	a.memberRoutes()
 	a.invitationRoutes()
 	a.roleRoutes()
+	a.grantRoutes()
 	a.keyRoutes()
 	a.auditRoutes()
 	a.datasourceRoutes()

@@ -125,7 +125,7 @@ func TestConventionsAreDocumented(t *testing.T) {
 		if takesKey != op.idempotent() {
 			t.Errorf("%s: takes an idempotency key: %v", op.ID, takesKey)
 		}
-		if _, stale := route.Responses["412"]; stale != (op.Method == http.MethodPatch) {
+		if _, stale := route.Responses["412"]; stale != (op.Method == http.MethodPatch || op.Method == http.MethodPut && !op.Raw) {
 			t.Errorf("%s: 412 is documented: %v", op.ID, stale)
 		}
 	}

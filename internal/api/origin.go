@@ -7,7 +7,7 @@ import (
 
 // What pages of allowed origins may send and read beside the plainest headers.
 const (
-	sharedMethods = "GET, POST, PATCH, DELETE"
+	sharedMethods = "GET, POST, PUT, PATCH, DELETE"
 	sharedRequest = "Authorization, Content-Type, If-Match, X-API-Key, X-Request-Id, " + idempotencyHeader
 	sharedReply   = "ETag, Location, Retry-After, X-Request-Id, " + replayedHeader
 )

@@ -221,7 +221,7 @@ func (op Operation) problems() map[string]*huma.Response {
 	switch op.Method {
 	case http.MethodPost:
 		add(http.StatusConflict, http.StatusUnprocessableEntity)
-	case http.MethodPatch:
+	case http.MethodPatch, http.MethodPut:
 		add(http.StatusPreconditionFailed, http.StatusUnprocessableEntity)
 	}
 	return responses

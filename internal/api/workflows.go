@@ -164,7 +164,7 @@ func (a *API) validateWorkflow(ctx context.Context, in *validateWorkflowInput) (
 	if in.Body != nil && in.Body.Draft != nil {
 		draft = *in.Body.Draft
 	}
-	err = a.cfg.Workflows.Validate(ctx, draft)
+	err = a.cfg.Workflows.ValidateDraft(ctx, in.ID, draft)
 	if problem.Is(err, problem.Invalid) {
 		return reply200(WorkflowCheck{Errors: problem.Of(err).Faults}, nil)
 	}

@@ -1,0 +1,236 @@
+package jetadmin_test
+
+import (
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/jetadmin/jetadmin"
+	"github.com/jetadmin/jetadmin/jetadmintest"
+	"github.com/jetadmin/jetadmin/rbac"
+)
+
+// shelf has two of each kind of object, made by the owner.
+type shelf struct {
+	*world
+	owner                            *caller
+	tenant                           string
+	sources, queries, flows, theRuns [2]string
+}
+
+func newShelf(t *testing.T, cfg jetadmin.Config) *shelf {
+	t.Helper()
+	app := jetadmintest.Start(t, cfg)
+	s := &shelf{world: &world{t: t, app: app, anybody: reach(t, app)}, tenant: "/tenants/" + app.Tenant.ID}
+	s.owner = s.signedIn(app.Owner)
+	makeShop(t, cfg.DataDir, app.Tenant.ID)
+	for i, name := range []string{"one", "two"} {
+		s.sources[i] = s.made("/datasources", object{"name": name, "type": "sqlite", "settings": object{"file": "shop.db"}})
+		s.queries[i] = s.made("/queries", object{"name": name, "datasourceId": s.sources[i], "operation": object{"text": "SELECT id FROM orders"}})
+		s.flows[i] = s.made("/workflows", object{"name": name, "draft": object{"nodes": []object{{"key": "start", "type": "start"}}, "edges": []object{}}})
+		s.owner.call("POST", s.tenant+"/workflows/"+s.flows[i]+"/publish", nil).want(http.StatusCreated)
+		s.theRuns[i] = s.owner.call("POST", s.tenant+"/workflows/"+s.flows[i]+"/runs", object{"wait": true}).want(http.StatusAccepted).text("id")
+	}
+	return s
+}
+
+func (s *shelf) made(path string, body object) string {
+	s.t.Helper()
+	return s.owner.call("POST", s.tenant+path, body).want(http.StatusCreated).text("id")
+}
+
+// role makes a role with permissions and grants, and signs a member in who has it.
+func (s *shelf) role(name string, permissions []string, grants ...object) (roleID string, c *caller) {
+	s.t.Helper()
+	roleID = s.made("/roles", object{"name": name, "permissions": permissions})
+	s.grant(roleID, grants...)
+	return roleID, s.signedIn(s.app.Member(name))
+}
+
+func (s *shelf) grant(roleID string, grants ...object) {
+	s.t.Helper()
+	if grants == nil {
+		grants = []object{}
+	}
+	s.owner.call("PUT", s.tenant+"/roles/"+roleID+"/grants", object{"grants": grants}).want(http.StatusOK)
+}
+
+func allows(permission, objectID string) object {
+	return object{"permission": permission, "objectId": objectID, "effect": "allow"}
+}
+
+func denies(permission, objectID string) object {
+	return object{"permission": permission, "objectId": objectID, "effect": "deny"}
+}
+
+// lists are the ids in a list.
+func (s *shelf) lists(c *caller, path string, want ...string) {
+	s.t.Helper()
+	var list struct{ Items []struct{ ID string } }
+	c.call("GET", s.tenant+path, nil).want(http.StatusOK).into(&list)
+	var got []string
+	for _, item := range list.Items {
+		got = append(got, item.ID)
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		s.t.Errorf("%s lists %v, want %v", path, got, want)
+	}
+}
+
+// Who has grants on single objects alone sees, runs and changes these and no others.
+func TestGrantsOnSingleObjects(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, cfg jetadmin.Config) {
+		s := newShelf(t, cfg)
+		_, guest := s.role("Guest", []string{},
+			allows("datasource.read", s.sources[0]), allows("query.read", s.queries[0]), allows("query.execute", s.queries[0]),
+			allows("query.update", s.queries[0]), allows("workflow.*", s.flows[0]), allows("run.*", s.flows[0]))
+		s.lists(guest, "/datasources", s.sources[0])
+		s.lists(guest, "/queries", s.queries[0])
+		s.lists(guest, "/workflows", s.flows[0])
+		s.lists(guest, "/runs", s.theRuns[0])
+		for i, want := range []int{http.StatusOK, http.StatusForbidden} {
+			get := func(path string) { t.Helper(); guest.call("GET", s.tenant+path, nil).want(want) }
+			get("/datasources/" + s.sources[i])
+			get("/queries/" + s.queries[i])
+			get("/workflows/" + s.flows[i])
+			get("/runs/" + s.theRuns[i])
+			guest.call("POST", s.tenant+"/queries/"+s.queries[i]+"/run", nil).want(want)
+			guest.call("POST", s.tenant+"/workflows/"+s.flows[i]+"/validate", nil).want(want)
+			guest.call("PATCH", s.tenant+"/queries/"+s.queries[i], object{"description": "seen"}).want(want)
+			guest.call("PATCH", s.tenant+"/workflows/"+s.flows[i], object{"description": "seen"}).want(want)
+			guest.call("DELETE", s.tenant+"/queries/"+s.queries[i], nil).want(http.StatusForbidden)
+			guest.call("DELETE", s.tenant+"/datasources/"+s.sources[i], nil).want(http.StatusForbidden)
+		}
+		run := guest.call("POST", s.tenant+"/workflows/"+s.flows[0]+"/runs", object{"wait": true}).want(http.StatusAccepted).text("id")
+		s.lists(guest, "/runs", s.theRuns[0], run)
+		guest.call("POST", s.tenant+"/workflows/"+s.flows[1]+"/runs", nil).want(http.StatusForbidden)
+		// T5: a query that he may change does not take him to a datasource that he may not see.
+		guest.call("PATCH", s.tenant+"/queries/"+s.queries[0], object{"datasourceId": s.sources[1]}).want(http.StatusForbidden)
+		for _, path := range []string{"/roles", "/files", "/schedules", "/executions", "/apikeys"} {
+			guest.call("GET", s.tenant+path, nil).want(http.StatusForbidden)
+		}
+		guest.call("DELETE", s.tenant+"/workflows/"+s.flows[0], nil).want(http.StatusNoContent)
+	})
+}
+
+// A denial wins in lists, by ids, for many at once, and through other objects.
+func TestDenialsWinEverywhere(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, cfg jetadmin.Config) {
+		s := newShelf(t, cfg)
+		_, bound := s.role("Bound", []string{"datasource.*", "query.*", "workflow.*", "run.*"},
+			denies("datasource.*", s.sources[1]), denies("query.read", s.queries[1]), denies("query.history", s.queries[1]), denies("run.*", s.flows[1]))
+		s.lists(bound, "/datasources", s.sources[0])
+		s.lists(bound, "/queries", s.queries[0])
+		s.lists(bound, "/workflows", s.flows[0], s.flows[1])
+		s.lists(bound, "/runs", s.theRuns[0])
+		s.owner.call("POST", s.tenant+"/queries/"+s.queries[1]+"/run", nil).want(http.StatusOK)
+		s.lists(bound, "/executions")
+		for _, path := range []string{"/datasources/" + s.sources[1], "/queries/" + s.queries[1], "/runs/" + s.theRuns[1]} {
+			bound.call("GET", s.tenant+path, nil).want(http.StatusForbidden)
+		}
+		bound.call("POST", s.tenant+"/queries/"+s.queries[1]+"/run", nil).want(http.StatusOK) // which is not denied
+		text := object{"text": "SELECT 1"}
+		bound.call("POST", s.tenant+"/queries/test", object{"datasourceId": s.sources[1], "operation": text}).want(http.StatusForbidden)
+		bound.call("POST", s.tenant+"/queries", object{"name": "around", "datasourceId": s.sources[1], "operation": text}).want(http.StatusForbidden)
+		bound.call("PATCH", s.tenant+"/queries/"+s.queries[0], object{"datasourceId": s.sources[1]}).want(http.StatusForbidden)
+		bound.call("PATCH", s.tenant+"/queries/"+s.queries[1], object{"operation": text}).want(http.StatusForbidden)
+		asking := s.made("/workflows", object{"name": "asking", "draft": object{
+			"nodes": []object{{"key": "start", "type": "start"}, {"key": "ask", "type": "approval", "config": object{"title": "?", "allowStarter": true}}},
+			"edges": []object{{"from": "start", "to": "ask"}},
+		}})
+		s.owner.call("POST", s.tenant+"/workflows/"+asking+"/publish", nil).want(http.StatusCreated)
+		open := s.owner.call("POST", s.tenant+"/workflows/"+asking+"/runs", nil).want(http.StatusAccepted).text("id")
+		_, held := s.role("Held", []string{"run.*", "workflow.*"}, denies("run.cancel", asking))
+		var result struct{ Done int }
+		held.call("POST", s.tenant+"/runs/bulk/cancel", object{"workflowId": asking}).want(http.StatusOK).into(&result)
+		if result.Done != 0 {
+			t.Errorf("%d runs were cancelled around a denial", result.Done)
+		}
+		held.call("POST", s.tenant+"/runs/"+open+"/cancel", nil).want(http.StatusForbidden)
+		s.owner.call("POST", s.tenant+"/runs/"+open+"/cancel", nil).want(http.StatusOK)
+	})
+}
+
+// Who makes something may read, change, run and delete it, also by a key of his.
+func TestWhoMakesSomethingOwnsIt(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, cfg jetadmin.Config) {
+		s := newShelf(t, cfg)
+		_, maker := s.role("Maker", []string{"query.create", "workflow.create", "datasource.create", "schedule.create"})
+		source := maker.call("POST", s.tenant+"/datasources", object{"name": "mine", "type": "sqlite", "settings": object{"file": "shop.db"}}).
+			want(http.StatusCreated).text("id")
+		query := maker.call("POST", s.tenant+"/queries", object{"name": "mine", "datasourceId": source, "operation": object{"text": "SELECT 1 AS one"}}).
+			want(http.StatusCreated).text("id")
+		flow := maker.call("POST", s.tenant+"/workflows", object{"name": "mine", "draft": object{"nodes": []object{{"key": "start", "type": "start"}}, "edges": []object{}}}).
+			want(http.StatusCreated).text("id")
+		schedule := maker.call("POST", s.tenant+"/schedules", object{"workflowId": flow, "name": "mine", "expression": "@yearly"}).want(http.StatusCreated).text("id")
+		s.lists(maker, "/datasources", source)
+		s.lists(maker, "/queries", query)
+		s.lists(maker, "/workflows", flow)
+		s.lists(maker, "/schedules", schedule)
+		maker.call("POST", s.tenant+"/queries/"+query+"/run", nil).want(http.StatusOK)
+		maker.call("PATCH", s.tenant+"/workflows/"+flow, object{"description": "x"}).want(http.StatusOK)
+		maker.call("GET", s.tenant+"/queries/"+s.queries[0], nil).want(http.StatusForbidden)
+		maker.call("POST", s.tenant+"/workflows/"+flow+"/publish", nil).want(http.StatusForbidden)
+		maker.call("GET", s.tenant+"/runs", nil).want(http.StatusForbidden)
+		maker.call("DELETE", s.tenant+"/schedules/"+schedule, nil).want(http.StatusNoContent)
+		maker.call("DELETE", s.tenant+"/queries/"+query, nil).want(http.StatusNoContent)
+		maker.call("DELETE", s.tenant+"/datasources/"+source, nil).want(http.StatusNoContent)
+	})
+}
+
+// T30: with its grant a subscription ends, within a second.
+func TestT30_SubscriptionsEndWithTheGrant(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, cfg jetadmin.Config) {
+		s := newShelf(t, cfg)
+		for name, after := range map[string][]object{
+			"removed": {},
+			"denied":  {allows("run.read", s.flows[0]), denies("run.*", s.theRuns[0])},
+		} {
+			roleID, watcher := s.role(name, []string{}, allows("run.read", s.flows[0]))
+			socket, topic := watcher.dial(), "run:"+s.theRuns[0]
+			socket.subscribe(topic)
+			s.grant(roleID, after...)
+			ended := time.Now()
+			if code := socket.refused(topic); code != "subscription_ended" {
+				t.Errorf("%s: the subscription ended with %s", name, code)
+			}
+			if took := time.Since(ended); took > time.Second+socketSlack {
+				t.Errorf("%s: it ended after %s", name, took)
+			}
+		}
+	})
+}
+
+func TestExplainOverHTTP(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, cfg jetadmin.Config) {
+		s := newShelf(t, cfg)
+		roleID, _ := s.role("Bound", []string{"query.*"}, denies("query.delete", s.queries[0]))
+		explain := func(permission, objectID string) (e rbac.Explanation) {
+			t.Helper()
+			s.owner.call("POST", s.tenant+"/authz/explain", object{
+				"subject": object{"kind": "role", "id": roleID}, "permission": permission, "objectId": objectID,
+			}).want(http.StatusOK).into(&e)
+			return e
+		}
+		if e := explain("query.delete", s.queries[0]); e.Decision != rbac.DecisionDeny || len(e.Chain) != 2 || e.Chain[0].RoleName != "Bound" || !e.Chain[1].Decides {
+			t.Errorf("%+v", e)
+		}
+		if e := explain("query.delete", s.queries[1]); !e.Allowed || !e.Chain[0].Decides {
+			t.Errorf("%+v", e)
+		}
+		s.owner.call("POST", s.tenant+"/authz/explain", object{"subject": object{"kind": "key", "id": "x"}, "permission": "query.delete"}).want(http.StatusUnprocessableEntity)
+		var m rbac.MemberPermissions
+		s.owner.call("GET", s.tenant+"/members/"+s.app.Owner.User.ID+"/permissions", nil).want(http.StatusOK).into(&m)
+		if len(m.Permissions) < 30 || m.Permissions[0].By == nil {
+			t.Errorf("%+v", m)
+		}
+	})
+}

@@ -1,0 +1,2 @@
+DROP TABLE ?schema.jet_owner;
+DROP TABLE ?schema.jet_grant;
