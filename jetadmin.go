@@ -106,6 +106,7 @@ func (a *App) Start(ctx context.Context) error {
 		return errors.Join(err, a.events.Stop(ctx), a.leaveFolder())
 	}
 	a.audit.Start()
+	a.tenants.Start()
 	a.state = stateStarted
 	a.started.Store(true)
 	return nil
@@ -163,6 +164,7 @@ func (a *App) Stop(ctx context.Context) error {
 	a.started.Store(false)
 	var errs []error
 	if a.state == stateStarted {
+		a.tenants.Stop()
 		errs = append(errs, a.workflows.StopEngine(ctx), a.events.Stop(context.WithoutCancel(ctx)), a.audit.Stop(ctx))
 	}
 	errs = append(errs, a.auth.Stop(ctx), a.scripts.Close(ctx), a.datasources.Close())

@@ -47,8 +47,9 @@ func (a *App) build() (err error) {
 	pages := page.NewSigner(a.keys.Derive("page cursors"))
 	outbound := cfg.Egress.policy()
 
+	gone := func(tenantID string) bool { return a.tenants.Gone(tenantID) }
 	a.audit, err = audit.New(audit.Config{
-		Actor: actor, Address: address, Authorize: a.authorizeAudit, DB: a.db, Logger: cfg.Logger, Pages: pages,
+		Actor: actor, Address: address, Authorize: a.authorizeAudit, DB: a.db, Gone: gone, Logger: cfg.Logger, Pages: pages,
 		RequestID: requestid.FromContext, Retention: cfg.AuditRetention, Sinks: cfg.AuditSinks,
 	})
 	if err != nil {
@@ -60,6 +61,10 @@ func (a *App) build() (err error) {
 	}
 	a.tenants, err = tenancy.New(tenancy.Config{
 		Accounts: accounts{a}, Audit: a.audit.Record, Authorize: a.roles.Authorize, DB: a.db, Hooks: cfg.Hooks.Tenancy, Pages: pages, Roles: a.roles,
+		Erase:  func(ctx context.Context, tenantID string) error { return a.files.Erase(ctx, tenantID) },
+		Forget: func(ctx context.Context, topics []string) error { return a.events.Forget(ctx, topics) },
+		Leave:  func(tenantID string) { a.datasources.Leave(tenantID) },
+		Logger: cfg.Logger,
 	})
 	if err != nil {
 		return err
@@ -95,7 +100,7 @@ func (a *App) build() (err error) {
 	}
 	a.datasources, err = datasource.New(datasource.Config{
 		Audit: a.audit.Record, Authorize: a.roles.Authorize, CacheBytes: cfg.Queries.CacheBytes, Connectors: slices.Concat(builtin, services, cfg.Connectors),
-		DB: a.db, Egress: outbound, FileExists: a.files.Exists, HistoryRetention: cfg.Queries.HistoryRetention, Hooks: cfg.Hooks.Datasource, Keys: a.keys, Logger: cfg.Logger,
+		DB: a.db, Egress: outbound, FileExists: a.files.Exists, Gone: a.tenants.Gone, HistoryRetention: cfg.Queries.HistoryRetention, Hooks: cfg.Hooks.Datasource, Keys: a.keys, Logger: cfg.Logger,
 		MaxOpen: cfg.Queries.MaxOpen, MaxStatements: cfg.Queries.MaxStatements, Pages: pages, Publish: a.publish,
 		Revalidate: a.auth.Revalidate, Scripts: a.scripts, UsedBy: a.usersOfQuery,
 	})
@@ -183,7 +188,7 @@ func (a *App) buildWorkflows(pages *page.Signer, outbound egress.Policy) error {
 	}
 	a.workflows, err = workflow.New(workflow.Config{
 		Assignees: a.assignees, Audit: a.audit.Record, Authorize: a.roles.Authorize, CheckReference: a.checkReference, DB: a.db,
-		Hooks: a.cfg.Hooks.Workflow, Keys: a.keys, Logger: a.cfg.Logger, MeterProvider: a.cfg.MeterProvider,
+		Gone: a.tenants.Gone, Hooks: a.cfg.Hooks.Workflow, Keys: a.keys, Logger: a.cfg.Logger, MeterProvider: a.cfg.MeterProvider,
 		Nodes: append(builtin, a.cfg.Nodes...), Pages: pages, Past: a.past, Publish: a.publish, Queue: queue, Retention: a.cfg.RunRetention,
 		Slots: a.cfg.Workers, TracerProvider: a.cfg.TracerProvider, Watched: a.events.Wanted,
 	})

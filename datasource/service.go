@@ -54,6 +54,10 @@ type Config struct {
 	// = as long as they are among the last 100,000 of their tenant.
 	HistoryRetention time.Duration
 
+	// Gone reports of a tenant that it was deleted: nothing is taken down of it any
+	// more. nil = none ever is.
+	Gone func(tenantID string) bool
+
 	// Hooks let the host watch or refuse runs.
 	Hooks Hooks
 
@@ -107,6 +111,9 @@ type Hooks struct {
 func (c Config) withDefaults() Config {
 	if c.CacheBytes == 0 {
 		c.CacheBytes = DefaultCacheBytes
+	}
+	if c.Gone == nil {
+		c.Gone = func(string) bool { return false }
 	}
 	if c.HistoryRetention == 0 {
 		c.HistoryRetention = 30 * 24 * time.Hour

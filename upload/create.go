@@ -98,7 +98,11 @@ func (s *Service) begin(ctx context.Context, row *fileRow) error {
 
 // lockTenant makes those who count the files of a tenant take turns.
 func (s *Service) lockTenant(ctx context.Context, tx bun.IDB, tenantID string) error {
-	_, err := tx.NewRaw("SELECT id FROM ?schema.jet_tenant WHERE id = ? "+s.cfg.DB.Dialect.ForUpdate(), tenantID).Exec(ctx)
+	var found string
+	err := tx.NewRaw("SELECT id FROM ?schema.jet_tenant WHERE id = ? AND deleted_at IS NULL "+s.cfg.DB.Dialect.ForUpdate(), tenantID).Scan(ctx, &found)
+	if store.IsMissing(err) {
+		return problem.Missing("tenant")
+	}
 	return err
 }
 

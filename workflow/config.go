@@ -45,6 +45,10 @@ type Config struct {
 	// DB holds definitions and runs.
 	DB *store.DB
 
+	// Gone reports of a tenant that it was deleted: nothing is logged in it any more.
+	// Default: none ever is.
+	Gone func(tenantID string) bool
+
 	// Hooks are called around starts and ends of runs. Default: none.
 	Hooks Hooks
 
@@ -126,6 +130,9 @@ func (c Config) withDefaults() Config {
 	if c.Assignees == nil {
 		c.Assignees = func(_ context.Context, a Assignees) (Assignees, error) { return a, nil }
 	}
+	if c.Gone == nil {
+		c.Gone = func(string) bool { return false }
+	}
 	if c.Lease == 0 {
 		c.Lease = 15 * time.Second
 	}
@@ -203,7 +210,7 @@ func New(cfg Config) (*Service, error) {
 	}
 	s := &Service{
 		cfg: cfg, types: types, events: newOutlet(cfg.Publish, cfg.Watched, cfg.Logger), byHand: rate.NewLimiter(startsByHand, startsByHand),
-		logs: newLogWriter(cfg.DB, cfg.Logger),
+		logs: newLogWriter(cfg.DB, cfg.Gone, cfg.Logger),
 	}
 	if s.telemetry, err = newTelemetry(cfg.TracerProvider, cfg.MeterProvider, cfg.Logger); err != nil {
 		return nil, err

@@ -29,6 +29,13 @@ func (a *API) tenantRoutes() {
 		Summary: "Rename a tenant",
 		Example: map[string]any{"name": "Acme Ltd", "version": 1},
 	}, a.updateTenant)
+	register(a, Operation{
+		ID: "deleteTenant", Method: http.MethodDelete, Path: "/tenants/{tenantId}", Access: InTenant, Permission: auth.TenantDelete, Tag: tag,
+		Summary: "Delete a tenant with everything in it",
+		Description: "The body repeats the name of the tenant. From then on the tenant is not found by anybody; its data is removed in the background. " +
+			"There is no way back.",
+		Example: map[string]any{"name": "Acme"},
+	}, a.deleteTenant)
 }
 
 // JoinedTenant is a tenant as one of its members sees it in a list.
@@ -86,4 +93,15 @@ func (a *API) updateTenant(ctx context.Context, in *updateTenantInput) (*version
 	}
 	t, err := a.cfg.Tenancy.Update(ctx, tenancy.TenantUpdate{Name: in.Body.Name, Version: version})
 	return &versioned[tenancy.Tenant]{ETag: etag(t.Version), Body: t}, err
+}
+
+type deleteTenantInput struct {
+	TenantPath
+	Body struct {
+		Name string `json:"name" maxLength:"1000" doc:"of the tenant, as a proof that the right one is meant"`
+	} `nameHint:"TenantDeletion"`
+}
+
+func (a *API) deleteTenant(ctx context.Context, in *deleteTenantInput) (*struct{}, error) {
+	return nil, a.cfg.Tenancy.Delete(ctx, tenancy.Deletion{Name: in.Body.Name})
 }
