@@ -32,7 +32,7 @@ func TestT16_NothingIsLeftOfADeletedTenant(t *testing.T) {
 	testdb.Each(t, func(t *testing.T, db *store.DB) {
 		e := newErasure(t, db)
 		neighbour, had := e.rowsOf(e.neighbour), e.rowsOf(e.app.Tenant.ID)
-		if len(had) < 25 || len(neighbour["jet_file"]) != 1 {
+		if len(had) < 20 || len(neighbour["jet_file"]) != 1 {
 			t.Fatalf("the tenant has rows in %v only, its neighbour in %v", slices.Sorted(maps.Keys(had)), slices.Sorted(maps.Keys(neighbour)))
 		}
 		watcher := e.owner.dial()

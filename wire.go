@@ -64,6 +64,7 @@ func (a *App) build() (err error) {
 		Erase:  func(ctx context.Context, tenantID string) error { return a.files.Erase(ctx, tenantID) },
 		Forget: func(ctx context.Context, topics []string) error { return a.events.Forget(ctx, topics) },
 		Leave:  func(tenantID string) { a.datasources.Leave(tenantID) },
+		Limits: cfg.limits(),
 		Logger: cfg.Logger,
 	})
 	if err != nil {
@@ -77,7 +78,7 @@ func (a *App) build() (err error) {
 	}
 	a.files, err = upload.New(upload.Config{
 		Audit: a.audit.Record, Authorize: a.roles.Authorize, Blobs: cfg.Blobs, DB: a.db, Logger: cfg.Logger,
-		MaxFile: cfg.MaxFile, MaxTenant: cfg.MaxFiles, Pages: pages, UsedBy: a.usersOfFile,
+		MaxFile: cfg.MaxFile, Limit: a.limitOfFiles, Pages: pages, UsedBy: a.usersOfFile,
 	})
 	if err != nil {
 		return err
@@ -99,7 +100,7 @@ func (a *App) build() (err error) {
 		sqlite.Connector(sqlite.Config{Root: filepath.Join(cfg.DataDir, "files")}),
 	}
 	a.datasources, err = datasource.New(datasource.Config{
-		Audit: a.audit.Record, Authorize: a.roles.Authorize, CacheBytes: cfg.Queries.CacheBytes, Connectors: slices.Concat(builtin, services, cfg.Connectors),
+		Admit: a.admit, Audit: a.audit.Record, Authorize: a.roles.Authorize, CacheBytes: cfg.Queries.CacheBytes, Connectors: slices.Concat(builtin, services, cfg.Connectors),
 		DB: a.db, Egress: outbound, FileExists: a.files.Exists, Gone: a.tenants.Gone, HistoryRetention: cfg.Queries.HistoryRetention, Hooks: cfg.Hooks.Datasource, Keys: a.keys, Logger: cfg.Logger,
 		MaxOpen: cfg.Queries.MaxOpen, MaxStatements: cfg.Queries.MaxStatements, Pages: pages, Publish: a.publish,
 		Revalidate: a.auth.Revalidate, Scripts: a.scripts, UsedBy: a.usersOfQuery,
@@ -187,7 +188,7 @@ func (a *App) buildWorkflows(pages *page.Signer, outbound egress.Policy) error {
 		queue = workflow.NewAsynqQueue(a.cfg.Redis, a.cfg.RedisPrefix, a.cfg.Logger)
 	}
 	a.workflows, err = workflow.New(workflow.Config{
-		Assignees: a.assignees, Audit: a.audit.Record, Authorize: a.roles.Authorize, CheckReference: a.checkReference, DB: a.db,
+		Admit: a.admit, Assignees: a.assignees, Audit: a.audit.Record, Authorize: a.roles.Authorize, CheckReference: a.checkReference, DB: a.db,
 		Gone: a.tenants.Gone, Hooks: a.cfg.Hooks.Workflow, Keys: a.keys, Logger: a.cfg.Logger, MeterProvider: a.cfg.MeterProvider,
 		Nodes: append(builtin, a.cfg.Nodes...), Pages: pages, Past: a.past, Publish: a.publish, Queue: queue, Retention: a.cfg.RunRetention,
 		Slots: a.cfg.Workers, TracerProvider: a.cfg.TracerProvider, Watched: a.events.Wanted,
@@ -211,6 +212,17 @@ func (a accounts) DraftUser(ctx context.Context, in auth.NewUser) (func(ctx cont
 
 func (a accounts) Revalidate(ctx context.Context, p *auth.Principal) (*auth.Principal, error) {
 	return a.app.auth.Revalidate(ctx, p)
+}
+
+// admit asks whether one more of something may come into a tenant.
+func (a *App) admit(ctx context.Context, tx bun.IDB, tenantID, resource string) error {
+	return a.tenants.Admit(ctx, tx, tenantID, tenancy.Resource(resource))
+}
+
+// limitOfFiles is how many bytes the files of a tenant may have.
+func (a *App) limitOfFiles(ctx context.Context, tx bun.IDB, tenantID string) (int64, error) {
+	limits, err := a.tenants.LimitsOf(ctx, tx, tenantID)
+	return limits.FileBytes, err
 }
 
 // past reads the history of a topic.

@@ -22,6 +22,10 @@ import (
 
 // Config is what a [Service] is made of.
 type Config struct {
+	// Admit is asked in the transaction that adds one to the tenant's "datasources" or
+	// "queries", and may refuse; nil = nobody does.
+	Admit func(ctx context.Context, tx bun.IDB, tenantID, resource string) error
+
 	// Audit writes the record of a change in its transaction. Required.
 	Audit audit.Record
 
@@ -109,6 +113,9 @@ type Hooks struct {
 }
 
 func (c Config) withDefaults() Config {
+	if c.Admit == nil {
+		c.Admit = func(context.Context, bun.IDB, string, string) error { return nil }
+	}
 	if c.CacheBytes == 0 {
 		c.CacheBytes = DefaultCacheBytes
 	}

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/uptrace/bun"
+
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/internal/store"
@@ -177,15 +179,21 @@ func TestADeletedTenantIsNowhere(t *testing.T) {
 
 func fill(t *testing.T, db *store.DB, tenantID string, n int) {
 	t.Helper()
-	for from := 0; from < n; from += 500 {
-		rows := make([]map[string]any, 0, 500)
-		for range min(500, n-from) {
-			rows = append(rows, map[string]any{"actor": "x", "tenant_id": tenantID, "key": id.New(), "request": []byte("x"), "created_at": time.Now().UTC()})
-		}
-		if _, err := db.NewInsert().Model(&rows).TableExpr("?schema.jet_idempotency").Exec(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+	rows := make([]keyRow, n)
+	for i := range rows {
+		rows[i] = keyRow{Actor: "x", TenantID: tenantID, Key: id.New(), Request: []byte("x"), CreatedAt: time.Now().UTC()}
 	}
+	if _, err := db.NewInsert().Model(&rows).Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+type keyRow struct {
+	bun.BaseModel `bun:"table:?schema.jet_idempotency"`
+
+	Actor, TenantID, Key string
+	Request              []byte
+	CreatedAt            time.Time
 }
 
 func count(t *testing.T, db *store.DB, table, tenantID string) (n int) {

@@ -46,6 +46,10 @@ type Config struct {
 	// nothing is open.
 	Leave func(tenantID string)
 
+	// Limits bound what each tenant may have, but for those that [Service.SetLimits]
+	// gives it. Default: see the fields.
+	Limits Limits
+
 	// Logger gets what operators must know. Default: slog.Default().
 	Logger *slog.Logger
 
@@ -156,6 +160,7 @@ func (cfg Config) withDefaults() Config {
 	if cfg.Leave == nil {
 		cfg.Leave = func(string) {}
 	}
+	cfg.Limits = cfg.Limits.or(defaultLimits())
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}

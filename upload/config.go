@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 
+	"github.com/uptrace/bun"
+
 	"github.com/jetadmin/jetadmin/audit"
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/clock"
@@ -34,6 +36,10 @@ type Config struct {
 
 	// DB holds the list of the files. Required.
 	DB *store.DB
+
+	// Limit is how many bytes the files of a tenant may have together, negative = any
+	// number; nil = MaxTenant for all.
+	Limit func(ctx context.Context, tx bun.IDB, tenantID string) (int64, error)
 
 	// Logger gets what callers must not see; nil = discard.
 	Logger *slog.Logger
@@ -65,6 +71,10 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxTenant == 0 {
 		c.MaxTenant = DefaultMaxTenant
+	}
+	if c.Limit == nil {
+		most := c.MaxTenant
+		c.Limit = func(context.Context, bun.IDB, string) (int64, error) { return most, nil }
 	}
 	if c.UsedBy == nil {
 		c.UsedBy = func(context.Context, string) ([]string, error) { return nil, nil }

@@ -107,10 +107,14 @@ func (s *Service) lockTenant(ctx context.Context, tx bun.IDB, tenantID string) e
 }
 
 func (s *Service) checkRoom(ctx context.Context, tx bun.IDB, tenantID string, more int64) error {
+	most, err := s.cfg.Limit(ctx, tx, tenantID)
+	if err != nil || most < 0 {
+		return err
+	}
 	var taken int64
-	err := tx.NewSelect().Model((*fileRow)(nil)).ColumnExpr("COALESCE(SUM(size), 0)").Where("tenant_id = ?", tenantID).Scan(ctx, &taken)
-	if err == nil && taken+more > s.cfg.MaxTenant {
-		err = problem.Newf(problem.TooLarge, "files_too_large", "the files of this workspace would take more than %d bytes together", s.cfg.MaxTenant).
+	err = tx.NewSelect().Model((*fileRow)(nil)).ColumnExpr("COALESCE(SUM(size), 0)").Where("tenant_id = ?", tenantID).Scan(ctx, &taken)
+	if err == nil && taken+more > most {
+		err = problem.Newf(problem.TooLarge, "files_too_large", "the files of this workspace would take more than %d bytes together", most).
 			Fix("delete files that are not needed any more")
 	}
 	return err

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/uptrace/bun"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/time/rate"
@@ -23,6 +24,10 @@ import (
 
 // Config is what a [Service] works with. Fields without a default are required.
 type Config struct {
+	// Admit is asked in the transaction that adds one to the tenant's "workflows", and
+	// may refuse. Default: nobody does.
+	Admit func(ctx context.Context, tx bun.IDB, tenantID, resource string) error
+
 	// Assignees looks up, in the tenant of the context's principal, people whom a
 	// node names: the result has ids alone. Whoever is not there is a fault of an
 	// Invalid error, at "roles.0" or "users.0". Default: names are ids, unchecked.
@@ -127,6 +132,9 @@ type Hooks struct {
 const slotsPerProcessor = 64
 
 func (c Config) withDefaults() Config {
+	if c.Admit == nil {
+		c.Admit = func(context.Context, bun.IDB, string, string) error { return nil }
+	}
 	if c.Assignees == nil {
 		c.Assignees = func(_ context.Context, a Assignees) (Assignees, error) { return a, nil }
 	}

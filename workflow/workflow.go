@@ -71,6 +71,9 @@ func (s *Service) Create(ctx context.Context, in NewWorkflow) (Workflow, error) 
 		CreatedBy: who.Actor(), CreatedAt: now, UpdatedAt: now, Version: 1,
 	}
 	err = s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		if err := s.cfg.Admit(ctx, tx, row.TenantID, "workflows"); err != nil {
+			return err
+		}
 		if _, err := tx.NewInsert().Model(&row).Exec(ctx); err != nil {
 			return nameTaken(err, "workflow")
 		}

@@ -30,6 +30,11 @@ func (a *API) tenantRoutes() {
 		Example: map[string]any{"name": "Acme Ltd", "version": 1},
 	}, a.updateTenant)
 	register(a, Operation{
+		ID: "tenantUsage", Method: http.MethodGet, Path: "/tenants/{tenantId}/usage", Access: InTenant, Permission: auth.TenantRead, Tag: tag,
+		Summary:     "What a tenant has of everything that is limited",
+		Description: "A limit that is null is none. Whoever runs the server sets the limits.",
+	}, a.tenantUsage)
+	register(a, Operation{
 		ID: "deleteTenant", Method: http.MethodDelete, Path: "/tenants/{tenantId}", Access: InTenant, Permission: auth.TenantDelete, Tag: tag,
 		Summary: "Delete a tenant with everything in it",
 		Description: "The body repeats the name of the tenant. From then on the tenant is not found by anybody; its data is removed in the background. " +
@@ -104,4 +109,8 @@ type deleteTenantInput struct {
 
 func (a *API) deleteTenant(ctx context.Context, in *deleteTenantInput) (*struct{}, error) {
 	return nil, a.cfg.Tenancy.Delete(ctx, tenancy.Deletion{Name: in.Body.Name})
+}
+
+func (a *API) tenantUsage(ctx context.Context, _ *TenantPath) (*output[map[tenancy.Resource]tenancy.Use], error) {
+	return reply200(a.cfg.Tenancy.Usage(ctx))
 }
