@@ -15,6 +15,7 @@ import (
 	"github.com/jetadmin/jetadmin/internal/sandbox"
 	"github.com/jetadmin/jetadmin/internal/secret"
 	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/internal/throttle"
 	"github.com/jetadmin/jetadmin/rbac"
 	"github.com/jetadmin/jetadmin/realtime"
 	"github.com/jetadmin/jetadmin/tenancy"
@@ -39,6 +40,7 @@ type App struct {
 	events      *realtime.Hub
 	roles       *rbac.Service
 	tenants     *tenancy.Service
+	exports     *throttle.Throttle
 	files       *upload.Service
 	scripts     *sandbox.Pool
 	workflows   *workflow.Service

@@ -25,6 +25,7 @@ import (
 	"github.com/jetadmin/jetadmin/internal/requestid"
 	"github.com/jetadmin/jetadmin/internal/sandbox"
 	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/internal/throttle"
 	"github.com/jetadmin/jetadmin/problem"
 	"github.com/jetadmin/jetadmin/rbac"
 	"github.com/jetadmin/jetadmin/realtime"
@@ -44,6 +45,7 @@ func (a *App) build() (err error) {
 	if a.keys, err = keyring(cfg, a.db); err != nil {
 		return err
 	}
+	a.exports = throttle.New(throttle.Config{Burst: exportBurst, Pause: exportPause})
 	pages := page.NewSigner(a.keys.Derive("page cursors"))
 	outbound := cfg.Egress.policy()
 
@@ -113,7 +115,7 @@ func (a *App) build() (err error) {
 	}
 	a.handler, err = api.New(api.Config{
 		AllowedOrigins: cfg.AllowedOrigins, Audit: a.audit, Auth: a.auth, BasePath: cfg.BasePath, Datasources: a.datasources,
-		DB: a.db, Files: a.files, Hub: a.events, Keys: a.keys, Logger: cfg.Logger, RBAC: a.roles, Ready: a.ready, Tenancy: a.tenants,
+		DB: a.db, ExportTenant: a.exportLines, Files: a.files, Hub: a.events, Keys: a.keys, Logger: cfg.Logger, RBAC: a.roles, Ready: a.ready, Tenancy: a.tenants,
 		TrustedProxies: cfg.TrustedProxies, Version: Version, Workflows: a.workflows,
 	})
 	return err
@@ -223,6 +225,11 @@ func (a *App) admit(ctx context.Context, tx bun.IDB, tenantID, resource string) 
 func (a *App) limitOfFiles(ctx context.Context, tx bun.IDB, tenantID string) (int64, error) {
 	limits, err := a.tenants.LimitsOf(ctx, tx, tenantID)
 	return limits.FileBytes, err
+}
+
+// exportLines is [App.ExportTenant] for who only writes the lines down.
+func (a *App) exportLines(ctx context.Context, each func(line any) error) error {
+	return a.ExportTenant(ctx, func(line ExportLine) error { return each(line) })
 }
 
 // past reads the history of a topic.

@@ -41,6 +41,9 @@ func (a *API) tenantRoutes() {
 			"There is no way back.",
 		Example: map[string]any{"name": "Acme"},
 	}, a.deleteTenant)
+	if a.cfg.ExportTenant != nil {
+		a.tenantExportRoute()
+	}
 }
 
 // JoinedTenant is a tenant as one of its members sees it in a list.
