@@ -57,7 +57,7 @@ func (a *App) build() (err error) {
 	if err != nil {
 		return err
 	}
-	a.roles, err = rbac.New(rbac.Config{Audit: a.audit.Record, DB: a.db, Denied: a.audit.Deny, Pages: pages})
+	a.roles, err = rbac.New(rbac.Config{Audit: a.audit.Record, DB: a.db, Denied: a.audit.Deny, Gone: gone, Pages: pages})
 	if err != nil {
 		return err
 	}

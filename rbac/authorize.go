@@ -129,10 +129,10 @@ func knownGrants(who *auth.Principal) error {
 func (s *Service) allows(ctx context.Context, who *auth.Principal, permission auth.Permission, objectID string) (bool, error) {
 	switch who.Kind {
 	case auth.KindService:
-		if !granted(who.Grants, permission, objectID) {
-			return false, nil
+		if s.gone(who.TenantID) {
+			return false, problem.Missing("tenant")
 		}
-		return true, s.stillThere(ctx, who.TenantID)
+		return granted(who.Grants, permission, objectID), nil
 	case auth.KindAPIKey:
 		if !covered(who.Scopes, permission) {
 			return false, nil
@@ -142,16 +142,6 @@ func (s *Service) allows(ctx context.Context, who *auth.Principal, permission au
 		return false, nil
 	}
 	return s.byRoles(ctx, who, permission, objectID)
-}
-
-// stillThere is NotFound for a tenant that is gone. That it is suspended does not
-// concern a service.
-func (s *Service) stillThere(ctx context.Context, tenantID string) error {
-	_, err := s.policies.get(ctx, tenantID)
-	if problem.Is(err, problem.Forbidden) {
-		return nil
-	}
-	return err
 }
 
 // byRoles decides by the roles of a principal: by a decision that was made
