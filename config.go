@@ -89,11 +89,16 @@ type Config struct {
 	// file "key" in DataDir, made for a database that never had one.
 	Keys [][]byte
 
+	// Limits bound what each tenant may have, but for those that
+	// tenancy.Service.SetLimits gives it. Default: see the fields.
+	Limits tenancy.Limits
+
 	// Logger gets what operators must know, with request ids. Default: slog.Default().
 	Logger *slog.Logger
 
 	// MaxFile and MaxFiles are how many bytes an uploaded file may have, and the files
-	// of a tenant together. Default: 50 MiB and 1 GiB.
+	// of a tenant together; MaxFiles is another name for Limits.FileBytes. Default: 50
+	// MiB and 1 GiB.
 	MaxFile, MaxFiles int64
 
 	// MeterProvider gets the metrics of OpenTelemetry named in docs/observability.md.
@@ -232,6 +237,15 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// limits are those of all tenants.
+func (c Config) limits() tenancy.Limits {
+	l := c.Limits
+	if c.MaxFiles > 0 {
+		l.FileBytes = c.MaxFiles
+	}
+	return l
+}
+
 var (
 	basePathPattern = regexp.MustCompile(`^(/[A-Za-z0-9._~-]+)*$`)
 	prefixPattern   = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
@@ -257,6 +271,7 @@ func (c Config) validate() error {
 	}
 	check(c.MaxFile >= 0, "MaxFile", "must not be negative")
 	check(c.MaxFiles >= 0, "MaxFiles", "must not be negative")
+	check(c.MaxFiles == 0 || c.Limits.FileBytes == 0, "Limits", "FileBytes and Config.MaxFiles are the same: set one of them")
 	check(c.AuditRetention >= 0, "AuditRetention", "must not be negative")
 	for i, sink := range c.AuditSinks {
 		check(sink != nil, "AuditSinks", "number %d is nil", i+1)

@@ -16,6 +16,7 @@ import (
 	"github.com/jetadmin/jetadmin/internal/sandbox"
 	"github.com/jetadmin/jetadmin/internal/secret"
 	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/internal/throttle"
 	"github.com/jetadmin/jetadmin/rbac"
 	"github.com/jetadmin/jetadmin/realtime"
 	"github.com/jetadmin/jetadmin/tenancy"
@@ -40,6 +41,7 @@ type App struct {
 	events      *realtime.Hub
 	roles       *rbac.Service
 	tenants     *tenancy.Service
+	exports     *throttle.Throttle
 	files       *upload.Service
 	scripts     *sandbox.Pool
 	workflows   *workflow.Service
@@ -107,6 +109,7 @@ func (a *App) Start(ctx context.Context) error {
 		return errors.Join(err, a.events.Stop(ctx), a.leaveFolder())
 	}
 	a.audit.Start()
+	a.tenants.Start()
 	a.state = stateStarted
 	a.started.Store(true)
 	return nil
@@ -168,6 +171,7 @@ func (a *App) Stop(ctx context.Context) error {
 	a.started.Store(false)
 	var errs []error
 	if a.state == stateStarted {
+		a.tenants.Stop()
 		errs = append(errs, a.workflows.StopEngine(ctx))
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 		defer cancel()

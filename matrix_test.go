@@ -86,6 +86,9 @@ func TestNoRouteRefusesTheOwner(t *testing.T) {
 
 // rank puts what removes things behind what needs them.
 func rank(op api.Operation) int {
+	if op.ID == "deleteTenant" { // takes everything with it
+		return len(http.MethodDelete)
+	}
 	return slices.Index([]string{http.MethodGet, http.MethodPatch, http.MethodPut, http.MethodPost, http.MethodDelete}, op.Method)
 }
 
@@ -292,6 +295,10 @@ func (w *world) body(op api.Operation) any {
 	for name := range body {
 		value, known := w.values[name]
 		switch {
+		case op.ID == "deleteTenant":
+			tenant, err := w.app.Tenants().Get(w.app.Owner.Context(w.t.Context()))
+			must(w.t, err)
+			body[name] = tenant.Name
 		case name == "email": // a new one each time, for each may be tried a few times only
 			body[name] = id.New() + "@example.com"
 		case name == "type" && body["settings"] != nil:
@@ -550,12 +557,7 @@ var unsteady = []string{
 // tables are the rows of all tables.
 func (w *world) tables() map[string][]string {
 	w.t.Helper()
-	list := "SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = '" + w.db.Schema() + "'"
-	if w.db.Dialect == store.SQLite {
-		list = "SELECT name FROM sqlite_master WHERE type = 'table'"
-	}
-	var names []string
-	must(w.t, w.db.NewRaw(list).Scan(w.t.Context(), &names))
+	names := w.tableNames()
 	content := map[string][]string{}
 	for _, name := range names {
 		content[name] = w.rows(name)
@@ -564,6 +566,16 @@ func (w *world) tables() map[string][]string {
 		w.t.Fatalf("the tables are not read: %v", names)
 	}
 	return content
+}
+
+func (w *world) tableNames() (names []string) {
+	w.t.Helper()
+	list := "SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = '" + w.db.Schema() + "'"
+	if w.db.Dialect == store.SQLite {
+		list = "SELECT name FROM sqlite_master WHERE type = 'table'"
+	}
+	must(w.t, w.db.NewRaw(list).Scan(w.t.Context(), &names))
+	return names
 }
 
 // refusalsAreRecorded looks for an event of each permission that was lacking.

@@ -26,6 +26,7 @@ import (
 	"github.com/jetadmin/jetadmin/internal/requestid"
 	"github.com/jetadmin/jetadmin/internal/sandbox"
 	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/internal/throttle"
 	"github.com/jetadmin/jetadmin/problem"
 	"github.com/jetadmin/jetadmin/rbac"
 	"github.com/jetadmin/jetadmin/realtime"
@@ -45,22 +46,29 @@ func (a *App) build() (err error) {
 	if a.keys, err = keyring(cfg, a.db); err != nil {
 		return err
 	}
+	a.exports = throttle.New(throttle.Config{Burst: exportBurst, Pause: exportPause})
 	pages := page.NewSigner(a.keys.Derive("page cursors"))
 	outbound := cfg.Egress.policy()
 
+	gone := func(tenantID string) bool { return a.tenants.Gone(tenantID) }
 	a.audit, err = audit.New(audit.Config{
-		Actor: actor, Address: address, Authorize: a.authorizeAudit, DB: a.db, Logger: cfg.Logger, Pages: pages,
+		Actor: actor, Address: address, Authorize: a.authorizeAudit, DB: a.db, Gone: gone, Logger: cfg.Logger, Pages: pages,
 		RequestID: requestid.FromContext, Retention: cfg.AuditRetention, Sinks: cfg.AuditSinks,
 	})
 	if err != nil {
 		return err
 	}
-	a.roles, err = rbac.New(rbac.Config{Audit: a.record, DB: a.db, Denied: a.audit.Deny, Pages: pages, ParentOf: a.workflowOf})
+	a.roles, err = rbac.New(rbac.Config{Audit: a.record, DB: a.db, Denied: a.audit.Deny, Gone: gone, Pages: pages, ParentOf: a.workflowOf})
 	if err != nil {
 		return err
 	}
 	a.tenants, err = tenancy.New(tenancy.Config{
 		Accounts: accounts{a}, Audit: a.record, Authorize: a.roles.Authorize, DB: a.db, Hooks: cfg.Hooks.Tenancy, Pages: pages, Roles: a.roles,
+		Erase:  func(ctx context.Context, tenantID string) error { return a.files.Erase(ctx, tenantID) },
+		Forget: func(ctx context.Context, topics []string) error { return a.events.Forget(ctx, topics) },
+		Leave:  func(tenantID string) { a.datasources.Leave(tenantID) },
+		Limits: cfg.limits(),
+		Logger: cfg.Logger,
 	})
 	if err != nil {
 		return err
@@ -73,7 +81,7 @@ func (a *App) build() (err error) {
 	}
 	a.files, err = upload.New(upload.Config{
 		Audit: a.record, Authorize: a.roles.Authorize, Blobs: cfg.Blobs, DB: a.db, Logger: cfg.Logger,
-		MaxFile: cfg.MaxFile, MaxTenant: cfg.MaxFiles, Own: a.roles.Own, Pages: pages, UsedBy: a.usersOfFile, Visible: a.roles.Visible,
+		MaxFile: cfg.MaxFile, Limit: a.limitOfFiles, Own: a.roles.Own, Pages: pages, UsedBy: a.usersOfFile, Visible: a.roles.Visible,
 	})
 	if err != nil {
 		return err
@@ -95,8 +103,8 @@ func (a *App) build() (err error) {
 		sqlite.Connector(sqlite.Config{Root: filepath.Join(cfg.DataDir, "files")}),
 	}
 	a.datasources, err = datasource.New(datasource.Config{
-		Audit: a.record, Authorize: a.roles.Authorize, CacheBytes: cfg.Queries.CacheBytes, Connectors: slices.Concat(builtin, services, cfg.Connectors),
-		DB: a.db, Egress: outbound, FileExists: a.files.Exists, HistoryRetention: cfg.Queries.HistoryRetention, Hooks: cfg.Hooks.Datasource, Keys: a.keys, Logger: cfg.Logger,
+		Admit: a.admit, Audit: a.record, Authorize: a.roles.Authorize, CacheBytes: cfg.Queries.CacheBytes, Connectors: slices.Concat(builtin, services, cfg.Connectors),
+		DB: a.db, Egress: outbound, FileExists: a.files.Exists, Gone: a.tenants.Gone, HistoryRetention: cfg.Queries.HistoryRetention, Hooks: cfg.Hooks.Datasource, Keys: a.keys, Logger: cfg.Logger,
 		MaxOpen: cfg.Queries.MaxOpen, MaxStatements: cfg.Queries.MaxStatements, Own: a.roles.Own, Pages: pages,
 		Refused: a.roles.Refused, Revalidate: a.auth.Revalidate, Scripts: a.scripts, UsedBy: a.usersOfQuery, Visible: a.roles.Visible,
 	})
@@ -108,7 +116,7 @@ func (a *App) build() (err error) {
 	}
 	a.handler, err = api.New(api.Config{
 		AllowedOrigins: cfg.AllowedOrigins, Audit: a.audit, Auth: a.auth, BasePath: cfg.BasePath, Datasources: a.datasources,
-		DB: a.db, Files: a.files, Hub: a.events, Keys: a.keys, Logger: cfg.Logger, RBAC: a.roles, Ready: a.ready, Tenancy: a.tenants,
+		DB: a.db, ExportTenant: a.exportLines, Files: a.files, Hub: a.events, Keys: a.keys, Logger: cfg.Logger, RBAC: a.roles, Ready: a.ready, Tenancy: a.tenants,
 		TrustedProxies: cfg.TrustedProxies, Version: Version, Workflows: a.workflows,
 	})
 	return err
@@ -183,8 +191,8 @@ func (a *App) buildWorkflows(pages *page.Signer, outbound egress.Policy) error {
 		queue = workflow.NewAsynqQueue(a.cfg.Redis, a.cfg.RedisPrefix, a.cfg.Logger)
 	}
 	a.workflows, err = workflow.New(workflow.Config{
-		Assignees: a.assignees, Audit: a.record, Authorize: a.roles.Authorize, CheckReference: a.checkReference, DB: a.db,
-		Hooks: a.cfg.Hooks.Workflow, Keys: a.keys, Logger: a.cfg.Logger, MeterProvider: a.cfg.MeterProvider,
+		Admit: a.admit, Assignees: a.assignees, Audit: a.record, Authorize: a.roles.Authorize, CheckReference: a.checkReference, DB: a.db,
+		Gone: a.tenants.Gone, Hooks: a.cfg.Hooks.Workflow, Keys: a.keys, Logger: a.cfg.Logger, MeterProvider: a.cfg.MeterProvider,
 		Nodes: append(builtin, a.cfg.Nodes...), Own: a.roles.Own, Pages: pages, Past: a.past, Publish: a.publish, Queue: queue, Retention: a.cfg.RunRetention,
 		Slots: a.cfg.Workers, TracerProvider: a.cfg.TracerProvider, Visible: a.roles.Visible, Watched: a.events.Wanted,
 	})
@@ -212,6 +220,22 @@ func (a accounts) Revalidate(ctx context.Context, p *auth.Principal) (*auth.Prin
 // workflowOf is what a run is a part of; rules about the one are about the other.
 func (a *App) workflowOf(ctx context.Context, tenantID, runID string) (string, error) {
 	return a.workflows.WorkflowOf(ctx, tenantID, runID)
+}
+
+// admit asks whether one more of something may come into a tenant.
+func (a *App) admit(ctx context.Context, tx bun.IDB, tenantID, resource string) error {
+	return a.tenants.Admit(ctx, tx, tenantID, tenancy.Resource(resource))
+}
+
+// limitOfFiles is how many bytes the files of a tenant may have.
+func (a *App) limitOfFiles(ctx context.Context, tx bun.IDB, tenantID string) (int64, error) {
+	limits, err := a.tenants.LimitsOf(ctx, tx, tenantID)
+	return limits.FileBytes, err
+}
+
+// exportLines is [App.ExportTenant] for who only writes the lines down.
+func (a *App) exportLines(ctx context.Context, each func(line any) error) error {
+	return a.ExportTenant(ctx, func(line ExportLine) error { return each(line) })
 }
 
 // past reads the history of a topic.

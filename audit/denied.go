@@ -153,6 +153,9 @@ func (l *Log) flush(ctx context.Context, all bool) error {
 	var failed error
 	for _, tenantID := range slices.Sorted(maps.Keys(due)) {
 		tallies := due[tenantID]
+		if l.gone(tenantID) {
+			continue // nobody will ever read it
+		}
 		err := l.db.InTx(tenantid.NewContext(ctx, tenantID), func(ctx context.Context, tx bun.IDB) error {
 			for _, t := range tallies {
 				if err := l.tell(ctx, tx, t); err != nil {

@@ -32,6 +32,10 @@ type Config struct {
 	// DB holds the record. Required.
 	DB *store.DB
 
+	// Gone reports of a tenant that it was deleted: it has no record any more. Default:
+	// none ever is.
+	Gone func(tenantID string) bool
+
 	// Logger gets what operators must know. Default: slog.Default().
 	Logger *slog.Logger
 
@@ -55,6 +59,7 @@ type Log struct {
 	admit     func(context.Context) (string, error)
 	clock     clock.Clock
 	db        *store.DB
+	gone      func(tenantID string) bool
 	logger    *slog.Logger
 	pages     *page.Signer
 	requestID func(context.Context) string
@@ -79,6 +84,7 @@ func New(cfg Config) (*Log, error) {
 		clock:     cfg.Clock,
 		db:        cfg.DB,
 		denials:   &denials{},
+		gone:      cfg.Gone,
 		logger:    cfg.Logger,
 		pages:     cfg.Pages,
 		requestID: cfg.RequestID,
@@ -96,7 +102,7 @@ func New(cfg Config) (*Log, error) {
 // started.
 func (l *Log) Platform() *Log {
 	return &Log{
-		actor: l.actor, address: l.address, admit: func(context.Context) (string, error) { return "", nil }, clock: l.clock, db: l.db,
+		actor: l.actor, address: l.address, admit: func(context.Context) (string, error) { return "", nil }, clock: l.clock, db: l.db, gone: l.gone,
 		denials: l.denials, logger: l.logger, outlets: l.outlets, pages: l.pages, requestID: l.requestID, platform: true,
 	}
 }
@@ -104,6 +110,9 @@ func (l *Log) Platform() *Log {
 func (cfg Config) withDefaults() Config {
 	if cfg.Address == nil {
 		cfg.Address = func(context.Context) string { return "" }
+	}
+	if cfg.Gone == nil {
+		cfg.Gone = func(string) bool { return false }
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()

@@ -9,6 +9,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/problem"
 )
 
 // Record is a [Record]: it appends an event to the chain of the entry's tenant.
@@ -25,6 +26,9 @@ func (l *Log) Record(ctx context.Context, db bun.IDB, e Entry) error {
 
 // append gives an event its place at the end of the chain.
 func (l *Log) append(ctx context.Context, db bun.IDB, row *eventRow) error {
+	if l.gone(row.TenantID) {
+		return problem.Missing("tenant")
+	}
 	head, err := l.lockHead(ctx, db, row.TenantID)
 	if err != nil {
 		return fmt.Errorf("lock the head of the audit record: %w", err)

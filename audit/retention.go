@@ -46,6 +46,9 @@ func (l *Log) forget(ctx context.Context) error {
 	}
 	var failed []error
 	for _, tenantID := range tenants {
+		if l.gone(tenantID) {
+			continue
+		}
 		if err := l.forgetOf(ctx, tenantID, before); err != nil {
 			failed = append(failed, fmt.Errorf("tenant %q: %w", tenantID, err))
 		}

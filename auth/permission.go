@@ -17,6 +17,8 @@ type Permission string
 const (
 	TenantRead   Permission = "tenant.read"
 	TenantUpdate Permission = "tenant.update"
+	TenantDelete Permission = "tenant.delete"
+	TenantExport Permission = "tenant.export" // all of it in one piece
 
 	MemberList   Permission = "member.list"
 	MemberRead   Permission = "member.read"
@@ -94,7 +96,7 @@ const (
 // Permissions lists all of them, in the order above.
 func Permissions() []Permission {
 	return []Permission{
-		TenantRead, TenantUpdate,
+		TenantRead, TenantUpdate, TenantDelete, TenantExport,
 		MemberList, MemberRead, MemberCreate, MemberUpdate, MemberDelete, MemberInvite,
 		RoleList, RoleRead, RoleCreate, RoleUpdate, RoleDelete,
 		APIKeyList, APIKeyCreate, APIKeyUpdate, APIKeyDelete,

@@ -14,6 +14,7 @@ const MaxCacheTTL = time.Hour
 type cached struct {
 	result Result
 	until  time.Time
+	tenant string
 	ds, id string // of the datasource and the query
 }
 
@@ -31,7 +32,7 @@ func (s *Service) fromCache(key callKey) (Result, bool) {
 func (s *Service) intoCache(key callKey, c *call, asked time.Time, r Result) {
 	at := s.cfg.Clock.Now()
 	r.CachedAt = &at
-	kept := &cached{result: r, until: asked.Add(c.cacheTTL()), ds: c.plan.ds.ID, id: c.plan.query.ID}
+	kept := &cached{result: r, until: asked.Add(c.cacheTTL()), tenant: c.plan.ds.TenantID, ds: c.plan.ds.ID, id: c.plan.query.ID}
 	s.results.put(string(key[:]), kept, r.size())
 }
 

@@ -92,6 +92,9 @@ func (s *Service) Create(ctx context.Context, in NewDatasource) (Datasource, err
 		return Datasource{}, err
 	}
 	err = s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		if err := s.cfg.Admit(ctx, tx, row.TenantID, "datasources"); err != nil {
+			return err
+		}
 		if err := insert(ctx, tx, row); err != nil {
 			return err
 		}

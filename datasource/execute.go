@@ -139,6 +139,7 @@ func (s *Service) withConn(ctx context.Context, ds *datasourceRow, fn func(visit
 }
 
 func (s *Service) pool(ctx context.Context, ds *datasourceRow) (*pool, error) {
+	s.pools.belongs(ds.ID, ds.TenantID)
 	return s.pools.acquire(ctx, ds.ID, ds.Version, func(ctx context.Context) (Conn, error) {
 		connector, settings, err := s.settings(ds)
 		if err != nil {

@@ -27,6 +27,7 @@ const (
 type history struct {
 	db     *store.DB
 	clock  clock.Clock
+	gone   func(tenantID string) bool
 	keep   time.Duration
 	logger *slog.Logger
 
@@ -54,7 +55,7 @@ type execution struct {
 
 func newHistory(c Config) *history {
 	return &history{
-		db: c.DB, clock: c.Clock, keep: c.HistoryRetention, logger: c.Logger,
+		db: c.DB, clock: c.Clock, gone: c.Gone, keep: c.HistoryRetention, logger: c.Logger,
 		running: map[string]*execution{}, rounds: make(chan struct{}), urgent: make(chan struct{}, 1),
 		pruner: pruner{most: maxHistory},
 	}
@@ -157,6 +158,17 @@ func (h *history) stop(id string) {
 	h.mu.Unlock()
 	if e != nil {
 		e.cancel(problem.New(problem.Conflict, "query_stopped", "the query was stopped"))
+	}
+}
+
+// stopAll ends the runs of a tenant that was deleted.
+func (h *history) stopAll(tenantID string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, e := range h.running {
+		if e.row.TenantID == tenantID {
+			e.cancel(problem.Missing("tenant"))
+		}
 	}
 }
 

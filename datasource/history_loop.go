@@ -2,6 +2,7 @@ package datasource
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -48,6 +49,8 @@ func (h *history) round() error {
 	ctx, cancel := context.WithTimeout(context.Background(), historyTimeout)
 	defer cancel()
 	rows, ended, dropped := h.take()
+	over, running := h.present(rows[:ended]), h.present(rows[ended:])
+	rows, ended = append(over, running...), len(over)
 	if dropped > 0 {
 		h.logger.Warn("datasource: executions are missing in the history, too many wait for the database", "executions", dropped)
 	}
@@ -80,6 +83,11 @@ func (h *history) take() (rows []*executionRow, ended, dropped int) {
 	}
 	h.storing = len(rows) > 0
 	return rows, ended, dropped
+}
+
+// present leaves out what is of tenants that were deleted.
+func (h *history) present(rows []*executionRow) []*executionRow {
+	return slices.DeleteFunc(slices.Clone(rows), func(row *executionRow) bool { return h.gone(row.TenantID) })
 }
 
 // giveBack takes rows up again that could not be stored.

@@ -56,7 +56,7 @@ func (s *Service) schema(ctx context.Context, datasourceID string, fresh bool) (
 		began := time.Now()
 		schema, err := s.introspect(ctx, row)
 		if kept, ok := s.schemas.get(key); err == nil && (!ok || kept.began.Before(began)) {
-			s.schemas.put(key, &keptSchema{schema: schema, began: began, until: time.Now().Add(schemaTTL), ds: row.ID}, schema.size())
+			s.schemas.put(key, &keptSchema{schema: schema, began: began, until: time.Now().Add(schemaTTL), tenant: row.TenantID, ds: row.ID}, schema.size())
 		}
 		return schema, err
 	})
@@ -68,6 +68,7 @@ type keptSchema struct {
 	schema Schema
 	began  time.Time
 	until  time.Time
+	tenant string
 	ds     string
 }
 

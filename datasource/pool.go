@@ -24,7 +24,8 @@ type pools struct {
 
 	mu      sync.Mutex
 	byID    map[string]*pool
-	dropped map[string]int // the versions that are not opened any more: up to this one
+	owners  map[string]string // by id: the tenant of what is open, or about to be
+	dropped map[string]int    // the versions that are not opened any more: up to this one
 	closed  bool
 }
 
@@ -51,13 +52,32 @@ type pool struct {
 }
 
 func newPools(maxOpen int, idle time.Duration) *pools {
-	p := &pools{max: maxOpen, idle: idle, byID: map[string]*pool{}, dropped: map[string]int{}}
+	p := &pools{max: maxOpen, idle: idle, byID: map[string]*pool{}, owners: map[string]string{}, dropped: map[string]int{}}
 	p.ctx, p.cancel = context.WithCancelCause(context.Background())
 	return p
 }
 
 func closing() *problem.Error {
 	return problem.New(problem.Unavailable, "closing", "the server is shutting down")
+}
+
+// belongs notes whose datasource is about to be opened.
+func (ps *pools) belongs(id, tenantID string) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	ps.owners[id] = tenantID
+}
+
+// of are the datasources of a tenant that are open.
+func (ps *pools) of(tenantID string) (ids []string) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	for id, owner := range ps.owners {
+		if owner == tenantID {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // acquire gives the datasource's connection, opened when need be; the caller
@@ -202,6 +222,7 @@ func (ps *pools) retire(p *pool) *pool {
 	}
 	if ps.byID[p.id] == p {
 		delete(ps.byID, p.id)
+		delete(ps.owners, p.id)
 	}
 	if p.users == 0 && p.opened() {
 		return p

@@ -148,6 +148,9 @@ func (s *Service) CreateQuery(ctx context.Context, in NewQuery) (Query, error) {
 		ID: id.New(), TenantID: who.TenantID, CreatedBy: who.Actor(), CreatedAt: now, UpdatedAt: now, Version: 1,
 	}
 	err = s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		if err := s.cfg.Admit(ctx, tx, row.TenantID, "queries"); err != nil {
+			return err
+		}
 		if err := s.fillQuery(ctx, tx, row, in); err != nil {
 			return err
 		}

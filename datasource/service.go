@@ -22,6 +22,10 @@ import (
 
 // Config is what a [Service] is made of.
 type Config struct {
+	// Admit is asked in the transaction that adds one to the tenant's "datasources" or
+	// "queries", and may refuse; nil = nobody does.
+	Admit func(ctx context.Context, tx bun.IDB, tenantID, resource string) error
+
 	// Audit writes the record of a change in its transaction. Required.
 	Audit audit.Record
 
@@ -53,6 +57,10 @@ type Config struct {
 	// HistoryRetention is for how long executions are listed; 0 = 30 days, negative
 	// = as long as they are among the last 100,000 of their tenant.
 	HistoryRetention time.Duration
+
+	// Gone reports of a tenant that it was deleted: nothing is taken down of it any
+	// more. nil = none ever is.
+	Gone func(tenantID string) bool
 
 	// Hooks let the host watch or refuse runs.
 	Hooks Hooks
@@ -113,8 +121,14 @@ type Hooks struct {
 }
 
 func (c Config) withDefaults() Config {
+	if c.Admit == nil {
+		c.Admit = func(context.Context, bun.IDB, string, string) error { return nil }
+	}
 	if c.CacheBytes == 0 {
 		c.CacheBytes = DefaultCacheBytes
+	}
+	if c.Gone == nil {
+		c.Gone = func(string) bool { return false }
 	}
 	if c.HistoryRetention == 0 {
 		c.HistoryRetention = 30 * 24 * time.Hour

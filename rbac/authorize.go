@@ -129,6 +129,9 @@ func knownGrants(who *auth.Principal) error {
 func (s *Service) allows(ctx context.Context, who *auth.Principal, permission auth.Permission, objectID string) (bool, error) {
 	switch who.Kind {
 	case auth.KindService:
+		if s.gone(who.TenantID) {
+			return false, problem.Missing("tenant")
+		}
 		return granted(who.Grants, permission, objectID), nil
 	case auth.KindAPIKey:
 		if !covered(who.Scopes, permission) {

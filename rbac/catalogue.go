@@ -74,6 +74,8 @@ func titles() []titled {
 	return []titled{
 		{auth.TenantRead, "See the workspace"},
 		{auth.TenantUpdate, "Rename the workspace"},
+		{auth.TenantDelete, "Delete the workspace with everything in it"},
+		{auth.TenantExport, "Take along everything in the workspace"},
 
 		{auth.MemberList, "List members"},
 		{auth.MemberRead, "See a member and their roles"},

@@ -30,11 +30,11 @@ type roleRow struct {
 }
 
 // selectVersion is Forbidden for a tenant that is suspended: nobody has a right in
-// it.
+// it. One that was deleted is not there.
 func selectVersion(ctx context.Context, db bun.IDB, tenantID string) (int64, error) {
 	var version int64
 	var suspended bool
-	err := db.NewRaw("SELECT policy_version, suspended_at IS NOT NULL FROM ?schema.jet_tenant WHERE id = ?", tenantID).Scan(ctx, &version, &suspended)
+	err := db.NewRaw("SELECT policy_version, suspended_at IS NOT NULL FROM ?schema.jet_tenant WHERE id = ? AND deleted_at IS NULL", tenantID).Scan(ctx, &version, &suspended)
 	if store.IsMissing(err) {
 		return 0, problem.Missing("tenant")
 	}

@@ -24,6 +24,10 @@ type Config struct {
 	// Denied takes down what a caller was refused. Default: it is not recorded.
 	Denied func(context.Context, audit.Denial)
 
+	// Gone reports of a tenant that it was deleted: a service, of which nothing is read
+	// from the database, has no right in it. Default: none ever is.
+	Gone func(tenantID string) bool
+
 	// Pages signs the cursors of [Service.Roles]. Required.
 	Pages *page.Signer
 
@@ -47,6 +51,7 @@ type Service struct {
 	decisions *decisions
 	denied    func(context.Context, audit.Denial)
 	enforcers *enforcers
+	gone      func(tenantID string) bool
 	pages     *page.Signer
 	parents   *parents
 	policies  *policies
@@ -72,6 +77,7 @@ func New(cfg Config) (*Service, error) {
 		decisions: newDecisions(maxDecisions),
 		denied:    cfg.Denied,
 		enforcers: es,
+		gone:      cfg.Gone,
 		pages:     cfg.Pages,
 		parents:   &parents{find: cfg.ParentOf},
 	}
@@ -85,6 +91,9 @@ func (cfg Config) withDefaults() Config {
 	}
 	if cfg.ParentOf == nil {
 		cfg.ParentOf = func(context.Context, string, string) (string, error) { return "", nil }
+	}
+	if cfg.Gone == nil {
+		cfg.Gone = func(string) bool { return false }
 	}
 	if cfg.Tenants == 0 {
 		cfg.Tenants = defaultTenants

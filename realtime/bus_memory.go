@@ -121,14 +121,22 @@ func (b *MemoryBus) evict(before time.Time, except *memoryTopic) {
 		if t == except || t.used.After(before) && b.kept.Load() <= total {
 			return
 		}
-		if last, gone := t.putAway(); gone {
-			b.floor = max(b.floor, last)
-			b.recent.Remove(t.place)
-			delete(b.topics, t.name)
-			b.kept.Add(-topicCost)
-		} else {
+		if !b.putAway(t) {
 			t.used = except.used
 			b.recent.MoveToFront(t.place)
 		}
 	}
+}
+
+// putAway forgets the history of a topic, and the topic itself unless somebody
+// watches it; b.mu is held.
+func (b *MemoryBus) putAway(t *memoryTopic) bool {
+	last, gone := t.putAway()
+	if gone {
+		b.floor = max(b.floor, last)
+		b.recent.Remove(t.place)
+		delete(b.topics, t.name)
+		b.kept.Add(-topicCost)
+	}
+	return gone
 }

@@ -133,7 +133,7 @@ func (b *RedisBus) Wanted(ctx context.Context, topics []string) ([]bool, error) 
 
 // Turn implements [Turns], by the clock of Redis.
 func (b *RedisBus) Turn(ctx context.Context, topic string, every time.Duration) (bool, error) {
-	mine, err := b.turn.Run(ctx, b.rdb, []string{b.channel(topic) + ":turn"}, every.Milliseconds()).Bool()
+	mine, err := b.turn.Run(ctx, b.rdb, []string{b.turnKey(topic)}, every.Milliseconds()).Bool()
 	if err != nil {
 		return false, unavailable(err)
 	}
@@ -159,6 +159,8 @@ func (b *RedisBus) keys(topic string) []string {
 	channel := b.channel(topic)
 	return []string{channel + ":state", channel + ":log"}
 }
+
+func (b *RedisBus) turnKey(topic string) string { return b.channel(topic) + ":turn" }
 
 func (b *RedisBus) channel(topic string) string { return b.prefix + ":{" + topic + "}" }
 

@@ -68,7 +68,7 @@ func (s *Service) found(ctx context.Context, tx bun.IDB, t Tenant) error {
 	}
 	row := &tenantRow{
 		ID: t.ID, Name: t.Name, CreatedBy: t.CreatedBy, PolicyVersion: 1,
-		CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt, Version: t.Version,
+		CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt, Version: t.Version, Limits: "{}",
 	}
 	if _, err := tx.NewInsert().Model(row).Exec(ctx); err != nil {
 		return fmt.Errorf("write the tenant: %w", err)

@@ -118,6 +118,9 @@ func (s *Service) storeInvitation(ctx context.Context, tx bun.IDB, row *invitati
 	if open >= maxInvitations {
 		return problem.Newf(problem.Conflict, "too_many_invitations", "there are %d open invitations", open).Fix("delete some of them")
 	}
+	if err := s.Admit(ctx, tx, row.TenantID, Members); err != nil {
+		return err
+	}
 	_, err = tx.NewInsert().Model(row).Exec(ctx)
 	if store.IsUnique(err) {
 		return problem.New(problem.Conflict, "invitation_exists", "the address has an open invitation").Fix("delete it, then invite again").Because(err)

@@ -60,6 +60,9 @@ func (s *Service) AddMember(ctx context.Context, in NewMember) (Member, error) {
 
 // insertWithRoles lets a user in.
 func (s *Service) insertWithRoles(ctx context.Context, tx bun.IDB, tenantID, userID string, roleIDs []string) (Member, error) {
+	if err := s.Admit(ctx, tx, tenantID, Members); err != nil {
+		return Member{}, err
+	}
 	row := &memberRow{TenantID: tenantID, UserID: userID, CreatedAt: s.clock.Now(), Version: 1}
 	if err := insertMember(ctx, tx, row); err != nil {
 		return Member{}, err

@@ -72,7 +72,7 @@ func membershipSQL(where string) string {
 	return `SELECT t.id, t.name, t.created_by, t.created_at, t.updated_at, t.version, t.suspended_at, m.created_at AS since,
 		coalesce(CAST(r.id AS text), '') AS role_id, coalesce(r.name, '') AS role_name
 		FROM (SELECT tenant_id, user_id, created_at FROM ?schema.jet_member WHERE ` + where + ` ORDER BY created_at, tenant_id LIMIT ?) AS m
-		JOIN ?schema.jet_tenant AS t ON t.id = m.tenant_id
+		JOIN ?schema.jet_tenant AS t ON t.id = m.tenant_id AND t.deleted_at IS NULL
 		LEFT JOIN ?schema.jet_member_role AS mr ON mr.tenant_id = m.tenant_id AND mr.user_id = m.user_id
 		LEFT JOIN ?schema.jet_role AS r ON r.tenant_id = mr.tenant_id AND r.id = mr.role_id
 		ORDER BY m.created_at, m.tenant_id, r.id`

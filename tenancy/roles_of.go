@@ -28,7 +28,7 @@ func (s *Service) RolesOf(ctx context.Context, tenantID, userID string) ([]strin
 		FROM ?schema.jet_member AS m
 		JOIN ?schema.jet_tenant AS t ON t.id = m.tenant_id
 		LEFT JOIN ?schema.jet_member_role AS mr ON mr.tenant_id = m.tenant_id AND mr.user_id = m.user_id
-		WHERE m.tenant_id = ? AND m.user_id = ? ORDER BY role_id`, tenantID, userID).Scan(ctx, &rows)
+		WHERE m.tenant_id = ? AND m.user_id = ? AND t.deleted_at IS NULL ORDER BY role_id`, tenantID, userID).Scan(ctx, &rows)
 	if err != nil {
 		return nil, fmt.Errorf("read the roles of a member: %w", err)
 	}

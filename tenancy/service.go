@@ -3,6 +3,7 @@ package tenancy
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"github.com/uptrace/bun"
 
@@ -31,8 +32,26 @@ type Config struct {
 	// DB holds the tenants. Required.
 	DB *store.DB
 
+	// Erase removes what a deleted tenant has outside of the database: the content of
+	// its files. It may be called again when it was done before. Default: nothing.
+	Erase func(ctx context.Context, tenantID string) error
+
+	// Forget drops the history of topics of live events. Default: nobody keeps any.
+	Forget func(ctx context.Context, topics []string) error
+
 	// Hooks take part in what happens. Default: nobody does.
 	Hooks Hooks
+
+	// Leave closes what this process has open of a tenant that was deleted. Default:
+	// nothing is open.
+	Leave func(tenantID string)
+
+	// Limits bound what each tenant may have, but for those that [Service.SetLimits]
+	// gives it. Default: see the fields.
+	Limits Limits
+
+	// Logger gets what operators must know. Default: slog.Default().
+	Logger *slog.Logger
 
 	// Pages signs the cursors of [Service.Members]. Required.
 	Pages *page.Signer
@@ -96,6 +115,7 @@ type Hooks struct {
 
 // Service keeps tenants and members. It is safe for concurrent use.
 type Service struct {
+	cfg       Config
 	accounts  Accounts
 	audit     audit.Record
 	authorize auth.Authorize
@@ -103,8 +123,13 @@ type Service struct {
 	db        *store.DB
 	hooks     Hooks
 	invites   *throttle.Throttle
+	logger    *slog.Logger
 	pages     *page.Signer
 	roles     Roles
+
+	gone       gone
+	urgent     chan struct{} // the loop has to look at once
+	background *background   // nil = it does not run
 }
 
 // New returns a Service. It does not touch the database.
@@ -114,6 +139,7 @@ func New(cfg Config) (*Service, error) {
 		return nil, err
 	}
 	return &Service{
+		cfg:       cfg,
 		accounts:  cfg.Accounts,
 		audit:     cfg.Audit,
 		authorize: cfg.Authorize,
@@ -121,12 +147,27 @@ func New(cfg Config) (*Service, error) {
 		db:        cfg.DB,
 		hooks:     cfg.Hooks,
 		invites:   throttle.New(throttle.Config{Burst: inviteAttempts, Pause: invitePause}),
+		logger:    cfg.Logger,
 		pages:     cfg.Pages,
 		roles:     cfg.Roles,
+		urgent:    make(chan struct{}, 1),
 	}, nil
 }
 
 func (cfg Config) withDefaults() Config {
+	if cfg.Erase == nil {
+		cfg.Erase = func(context.Context, string) error { return nil }
+	}
+	if cfg.Forget == nil {
+		cfg.Forget = func(context.Context, []string) error { return nil }
+	}
+	if cfg.Leave == nil {
+		cfg.Leave = func(string) {}
+	}
+	cfg.Limits = cfg.Limits.or(defaultLimits())
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
 	if cfg.Hooks.BeforeCreate == nil {
 		cfg.Hooks.BeforeCreate = func(context.Context, NewTenant) error { return nil }
 	}

@@ -46,6 +46,8 @@ type tenantRow struct {
 	UpdatedAt     time.Time `bun:"updated_at"`
 	Version       int       `bun:"version"`
 	SuspendedAt   time.Time `bun:"suspended_at,nullzero"`
+	DeletedAt     time.Time `bun:"deleted_at,nullzero"`
+	Limits        string    `bun:"limits"` // JSON, see Limits
 }
 
 // Get returns the caller's tenant.
@@ -115,8 +117,14 @@ func validateName(name string) error {
 	return f.Err("tenant_invalid", "the tenant is not valid")
 }
 
+// lockTenant is NotFound for a tenant that was deleted: nothing comes into it any
+// more.
 func (s *Service) lockTenant(ctx context.Context, tx bun.IDB, tenantID string) error {
-	_, err := tx.NewRaw("SELECT id FROM ?schema.jet_tenant WHERE id = ? "+s.db.Dialect.ForUpdate(), tenantID).Exec(ctx)
+	var found string
+	err := tx.NewRaw("SELECT id FROM ?schema.jet_tenant WHERE id = ? AND deleted_at IS NULL "+s.db.Dialect.ForUpdate(), tenantID).Scan(ctx, &found)
+	if store.IsMissing(err) {
+		return problem.Missing("tenant")
+	}
 	if err != nil {
 		return fmt.Errorf("lock the tenant: %w", err)
 	}
@@ -125,7 +133,7 @@ func (s *Service) lockTenant(ctx context.Context, tx bun.IDB, tenantID string) e
 
 func selectTenant(ctx context.Context, db bun.IDB, tenantID string) (Tenant, error) {
 	row := new(tenantRow)
-	err := db.NewSelect().Model(row).Where("t.id = ?", tenantID).Scan(ctx)
+	err := db.NewSelect().Model(row).Where("t.id = ?", tenantID).Where("t.deleted_at IS NULL").Scan(ctx)
 	if store.IsMissing(err) {
 		return Tenant{}, problem.Missing("tenant")
 	}

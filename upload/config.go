@@ -37,6 +37,10 @@ type Config struct {
 	// DB holds the list of the files. Required.
 	DB *store.DB
 
+	// Limit is how many bytes the files of a tenant may have together, negative = any
+	// number; nil = MaxTenant for all.
+	Limit func(ctx context.Context, tx bun.IDB, tenantID string) (int64, error)
+
 	// Logger gets what callers must not see; nil = discard.
 	Logger *slog.Logger
 
@@ -77,6 +81,10 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Own == nil {
 		c.Own = func(context.Context, bun.IDB, string, string) error { return nil }
+	}
+	if c.Limit == nil {
+		most := c.MaxTenant
+		c.Limit = func(context.Context, bun.IDB, string) (int64, error) { return most, nil }
 	}
 	if c.UsedBy == nil {
 		c.UsedBy = func(context.Context, string) ([]string, error) { return nil, nil }

@@ -100,15 +100,23 @@ func (s *Service) begin(ctx context.Context, row *fileRow) error {
 
 // lockTenant makes those who count the files of a tenant take turns.
 func (s *Service) lockTenant(ctx context.Context, tx bun.IDB, tenantID string) error {
-	_, err := tx.NewRaw("SELECT id FROM ?schema.jet_tenant WHERE id = ? "+s.cfg.DB.Dialect.ForUpdate(), tenantID).Exec(ctx)
+	var found string
+	err := tx.NewRaw("SELECT id FROM ?schema.jet_tenant WHERE id = ? AND deleted_at IS NULL "+s.cfg.DB.Dialect.ForUpdate(), tenantID).Scan(ctx, &found)
+	if store.IsMissing(err) {
+		return problem.Missing("tenant")
+	}
 	return err
 }
 
 func (s *Service) checkRoom(ctx context.Context, tx bun.IDB, tenantID string, more int64) error {
+	most, err := s.cfg.Limit(ctx, tx, tenantID)
+	if err != nil || most < 0 {
+		return err
+	}
 	var taken int64
-	err := tx.NewSelect().Model((*fileRow)(nil)).ColumnExpr("COALESCE(SUM(size), 0)").Where("tenant_id = ?", tenantID).Scan(ctx, &taken)
-	if err == nil && taken+more > s.cfg.MaxTenant {
-		err = problem.Newf(problem.TooLarge, "files_too_large", "the files of this workspace would take more than %d bytes together", s.cfg.MaxTenant).
+	err = tx.NewSelect().Model((*fileRow)(nil)).ColumnExpr("COALESCE(SUM(size), 0)").Where("tenant_id = ?", tenantID).Scan(ctx, &taken)
+	if err == nil && taken+more > most {
+		err = problem.Newf(problem.TooLarge, "files_too_large", "the files of this workspace would take more than %d bytes together", most).
 			Fix("delete files that are not needed any more")
 	}
 	return err

@@ -24,6 +24,10 @@ import (
 
 // Config is what a [Service] works with. Fields without a default are required.
 type Config struct {
+	// Admit is asked in the transaction that adds one to the tenant's "workflows", and
+	// may refuse. Default: nobody does.
+	Admit func(ctx context.Context, tx bun.IDB, tenantID, resource string) error
+
 	// Assignees looks up, in the tenant of the context's principal, people whom a
 	// node names: the result has ids alone. Whoever is not there is a fault of an
 	// Invalid error, at "roles.0" or "users.0". Default: names are ids, unchecked.
@@ -45,6 +49,10 @@ type Config struct {
 
 	// DB holds definitions and runs.
 	DB *store.DB
+
+	// Gone reports of a tenant that it was deleted: nothing is logged in it any more.
+	// Default: none ever is.
+	Gone func(tenantID string) bool
 
 	// Hooks are called around starts and ends of runs. Default: none.
 	Hooks Hooks
@@ -131,8 +139,14 @@ type Hooks struct {
 const slotsPerProcessor = 64
 
 func (c Config) withDefaults() Config {
+	if c.Admit == nil {
+		c.Admit = func(context.Context, bun.IDB, string, string) error { return nil }
+	}
 	if c.Assignees == nil {
 		c.Assignees = func(_ context.Context, a Assignees) (Assignees, error) { return a, nil }
+	}
+	if c.Gone == nil {
+		c.Gone = func(string) bool { return false }
 	}
 	if c.Lease == 0 {
 		c.Lease = 15 * time.Second
@@ -217,7 +231,7 @@ func New(cfg Config) (*Service, error) {
 	}
 	s := &Service{
 		cfg: cfg, types: types, events: newOutlet(cfg.Publish, cfg.Watched, cfg.Logger), byHand: rate.NewLimiter(startsByHand, startsByHand),
-		logs: newLogWriter(cfg.DB, cfg.Logger),
+		logs: newLogWriter(cfg.DB, cfg.Gone, cfg.Logger),
 	}
 	if s.telemetry, err = newTelemetry(cfg.TracerProvider, cfg.MeterProvider, cfg.Logger); err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package workflow
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +28,7 @@ const (
 // background. It has a goroutine only while there are lines.
 type logWriter struct {
 	db     *store.DB
+	gone   func(tenantID string) bool
 	logger *slog.Logger
 	urgent chan struct{} // somebody waits
 
@@ -51,8 +53,8 @@ type runLogSize struct {
 	full         bool
 }
 
-func newLogWriter(db *store.DB, logger *slog.Logger) *logWriter {
-	return &logWriter{db: db, logger: logger, urgent: make(chan struct{}, 1), sizes: map[string]*runLogSize{}}
+func newLogWriter(db *store.DB, gone func(tenantID string) bool, logger *slog.Logger) *logWriter {
+	return &logWriter{db: db, gone: gone, logger: logger, urgent: make(chan struct{}, 1), sizes: map[string]*runLogSize{}}
 }
 
 // rowCost is what a line costs beside its text while it waits, in bytes.
@@ -147,6 +149,7 @@ func (w *logWriter) store(rows []logRow) error {
 	// No principal: the lines are of several tenants, each row names its own.
 	ctx, cancel := context.WithTimeout(context.Background(), logTimeout)
 	defer cancel()
+	rows = slices.DeleteFunc(slices.Clone(rows), func(row logRow) bool { return w.gone(row.TenantID) })
 	if err := w.learnSizes(ctx, rows); err != nil {
 		return err
 	}

@@ -94,7 +94,7 @@ func (s *Service) webhookOf(ctx context.Context, key string) (webhookRow, error)
 		return row, problem.Missing("webhook")
 	}
 	err := s.cfg.DB.NewRaw(`SELECT * FROM ?schema.jet_webhook /* across tenants: the path of a webhook names its tenant */
-		WHERE key = ? AND enabled`, key).Scan(ctx, &row)
+		WHERE key = ? AND enabled AND EXISTS (SELECT 1 FROM ?schema.jet_tenant AS t WHERE t.id = tenant_id AND t.deleted_at IS NULL)`, key).Scan(ctx, &row)
 	if store.IsMissing(err) {
 		return row, problem.Missing("webhook")
 	}

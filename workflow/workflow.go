@@ -71,6 +71,9 @@ func (s *Service) Create(ctx context.Context, in NewWorkflow) (Workflow, error) 
 		CreatedBy: who.Actor(), CreatedAt: now, UpdatedAt: now, Version: 1,
 	}
 	err = s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		if err := s.cfg.Admit(ctx, tx, row.TenantID, "workflows"); err != nil {
+			return err
+		}
 		if _, err := tx.NewInsert().Model(&row).Exec(ctx); err != nil {
 			return nameTaken(err, "workflow")
 		}
@@ -228,7 +231,7 @@ func readPublished(ctx context.Context, db bun.IDB, tenantID, workflowID string)
 		Suspended bool
 	}
 	err = store.Select(ctx, db, &rows, `SELECT w.id, w.tenant_id, w.published_version, t.suspended_at IS NOT NULL AS suspended FROM ?schema.jet_workflow AS w
-		JOIN ?schema.jet_tenant AS t ON t.id = w.tenant_id WHERE w.tenant_id = ? AND w.id = ? AND w.deleted_at IS NULL`, tenantID, workflowID)
+		JOIN ?schema.jet_tenant AS t ON t.id = w.tenant_id WHERE w.tenant_id = ? AND w.id = ? AND w.deleted_at IS NULL AND t.deleted_at IS NULL`, tenantID, workflowID)
 	switch {
 	case err != nil:
 		return w, err

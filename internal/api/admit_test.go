@@ -89,7 +89,7 @@ func TestPrivateStaysPrivate(t *testing.T) {
 			t.Errorf("GET …%s: %d", suffix, got)
 		}
 	}
-	for method, status := range map[string]int{"HEAD": 401, "OPTIONS": 405, "TRACE": 405, "CONNECT": 405, "PUT": 405, "DELETE": 405, "PROPFIND": 405, "get": 405} {
+	for method, status := range map[string]int{"HEAD": 401, "OPTIONS": 405, "TRACE": 405, "CONNECT": 405, "PUT": 405, "DELETE": 401, "PROPFIND": 405, "get": 405} {
 		if got := raw(t, server, method, target).StatusCode; got != status {
 			t.Errorf("%s: %d, want %d", method, got, status)
 		}

@@ -49,6 +49,10 @@ type Config struct {
 	// DB keeps the idempotency keys.
 	DB *store.DB
 
+	// ExportTenant hands everything in the caller's tenant to a function, piece by piece.
+	// Default: there is no route that does so.
+	ExportTenant func(ctx context.Context, each func(line any) error) error
+
 	// Files keeps uploaded files.
 	Files *upload.Service
 

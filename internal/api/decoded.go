@@ -17,7 +17,7 @@ import (
 // decoded reads the body of a request and checks it against the operation's
 // schema, all of it, before huma turns it into a struct.
 func (a *API) decoded(op *huma.Operation, next http.Handler) http.Handler {
-	if safe(op.Method) || op.Method == http.MethodDelete {
+	if safe(op.Method) || op.Method == http.MethodDelete && op.RequestBody == nil {
 		return next
 	}
 	schema, required := bodySchema(op)

@@ -29,6 +29,21 @@ func (a *API) tenantRoutes() {
 		Summary: "Rename a tenant",
 		Example: map[string]any{"name": "Acme Ltd", "version": 1},
 	}, a.updateTenant)
+	register(a, Operation{
+		ID: "tenantUsage", Method: http.MethodGet, Path: "/tenants/{tenantId}/usage", Access: InTenant, Permission: auth.TenantRead, Tag: tag,
+		Summary:     "What a tenant has of everything that is limited",
+		Description: "A limit that is null is none. Whoever runs the server sets the limits.",
+	}, a.tenantUsage)
+	register(a, Operation{
+		ID: "deleteTenant", Method: http.MethodDelete, Path: "/tenants/{tenantId}", Access: InTenant, Permission: auth.TenantDelete, Tag: tag,
+		Summary: "Delete a tenant with everything in it",
+		Description: "The body repeats the name of the tenant. From then on the tenant is not found by anybody; its data is removed in the background. " +
+			"There is no way back.",
+		Example: map[string]any{"name": "Acme"},
+	}, a.deleteTenant)
+	if a.cfg.ExportTenant != nil {
+		a.tenantExportRoute()
+	}
 }
 
 // JoinedTenant is a tenant as one of its members sees it in a list.
@@ -86,4 +101,19 @@ func (a *API) updateTenant(ctx context.Context, in *updateTenantInput) (*version
 	}
 	t, err := a.cfg.Tenancy.Update(ctx, tenancy.TenantUpdate{Name: in.Body.Name, Version: version})
 	return &versioned[tenancy.Tenant]{ETag: etag(t.Version), Body: t}, err
+}
+
+type deleteTenantInput struct {
+	TenantPath
+	Body struct {
+		Name string `json:"name" maxLength:"1000" doc:"of the tenant, as a proof that the right one is meant"`
+	} `nameHint:"TenantDeletion"`
+}
+
+func (a *API) deleteTenant(ctx context.Context, in *deleteTenantInput) (*struct{}, error) {
+	return nil, a.cfg.Tenancy.Delete(ctx, tenancy.Deletion{Name: in.Body.Name})
+}
+
+func (a *API) tenantUsage(ctx context.Context, _ *TenantPath) (*output[map[tenancy.Resource]tenancy.Use], error) {
+	return reply200(a.cfg.Tenancy.Usage(ctx))
 }

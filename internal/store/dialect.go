@@ -126,6 +126,15 @@ func (d Dialect) IDs(ids []string) string {
 	return `["` + strings.Join(ids, `","`) + `"]`
 }
 
+// Some picks rows of a table by where they lie, a number of those that a condition
+// is true for. The caller gives the arguments of the condition, then the number.
+func (d Dialect) Some(table, where string) string {
+	if d == SQLite {
+		return "rowid IN (SELECT rowid FROM " + table + " WHERE " + where + " LIMIT ?)"
+	}
+	return "ctid = ANY(ARRAY(SELECT ctid FROM " + table + " WHERE " + where + " LIMIT ?))"
+}
+
 // ForUpdate locks the rows of a SELECT until the end of the transaction. SQLite
 // has one writer, and every transaction is a writing one from its start.
 func (d Dialect) ForUpdate() string {
