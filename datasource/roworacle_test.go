@@ -145,6 +145,20 @@ func TestT89_NoParameterChoosesAMaskedColumn(t *testing.T) {
 	requireKind(t, err, problem.Invalid)
 }
 
+// Case T89: callers cannot try values until they have met a masked one.
+func TestT89_NoFilterComparesAMaskedColumnWithAParameter(t *testing.T) {
+	t.Parallel()
+	w := setup(t, testdb.SQLite(t))
+	in := newQuery(w.shopSource(t), "SELECT id, score, {{ n }} AS n FROM customers", datasource.Param{Name: "n", Type: "number"})
+	for filter, refused := range map[string]bool{"row.score > params.n": true, "params.n == 1 && row.score == 1": true, "row.id > params.n": false, "row.score > 1": false} {
+		in.Name, in.Rules = filter, []datasource.RowRule{{Everyone: true, Filter: filter, Mask: mask("score", datasource.MaskNull)}}
+		_, err := w.CreateQuery(w.owner(t), in)
+		if refused && !slices.Equal(paths(t, err), []string{"rules.0.filter"}) || !refused && err != nil {
+			t.Errorf("%s: %v", filter, err)
+		}
+	}
+}
+
 // Case T89: a parameter is not a claim, whatever its name, and a text does not
 // become SQL that asks for more.
 func TestT89_NoValueStandsForAClaim(t *testing.T) {

@@ -19,6 +19,7 @@ type rowJudge struct {
 	RowRule
 	condition *expr.Condition
 	columns   []string // what the condition reads of a row
+	asked     bool     // it reads parameters
 }
 
 // newRowPolicy compiles rules, with everything in faults that is wrong with their
@@ -37,15 +38,30 @@ func newRowPolicy(rules []RowRule, params []Param, faults *problem.Faults) rowPo
 			faults.Merge(path, err)
 			continue
 		}
-		judge := &rowJudge{RowRule: r, condition: condition}
-		for _, ref := range condition.Refs() {
-			if ref.Root == "row" {
-				judge.columns = append(judge.columns, ref.Step)
-			}
-		}
+		judge := newRowJudge(r, condition)
+		faults.Check(!judge.guesses(), path, "compares a column that the rule masks, and reads a parameter: callers would learn of its values")
 		p = append(p, judge)
 	}
 	return p
+}
+
+func newRowJudge(r RowRule, condition *expr.Condition) *rowJudge {
+	judge := &rowJudge{RowRule: r, condition: condition}
+	for _, ref := range condition.Refs() {
+		switch ref.Root {
+		case "row":
+			judge.columns = append(judge.columns, ref.Step)
+		case "params":
+			judge.asked = true
+		}
+	}
+	return judge
+}
+
+// guesses reports whether a caller could try values until a row comes whose masked
+// column has them (T89).
+func (r *rowJudge) guesses() bool {
+	return r.asked && slices.ContainsFunc(r.Mask, func(m ColumnMask) bool { return slices.Contains(r.columns, m.Column) })
 }
 
 func conditionTypes(params []Param) map[string]expr.Type {
