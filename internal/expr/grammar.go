@@ -50,7 +50,7 @@ func (g grammar) read(n *ast.MemberNode) (Ref, bool) {
 	if !ok {
 		return Ref{}, false
 	}
-	base := literalPath(n.Node)
+	base := literalPath(n.Node, longestKeyed)
 	if _, ok = g.keyed[base]; !ok {
 		return Ref{}, false
 	}
@@ -60,24 +60,31 @@ func (g grammar) read(n *ast.MemberNode) (Ref, bool) {
 
 // incomplete is the keyed path that a node stands for, "" when it is none.
 func (g grammar) incomplete(n ast.Node) string {
-	path := literalPath(n)
+	path := literalPath(n, longestKeyed)
 	if _, ok := g.keyed[path]; ok {
 		return path
 	}
 	return ""
 }
 
-// literalPath is a name with the literal names of members behind it; "" for
-// everything else.
-func literalPath(node ast.Node) string {
+// longestKeyed is how many names a keyed path has at most. Longer paths are not
+// looked at: each node of a long one would be a walk of its own.
+const longestKeyed = 2
+
+// literalPath is a name with the literal names of members behind it, of at most so
+// many; "" for everything else.
+func literalPath(node ast.Node, names int) string {
+	if names == 0 {
+		return ""
+	}
 	switch n := node.(type) {
 	case *ast.IdentifierNode:
 		return n.Value
 	case *ast.ChainNode:
-		return literalPath(n.Node)
+		return literalPath(n.Node, names)
 	case *ast.MemberNode:
 		key, ok := n.Property.(*ast.StringNode)
-		if base := literalPath(n.Node); ok && base != "" {
+		if base := literalPath(n.Node, names-1); ok && base != "" {
 			return base + "." + key.Value
 		}
 	}
