@@ -106,7 +106,7 @@ func (a *App) build() (err error) {
 		Admit: a.admit, Audit: a.record, Authorize: a.roles.Authorize, CacheBytes: cfg.Queries.CacheBytes, Connectors: slices.Concat(builtin, services, cfg.Connectors),
 		DB: a.db, Egress: outbound, FileExists: a.files.Exists, Gone: a.tenants.Gone, HistoryRetention: cfg.Queries.HistoryRetention, Hooks: cfg.Hooks.Datasource, Keys: a.keys, Logger: cfg.Logger,
 		MaxOpen: cfg.Queries.MaxOpen, MaxStatements: cfg.Queries.MaxStatements, Own: a.roles.Own, Pages: pages,
-		Refused: a.roles.Refused, Revalidate: a.auth.Revalidate, Scripts: a.scripts, UsedBy: a.usersOfQuery, Visible: a.roles.Visible,
+		Refused: a.roles.Refused, Revalidate: a.auth.Revalidate, Roles: a.roles.Lookup, Scripts: a.scripts, UsedBy: a.usersOfQuery, Visible: a.roles.Visible,
 	})
 	if err != nil {
 		return fmt.Errorf("jetadmin.Config.Connectors: %w", err)
@@ -281,7 +281,7 @@ func (a *App) assignees(ctx context.Context, named workflow.Assignees) (workflow
 	}
 	var f problem.Faults
 	var err error
-	if found.Roles, err = a.roles.Lookup(ctx, named.Roles); err != nil {
+	if found.Roles, err = a.roles.Lookup(ctx, a.db.DB, named.Roles); err != nil {
 		if !problem.Is(err, problem.Invalid) {
 			return found, err
 		}

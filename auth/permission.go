@@ -61,6 +61,7 @@ const (
 	QueryExecute Permission = "query.execute"
 	QueryHistory Permission = "query.history" // who ran it, with which values
 	QueryCancel  Permission = "query.cancel"  // stop what others run
+	QueryRules   Permission = "query.rules"   // who sees which rows
 
 	WorkflowList    Permission = "workflow.list"
 	WorkflowRead    Permission = "workflow.read"
@@ -103,7 +104,7 @@ func Permissions() []Permission {
 		AuditList,
 		DatasourceList, DatasourceRead, DatasourceCreate, DatasourceUpdate, DatasourceDelete, DatasourceTest,
 		FileList, FileRead, FileCreate, FileDelete,
-		QueryList, QueryRead, QueryCreate, QueryUpdate, QueryDelete, QueryTest, QueryExecute, QueryHistory, QueryCancel,
+		QueryList, QueryRead, QueryCreate, QueryUpdate, QueryDelete, QueryTest, QueryExecute, QueryHistory, QueryCancel, QueryRules,
 		WorkflowList, WorkflowRead, WorkflowCreate, WorkflowUpdate, WorkflowDelete, WorkflowPublish, WorkflowTest, WorkflowExecute,
 		RunList, RunRead, RunCancel, RunRetry, RunAnswer, RunSignal,
 		ScheduleList, ScheduleRead, ScheduleCreate, ScheduleUpdate, ScheduleDelete,

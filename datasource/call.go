@@ -15,12 +15,17 @@ type call struct {
 	who    *auth.Principal
 	plan   *plan
 	values map[string]any
+	sight  *sight // nil = all rows
 }
 
 // newCall binds a query to the values that were given for its parameters.
 func newCall(who *auth.Principal, p *plan, given map[string]any) (*call, error) {
 	values, err := p.bind(who, given)
-	return &call{who: who, plan: p, values: values}, err
+	if err != nil {
+		return nil, err
+	}
+	sight, err := p.policy.see(who, values)
+	return &call{who: who, plan: p, values: values, sight: sight}, err
 }
 
 func (c *call) timeout() time.Duration {
@@ -28,11 +33,24 @@ func (c *call) timeout() time.Duration {
 }
 
 func (c *call) statement(maxRows int) Statement {
-	return Statement{Operation: c.plan.op, Params: c.values, MaxRows: maxRows, MaxBytes: MaxResultBytes}
+	return Statement{Operation: c.plan.op, Params: c.values, MaxRows: c.read(maxRows), MaxBytes: MaxResultBytes}
+}
+
+// read is how many rows are read to give at most so many: with row rules nobody
+// knows how many of them will be hidden.
+func (c *call) read(maxRows int) int {
+	switch {
+	case c.sight == nil:
+		return maxRows
+	case c.plan.query.Writes: // they are in memory
+		return MaxRows
+	}
+	return MaxStreamRows
 }
 
 // callKey is what decides the answer of a read, and nothing else does: connectors
-// see no principal. Callers with the same key can share an answer.
+// see no principal, and row rules what is in the key. Callers with the same key can
+// share an answer.
 type callKey [sha256.Size]byte
 
 func (c *call) key(epoch uint64) (callKey, error) {
@@ -42,7 +60,11 @@ func (c *call) key(epoch uint64) (callKey, error) {
 	}
 	ds, q := c.plan.ds, &c.plan.query
 	head := fmt.Appendf(nil, "%s %s %d %s %d %d\n", ds.TenantID, q.ID, q.Version, ds.ID, ds.Version, epoch)
-	return sha256.Sum256(append(head, values...)), nil
+	head = append(append(head, values...), '\n')
+	if c.sight != nil {
+		head = append(head, c.sight.key...)
+	}
+	return sha256.Sum256(head), nil
 }
 
 // epochs count what this process writes to each datasource: whoever reads after a

@@ -35,6 +35,14 @@ func (s *Service) fillQuery(ctx context.Context, tx bun.IDB, row *queryRow, in N
 		faults.Check(in.CacheTTLMS == 0 || !ok || !passing.Passes(), "cacheTtlMs", "is not possible: what the operation answers is only good for a while")
 	}
 	transform := s.checked(ctx, in.Transform, in.Writes, &faults)
+	before, err := row.rules()
+	if err != nil {
+		return err
+	}
+	rules, err := s.checkedRules(ctx, tx, in, before, &faults)
+	if err != nil {
+		return err
+	}
 	if err := faults.Err("query_invalid", "the query is not valid"); err != nil {
 		return err
 	}
@@ -45,13 +53,20 @@ func (s *Service) fillQuery(ctx context.Context, tx bun.IDB, row *queryRow, in N
 	row.Name, row.Description, row.DatasourceID, row.Writes = in.Name, in.Description, in.DatasourceID, in.Writes
 	row.Operation, row.Params = string(in.Operation), params
 	row.RowLimit, row.TimeoutMS = orDefault(in.RowLimit, DefaultRows), orDefault(in.TimeoutMS, MaxTimeout.Milliseconds())
-	row.CacheTTLMS, row.Transform = in.CacheTTLMS, ""
+	row.CacheTTLMS, row.Transform, row.Rules = in.CacheTTLMS, "", ""
 	if !transform.none() {
 		text, err := json.Marshal(transform)
 		if err != nil {
 			return err
 		}
 		row.Transform = string(text)
+	}
+	if len(rules) > 0 {
+		text, err := json.Marshal(rules)
+		if err != nil {
+			return err
+		}
+		row.Rules = string(text)
 	}
 	return nil
 }

@@ -41,7 +41,7 @@ func (s *Service) execute(ctx context.Context, c *call) (Result, error) {
 	defer cancel()
 	var result Result
 	err := s.inRoom(ctx, c.plan.ds, func(at visit) (err error) {
-		result, err = run(ctx, at, c.statement(c.plan.query.RowLimit), c.plan.query.Writes)
+		result, err = c.run(ctx, at)
 		result.Timings.Connect = milliseconds(at.connected)
 		return err
 	})
@@ -65,9 +65,10 @@ func (c *call) fault(ctx context.Context, err error) error {
 	return err
 }
 
-// run executes a statement and reads its answer.
-func run(ctx context.Context, at visit, st Statement, writes bool) (Result, error) {
+// run executes the statement of a call and reads its answer.
+func (c *call) run(ctx context.Context, at visit) (Result, error) {
 	started := time.Now()
+	writes, st := c.plan.query.Writes, c.statement(c.plan.query.RowLimit)
 	query := at.conn.Query
 	if execer, ok := at.conn.(Execer); ok && writes {
 		query = execer.Exec
@@ -80,11 +81,27 @@ func run(ctx context.Context, at visit, st Statement, writes bool) (Result, erro
 	}
 	at.answered()
 	executed := time.Now()
-	result, err := collect(rows, st.MaxRows, st.MaxBytes)
+	result, err := c.collect(ctx, rows, st)
 	if closing := rows.Close(); err == nil && !result.Truncated {
 		err = closing
 	}
 	result.Timings = Timings{Execute: milliseconds(executed.Sub(started)), Fetch: milliseconds(time.Since(executed))}
+	return result, err
+}
+
+// collect reads what the caller may see of an answer. How many rows a statement
+// has changed is a count of rows, too.
+func (c *call) collect(ctx context.Context, rows Rows, st Statement) (Result, error) {
+	limit := c.plan.query.RowLimit
+	if c.sight == nil {
+		return collect(rows, limit, st.MaxBytes)
+	}
+	seen := c.sight.over(ctx, rows, st.MaxRows)
+	if c.plan.query.Writes {
+		seen.most = st.MaxBytes
+	}
+	result, err := collect(seen, limit, st.MaxBytes)
+	result.Truncated = result.Truncated || seen.cut
 	return result, err
 }
 

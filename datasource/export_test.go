@@ -12,6 +12,9 @@ import (
 // alone first.
 func (s *Service) SetBreakerPause(d time.Duration) { s.breakers.pause = d }
 
+// SetStreamsPerMinute says how many streams a tenant may begin.
+func (s *Service) SetStreamsPerMinute(n int) { s.exports.perMinute = n }
+
 // Sharing is how many callers wait for a statement of another, or their own.
 func (s *Service) Sharing() (n int) {
 	s.flights.mu.Lock()

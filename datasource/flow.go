@@ -11,6 +11,7 @@ import (
 type flow struct {
 	Streamed
 	to         RowWriter
+	sight      *sight      // nil = all rows
 	impatience *time.Timer // ends the wait for the first row
 	refused    error       // what the writer returned
 }
@@ -23,11 +24,22 @@ func (f *flow) run(ctx context.Context, at visit, st Statement) error {
 	}
 	at.answered()
 	executed := time.Now()
-	err = f.pour(rows)
+	err = f.seen(ctx, rows, st.MaxRows)
 	if closing := rows.Close(); err == nil && !f.Truncated && f.refused == nil {
 		err = closing
 	}
 	f.Timings.Execute, f.Timings.Fetch = milliseconds(executed.Sub(started)), milliseconds(time.Since(executed))
+	return err
+}
+
+// seen pours what the caller may see.
+func (f *flow) seen(ctx context.Context, rows Rows, limit int) error {
+	if f.sight == nil {
+		return f.pour(rows)
+	}
+	visible := f.sight.over(ctx, rows, limit)
+	err := f.pour(visible)
+	f.Truncated = f.Truncated || visible.cut
 	return err
 }
 

@@ -10,8 +10,9 @@ import (
 // plan is a query that is ready to be run. It is immutable.
 type plan struct {
 	compiled
-	query Query
-	ds    *datasourceRow
+	query  Query
+	policy rowPolicy
+	ds     *datasourceRow
 }
 
 // maxPlans bounds what is kept of queries between their runs, in bytes.
@@ -35,7 +36,7 @@ func (s *Service) plan(ctx context.Context, tenantID, queryID string) (*plan, er
 	if err != nil {
 		return nil, err
 	}
-	s.plans.put(key, p, int64(2*(len(row.Operation)+len(row.Params))))
+	s.plans.put(key, p, int64(2*(len(row.Operation)+len(row.Params))+20*len(row.Rules)))
 	return p, nil
 }
 
@@ -46,6 +47,7 @@ func (s *Service) newPlan(row *queryRow, ds *datasourceRow) (*plan, error) {
 	}
 	var faults problem.Faults
 	p := &plan{query: query, ds: ds, compiled: s.compile(ds, query.Operation, query.Params, query.Writes, &faults)}
+	p.policy = newRowPolicy(query.Rules, query.Params, &faults)
 	return p, faults.Err("query_invalid", "the saved query is not valid any more")
 }
 

@@ -30,6 +30,7 @@ type Query struct {
 	TimeoutMS    int64           `json:"timeoutMs"`  // of a run, waiting for a connection included
 	CacheTTLMS   int64           `json:"cacheTtlMs"` // for how long a result serves whoever asks the same; 0 = not at all
 	Transform    Transform       `json:"transform"`  // what becomes of the rows
+	Rules        []RowRule       `json:"rules"`      // who sees which rows; none = whoever may run it all of them
 	CreatedBy    string          `json:"createdBy"`
 	CreatedAt    time.Time       `json:"createdAt"`
 	UpdatedAt    time.Time       `json:"updatedAt"`
@@ -48,6 +49,9 @@ type NewQuery struct {
 	TimeoutMS    int64           `json:"timeoutMs"`  // 1 to 30000; 0 = 30000
 	CacheTTLMS   int64           `json:"cacheTtlMs"` // up to 3600000, not for a query that writes; 0 = no cache
 	Transform    Transform       `json:"transform"`  // not for a query that writes
+
+	// Rules need query.rules; so does a change of what they judge.
+	Rules []RowRule `json:"rules,omitempty"`
 }
 
 // QueryUpdate changes what is not nil.
@@ -62,6 +66,7 @@ type QueryUpdate struct {
 	TimeoutMS    *int64          `json:"timeoutMs"`
 	CacheTTLMS   *int64          `json:"cacheTtlMs"`
 	Transform    *Transform      `json:"transform"`
+	Rules        *[]RowRule      `json:"rules"`
 	Version      int             `json:"version"` // of the query that was read; 0 = whatever it is
 }
 
@@ -133,7 +138,9 @@ func (s *Service) CheckParams(ctx context.Context, queryID string, params map[st
 }
 
 // CreateQuery saves a query. All its faults are one Invalid error: unknown
-// datasource, malformed operation, parameters that are not declared or not used.
+// datasource, malformed operation, parameters that are not declared or not used,
+// row rules that cannot be read. A query with row rules needs query.rules besides
+// query.create.
 func (s *Service) CreateQuery(ctx context.Context, in NewQuery) (Query, error) {
 	who, err := s.authorize(ctx, auth.QueryCreate, "")
 	if err != nil {
@@ -141,6 +148,11 @@ func (s *Service) CreateQuery(ctx context.Context, in NewQuery) (Query, error) {
 	}
 	if err := s.mayBuild(ctx, in.DatasourceID, false); err != nil {
 		return Query{}, err
+	}
+	if len(in.Rules) > 0 {
+		if _, err := s.authorize(ctx, auth.QueryRules, ""); err != nil {
+			return Query{}, err
+		}
 	}
 	s.ahead(ctx, in.Transform)
 	now := s.cfg.Clock.Now()
@@ -175,7 +187,9 @@ func (s *Service) CreateQuery(ctx context.Context, in NewQuery) (Query, error) {
 	return row.view()
 }
 
-// UpdateQuery changes a query; the result is judged like a new one.
+// UpdateQuery changes a query; the result is judged like a new one. It needs
+// query.update on the query, and query.rules on it to change row rules or what they
+// judge: datasource, operation and parameters of a query that has some.
 func (s *Service) UpdateQuery(ctx context.Context, id string, in QueryUpdate) (Query, error) {
 	who, err := s.authorize(ctx, auth.QueryUpdate, id)
 	if err != nil {
@@ -190,15 +204,17 @@ func (s *Service) UpdateQuery(ctx context.Context, id string, in QueryUpdate) (Q
 		s.ahead(ctx, *in.Transform)
 	}
 	var row *queryRow
-	err = s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
-		if row, err = findQuery(ctx, tx, who.TenantID, id); err != nil {
-			return err
-		}
-		next, err := row.content()
-		if err != nil {
-			return err
-		}
-		return s.save(ctx, tx, row, in.over(next), change{action: "query.update", actor: who.Actor(), seen: in.Version})
+	err = s.ruled(ctx, id, func(mayRule bool) error {
+		return s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+			if row, err = findQuery(ctx, tx, who.TenantID, id); err != nil {
+				return err
+			}
+			next, err := row.content()
+			if err != nil {
+				return err
+			}
+			return s.save(ctx, tx, row, in.over(next), change{action: "query.update", actor: who.Actor(), seen: in.Version, mayRule: mayRule})
+		})
 	})
 	if err != nil {
 		return Query{}, err
@@ -221,6 +237,7 @@ func (u QueryUpdate) over(next NewQuery) NewQuery {
 	set(&next.TimeoutMS, u.TimeoutMS)
 	set(&next.CacheTTLMS, u.CacheTTLMS)
 	set(&next.Transform, u.Transform)
+	set(&next.Rules, u.Rules)
 	return next
 }
 
@@ -286,11 +303,23 @@ func (r *queryRow) view() (Query, error) {
 	if err := json.Unmarshal([]byte(r.Params), &q.Params); err != nil {
 		return q, err
 	}
+	var err error
+	if q.Rules, err = r.rules(); err != nil {
+		return q, err
+	}
 	q.Transform.Language = TransformNone
 	if r.Transform == "" {
 		return q, nil
 	}
 	return q, json.Unmarshal([]byte(r.Transform), &q.Transform)
+}
+
+func (r *queryRow) rules() ([]RowRule, error) {
+	rules := []RowRule{}
+	if r.Rules == "" {
+		return rules, nil
+	}
+	return rules, json.Unmarshal([]byte(r.Rules), &rules)
 }
 
 // content is what somebody would have to enter to save the query as it is.
@@ -299,6 +328,7 @@ func (r *queryRow) content() (NewQuery, error) {
 	return NewQuery{
 		Name: q.Name, Description: q.Description, DatasourceID: q.DatasourceID, Operation: q.Operation, Params: q.Params,
 		Writes: q.Writes, RowLimit: q.RowLimit, TimeoutMS: q.TimeoutMS, CacheTTLMS: q.CacheTTLMS, Transform: q.Transform,
+		Rules: q.Rules,
 	}, err
 }
 
@@ -311,7 +341,7 @@ func (r *queryRow) changes(before *queryRow) []string {
 		"name": r.Name != before.Name, "description": r.Description != before.Description, "datasourceId": r.DatasourceID != before.DatasourceID,
 		"operation": r.Operation != before.Operation, "params": r.Params != before.Params, "writes": r.Writes != before.Writes,
 		"rowLimit": r.RowLimit != before.RowLimit, "timeoutMs": r.TimeoutMS != before.TimeoutMS,
-		"cacheTtlMs": r.CacheTTLMS != before.CacheTTLMS, "transform": r.Transform != before.Transform,
+		"cacheTtlMs": r.CacheTTLMS != before.CacheTTLMS, "transform": r.Transform != before.Transform, "rules": r.Rules != before.Rules,
 	}
 	maps.DeleteFunc(differs, func(_ string, changed bool) bool { return !changed })
 	return sortedKeys(differs)

@@ -17,6 +17,7 @@ type QueryTest struct {
 	RowLimit     int             `json:"rowLimit"`
 	TimeoutMS    int64           `json:"timeoutMs"`
 	Transform    Transform       `json:"transform"`
+	Rules        []RowRule       `json:"rules"` // to try: what the caller would see; none = all rows
 	Values       map[string]any  `json:"values"`
 }
 
@@ -26,7 +27,8 @@ type QueryTest struct {
 // Errors: Invalid for values (unknown, of a wrong type, too many elements, all
 // at once), Upstream when the datasource fails or refuses (who may test queries
 // is told what it said), Timeout, Forbidden for an address that the server's
-// egress policy refuses, RateLimited when too many statements of the tenant wait,
+// egress policy refuses and for a caller for whom none of the query's row rules is,
+// RateLimited when too many statements of the tenant wait,
 // Unavailable, with a time to try again when the datasource could not be reached
 // several times in a row.
 //
@@ -65,7 +67,9 @@ func (s *Service) saved(ctx context.Context, id string, params map[string]any) (
 	return newCall(who, p, params)
 }
 
-// TestQuery runs a query that is not saved. It needs query.test.
+// TestQuery runs a query that is not saved. It needs query.test. Row rules that come
+// with it hold for the caller, as in a run; without them he sees all rows: whoever
+// may run any text, rules of saved queries do not bind.
 func (s *Service) TestQuery(ctx context.Context, in QueryTest) (Result, error) {
 	c, err := s.unsaved(ctx, in)
 	if err != nil {
@@ -98,6 +102,7 @@ func (s *Service) unsaved(ctx context.Context, in QueryTest) (*call, error) {
 	err = s.fillQuery(ctx, s.db.DB, row, NewQuery{
 		Name: "test", DatasourceID: in.DatasourceID, Operation: in.Operation, Params: in.Params,
 		Writes: in.Writes, RowLimit: in.RowLimit, TimeoutMS: in.TimeoutMS, Transform: in.Transform,
+		Rules: in.Rules,
 	})
 	if err != nil {
 		return nil, err

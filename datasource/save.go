@@ -1,12 +1,15 @@
 package datasource
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/uptrace/bun"
 
+	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/problem"
 )
@@ -17,6 +20,7 @@ type change struct {
 	actor    string
 	seen     int // the version that was read; 0 = whatever it is
 	restored int // the version whose content it is; 0 = none
+	mayRule  bool
 }
 
 // save brings a query to a new content, with the record and the version of that.
@@ -25,9 +29,15 @@ func (s *Service) save(ctx context.Context, tx bun.IDB, row *queryRow, next NewQ
 	if c.seen != 0 && c.seen != before.Version {
 		return stale()
 	}
-	err := s.fillQuery(ctx, tx, row, next)
+	old, err := row.content()
 	if err != nil {
 		return err
+	}
+	if err := s.fillQuery(ctx, tx, row, next); err != nil {
+		return err
+	}
+	if now, err := row.content(); err != nil || !c.mayRule && !now.judgedLike(old) {
+		return cmp.Or(err, errRules)
 	}
 	row.UpdatedAt, row.Version = s.cfg.Clock.Now(), before.Version+1
 	if err := update(ctx, tx, row, row.TenantID, before.Version); err != nil {
@@ -48,6 +58,25 @@ func (s *Service) save(ctx context.Context, tx bun.IDB, row *queryRow, next NewQ
 		return err
 	}
 	return s.cfg.Audit(ctx, tx, entry)
+}
+
+var errRules = errors.New("the caller may not change the row rules of the query")
+
+// ruled runs a change of a query that may touch its row rules. Whether the caller
+// may do that is asked before the transaction, and told only when it matters.
+func (s *Service) ruled(ctx context.Context, queryID string, fn func(mayRule bool) error) error {
+	_, err := s.authorize(auth.AsQuestion(ctx), auth.QueryRules, queryID)
+	if err != nil && !problem.Is(err, problem.Forbidden) {
+		return err
+	}
+	changing := fn(err == nil)
+	if errors.Is(changing, errRules) {
+		if _, denied := s.authorize(ctx, auth.QueryRules, queryID); denied != nil {
+			return denied
+		}
+		return problem.New(problem.Stale, "stale", "the rights of the caller have just changed").Fix("repeat the change")
+	}
+	return changing
 }
 
 // keepVersion stores a query that was just saved, and forgets what is too old.

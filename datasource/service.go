@@ -100,6 +100,11 @@ type Config struct {
 	// only the rights are looked at again.
 	Revalidate func(ctx context.Context, who *auth.Principal) (*auth.Principal, error)
 
+	// Roles turns names of roles, ids and keys of default ones, into ids of the
+	// caller's tenant, in a transaction. For a name that is none the id is "" and
+	// the error Invalid. nil = whatever row rules name is taken for an id.
+	Roles func(ctx context.Context, db bun.IDB, names []string) ([]string, error)
+
 	// Scripts runs the scripts of transformations; nil = a query cannot have one.
 	Scripts *sandbox.Pool
 

@@ -43,6 +43,7 @@ type queryRow struct {
 	TimeoutMS    int64  `bun:"timeout_ms"`
 	CacheTTLMS   int64  `bun:"cache_ttl_ms"`
 	Transform    string // JSON; "" = none
+	Rules        string // row rules, JSON; "" = none
 	CreatedBy    string
 	CreatedAt    time.Time
 	UpdatedAt    time.Time

@@ -1,6 +1,7 @@
 package datasource
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"time"
@@ -9,7 +10,8 @@ import (
 	"github.com/jetadmin/jetadmin/problem"
 )
 
-// The limits of a stream. The time limit of the query holds until its first row.
+// The limits of a stream. The time limit of the query holds until the first row that
+// the caller may see.
 const (
 	MaxStreamRows  = 1_000_000
 	MaxStreamBytes = 1 << 30
@@ -90,7 +92,7 @@ func (s *Service) stream(ctx context.Context, c *call, to RowWriter) (Streamed, 
 	limited, end := context.WithCancelCause(limited)
 	defer end(nil)
 	go s.recheck(limited, c, end)
-	flow := &flow{to: to, impatience: time.AfterFunc(c.timeout(), func() { end(late(c.timeout())) })}
+	flow := &flow{to: to, sight: c.sight, impatience: time.AfterFunc(c.timeout(), func() { end(late(c.timeout())) })}
 	defer flow.impatience.Stop()
 
 	work := auth.WithoutPrincipal(limited)
@@ -119,6 +121,9 @@ func (s *Service) recheck(ctx context.Context, c *call, end context.CancelCauseF
 			if err == nil {
 				_, err = s.authorize(auth.NewContext(ctx, who), auth.QueryExecute, c.plan.query.ID)
 			}
+			if err == nil {
+				err = c.seesStill(who)
+			}
 			return err
 		})
 		switch problem.KindOf(err) {
@@ -127,4 +132,14 @@ func (s *Service) recheck(ctx context.Context, c *call, end context.CancelCauseF
 			return
 		}
 	}
+}
+
+// seesStill is Forbidden when other row rules are for the caller than when the call
+// began.
+func (c *call) seesStill(who *auth.Principal) error {
+	now, err := c.plan.policy.see(who, c.values)
+	if err == nil && c.sight != nil && !bytes.Equal(now.key, c.sight.key) {
+		err = problem.New(problem.Forbidden, "row_rules_changed", "other row rules are for the caller now").Fix("begin the stream again")
+	}
+	return err
 }

@@ -60,8 +60,9 @@ func (s *Service) QueryVersion(ctx context.Context, queryID string, number int) 
 }
 
 // RestoreQueryVersion saves what a version held as a new version. It is judged
-// like any other change: what cannot be saved today cannot be restored. version is
-// the one of the query that was read, 0 = whatever it is.
+// like any other change: what cannot be saved today cannot be restored, and row
+// rules need the right to change them, see [Service.UpdateQuery]. version is the one
+// of the query that was read, 0 = whatever it is.
 func (s *Service) RestoreQueryVersion(ctx context.Context, queryID string, number, version int) (Query, error) {
 	who, err := s.authorize(ctx, auth.QueryUpdate, queryID)
 	if err != nil {
@@ -83,11 +84,13 @@ func (s *Service) RestoreQueryVersion(ctx context.Context, queryID string, numbe
 	}
 	s.ahead(ctx, content.Transform)
 	var row *queryRow
-	err = s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
-		if row, err = findQuery(ctx, tx, who.TenantID, queryID); err != nil {
-			return err
-		}
-		return s.save(ctx, tx, row, content, change{"query.restore", who.Actor(), version, number})
+	err = s.ruled(ctx, queryID, func(mayRule bool) error {
+		return s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+			if row, err = findQuery(ctx, tx, who.TenantID, queryID); err != nil {
+				return err
+			}
+			return s.save(ctx, tx, row, content, change{"query.restore", who.Actor(), version, number, mayRule})
+		})
 	})
 	if err != nil {
 		return Query{}, err

@@ -118,6 +118,7 @@ func titles() []titled {
 		{auth.QueryExecute, "Run saved queries"},
 		{auth.QueryHistory, "See who ran a query, when and with which values"},
 		{auth.QueryCancel, "Stop queries that others run"},
+		{auth.QueryRules, "Change who sees which rows of a saved query"},
 
 		{auth.WorkflowList, "List workflows"},
 		{auth.WorkflowRead, "See a workflow and its versions"},

@@ -4,23 +4,25 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/uptrace/bun"
+
 	"github.com/jetadmin/jetadmin/problem"
 )
 
 // Lookup turns names of roles into their ids: a name is the id of a role of the
 // caller's tenant or the key of a default role, e.g. [Operator]. It asks for no
 // right: it is for what names roles, and tells of them no more than that they
-// are there.
+// are there. Its statement goes to db, so that it can be part of a change.
 //
 // Errors: Unauthenticated, Forbidden without a tenant; Invalid, at "roles", with
 // every name that is none.
-func (s *Service) Lookup(ctx context.Context, names []string) ([]string, error) {
+func (s *Service) Lookup(ctx context.Context, db bun.IDB, names []string) ([]string, error) {
 	who, err := s.inTenant(ctx)
 	if err != nil || len(names) == 0 {
 		return nil, err
 	}
 	var rows []roleRow
-	err = s.db.NewSelect().Model(&rows).Column("id", "builtin").Where("r.tenant_id = ?", who.TenantID).Scan(ctx)
+	err = db.NewSelect().Model(&rows).Column("id", "builtin").Where("r.tenant_id = ?", who.TenantID).Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("look up roles: %w", err)
 	}

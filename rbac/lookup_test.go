@@ -23,15 +23,15 @@ func TestRolesAreLookedUpInTheTenant(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := b.Lookup(b.as(b.tenant, rbac.Viewer), []string{made.ID, rbac.Operator, b.tenant.roles[rbac.Admin]})
+		got, err := b.Lookup(b.as(b.tenant, rbac.Viewer), db.DB, []string{made.ID, rbac.Operator, b.tenant.roles[rbac.Admin]})
 		if want := []string{made.ID, b.tenant.roles[rbac.Operator], b.tenant.roles[rbac.Admin]}; err != nil || !slices.Equal(got, want) {
 			t.Errorf("got %v, want %v (%v)", got, want, err)
 		}
-		_, err = b.Lookup(owner, []string{other.roles[rbac.Admin], rbac.Editor, "", "Reviewer", id.New()})
+		_, err = b.Lookup(owner, db.DB, []string{other.roles[rbac.Admin], rbac.Editor, "", "Reviewer", id.New()})
 		if faults := problem.Of(err).Faults; problem.KindOf(err) != problem.Invalid || len(faults) != 4 || faults[0].Path != "roles.0" {
 			t.Errorf("%v", err)
 		}
-		if _, err := b.Lookup(t.Context(), []string{rbac.Editor}); problem.KindOf(err) != problem.Unauthenticated {
+		if _, err := b.Lookup(t.Context(), db.DB, []string{rbac.Editor}); problem.KindOf(err) != problem.Unauthenticated {
 			t.Errorf("nobody: %v", err)
 		}
 	})

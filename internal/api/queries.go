@@ -49,8 +49,9 @@ func (a *API) queryRoutes() {
 	}, a.getQuery)
 	register(a, Operation{
 		ID: "updateQuery", Method: http.MethodPatch, Path: "/tenants/{tenantId}/queries/{id}", Access: InTenant, Permission: auth.QueryUpdate, Tag: tag,
-		Summary: "Change a saved query",
-		Example: map[string]any{"rowLimit": 100, "version": 1},
+		Summary:     "Change a saved query",
+		Description: "Row rules, and of a query that has some also datasource, operation and parameters, need `query.rules` besides.",
+		Example:     map[string]any{"rowLimit": 100, "version": 1},
 	}, a.updateQuery)
 	register(a, Operation{
 		ID: "deleteQuery", Method: http.MethodDelete, Path: "/tenants/{tenantId}/queries/{id}", Access: InTenant, Permission: auth.QueryDelete, Tag: tag,
@@ -112,6 +113,22 @@ func (t *QueryTransform) given() datasource.Transform {
 	return datasource.Transform(*t)
 }
 
+// QueryRule is [datasource.RowRule] with words for each member.
+type QueryRule struct {
+	Roles    []string                `json:"roles,omitempty" doc:"ids of roles, or keys of default ones, which are saved as ids"`
+	Everyone bool                    `json:"everyone,omitempty" doc:"whoever may run the query, runs of workflows among them, instead of roles"`
+	Filter   string                  `json:"filter" maxLength:"10000" doc:"an expression that is true for the rows to show, over row.<column>, params.<name>, user.id, user.claims.<name> and tenant.id; true for all"`
+	Mask     []datasource.ColumnMask `json:"mask,omitempty" doc:"columns whose values are not shown: partial, null or hidden"`
+}
+
+func ruled(rules []QueryRule) []datasource.RowRule {
+	list := make([]datasource.RowRule, len(rules))
+	for i, r := range rules {
+		list[i] = datasource.RowRule(r)
+	}
+	return list
+}
+
 type createQueryInput struct {
 	TenantPath
 	Body struct {
@@ -125,6 +142,7 @@ type createQueryInput struct {
 		TimeoutMS    int64           `json:"timeoutMs,omitempty" doc:"1 to 30000; default 30000"`
 		CacheTTLMS   int64           `json:"cacheTtlMs,omitempty" doc:"for how long a result serves whoever asks the same, up to 3600000; default 0, not at all"`
 		Transform    *QueryTransform `json:"transform,omitempty" doc:"what becomes of the rows; default: nothing else"`
+		Rules        []QueryRule     `json:"rules,omitempty" doc:"who sees which rows; needs query.rules; default: whoever may run it all of them"`
 	} `nameHint:"NewQuery"`
 }
 
@@ -133,7 +151,7 @@ func (a *API) createQuery(ctx context.Context, in *createQueryInput) (*createdVe
 	q, err := a.cfg.Datasources.CreateQuery(ctx, datasource.NewQuery{
 		Name: b.Name, Description: b.Description, DatasourceID: b.DatasourceID, Operation: b.Operation,
 		Params: declared(b.Params), Writes: b.Writes, RowLimit: b.RowLimit, TimeoutMS: b.TimeoutMS, CacheTTLMS: b.CacheTTLMS,
-		Transform: b.Transform.given(),
+		Transform: b.Transform.given(), Rules: ruled(b.Rules),
 	})
 	return &createdVersion[datasource.Query]{Location: a.at(in.TenantID, "queries", q.ID), ETag: etag(q.Version), Body: q}, err
 }
@@ -148,6 +166,7 @@ type testQueryInput struct {
 		RowLimit     int             `json:"rowLimit,omitempty" doc:"1 to 10000; default 1000"`
 		TimeoutMS    int64           `json:"timeoutMs,omitempty" doc:"1 to 30000; default 30000"`
 		Transform    *QueryTransform `json:"transform,omitempty" doc:"what becomes of the rows; default: nothing else"`
+		Rules        []QueryRule     `json:"rules,omitempty" doc:"to try: what the caller would see; default: all rows"`
 		Values       map[string]any  `json:"values,omitempty" doc:"of the parameters"`
 	} `nameHint:"QueryTest"`
 }
@@ -156,7 +175,7 @@ func (in *testQueryInput) test() datasource.QueryTest {
 	b := in.Body
 	return datasource.QueryTest{
 		DatasourceID: b.DatasourceID, Operation: b.Operation, Params: declared(b.Params),
-		Writes: b.Writes, RowLimit: b.RowLimit, TimeoutMS: b.TimeoutMS, Transform: b.Transform.given(), Values: b.Values,
+		Writes: b.Writes, RowLimit: b.RowLimit, TimeoutMS: b.TimeoutMS, Transform: b.Transform.given(), Rules: ruled(b.Rules), Values: b.Values,
 	}
 }
 
@@ -202,6 +221,7 @@ type updateQueryInput struct {
 		TimeoutMS    *int64          `json:"timeoutMs,omitempty" doc:"1 to 30000"`
 		CacheTTLMS   *int64          `json:"cacheTtlMs,omitempty" doc:"0 to 3600000"`
 		Transform    *QueryTransform `json:"transform,omitempty" doc:"what becomes of the rows; the language none takes it away"`
+		Rules        *[]QueryRule    `json:"rules,omitempty" doc:"who sees which rows, all rules anew; needs query.rules; none: whoever may run it all of them"`
 		Version      int             `json:"version,omitempty" minimum:"1"`
 	} `nameHint:"QueryUpdate"`
 }
@@ -219,6 +239,10 @@ func (a *API) updateQuery(ctx context.Context, in *updateQueryInput) (*versioned
 	if b.Transform != nil {
 		transform := b.Transform.given()
 		change.Transform = &transform
+	}
+	if b.Rules != nil {
+		rules := ruled(*b.Rules)
+		change.Rules = &rules
 	}
 	if b.Params != nil {
 		params := declared(*b.Params)

@@ -67,6 +67,8 @@ func (r *run) member(n *ast.MemberNode, base any, optional bool) (link, error) {
 		return link{}, nil
 	case !ok:
 		return link{}, failAt(n, "%s is missing", path(n))
+	case v == nil && !optional && r.program.strict:
+		return link{}, failAt(n, "%s is null", path(n))
 	}
 	v, err = normal(n, v)
 	return link{value: v}, err

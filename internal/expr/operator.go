@@ -52,6 +52,11 @@ func (r *run) binary(n *ast.BinaryNode) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.program.strict {
+		if err := r.alike(n, a, b); err != nil {
+			return nil, placed(n, err)
+		}
+	}
 	var v any
 	if n.Operator == "matches" {
 		v, err = r.matches(r.program.patterns[n], a)

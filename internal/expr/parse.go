@@ -7,11 +7,8 @@ import (
 	"slices"
 
 	"github.com/expr-lang/expr/ast"
-	"github.com/expr-lang/expr/builtin"
 	"github.com/expr-lang/expr/checker"
-	"github.com/expr-lang/expr/conf"
 	"github.com/expr-lang/expr/parser"
-	"github.com/expr-lang/expr/types"
 )
 
 // Expression is a parsed expression without braces. It is immutable and safe
@@ -21,7 +18,7 @@ type Expression struct{ program *program }
 // ParseExpression reads a bare expression, such as "input.total > 100". It
 // fails with an Invalid problem, "expression_invalid".
 func ParseExpression(text string) (*Expression, error) {
-	p, err := compile(source{text: text}, text)
+	p, err := compile(workflows(), source{text: text}, text)
 	if err != nil {
 		return nil, invalid("", err.Error())
 	}
@@ -45,6 +42,8 @@ func (e *Expression) Refs() []Ref { return slices.Clone(e.program.refs) }
 type program struct {
 	source   source
 	root     ast.Node
+	gives    reflect.Type // what it comes to, an interface or nil when that is not known
+	strict   bool         // a comparison with null or another type is an error
 	refs     []Ref
 	patterns map[ast.Node]pattern
 }
@@ -56,7 +55,7 @@ type pattern struct {
 
 // compile reads one expression, text, that stands in src. Its errors have
 // public messages.
-func compile(src source, text string) (p *program, err error) {
+func compile(g grammar, src source, text string) (p *program, err error) {
 	if len(text) > MaxText {
 		return nil, fmt.Errorf("an expression may have at most %d bytes", MaxText)
 	}
@@ -66,43 +65,22 @@ func compile(src source, text string) (p *program, err error) {
 			p, err = nil, failf("the expression cannot be read")
 		}
 	}()
-	config := dialect()
+	config := g.config()
 	tree, err := parser.ParseWithConfig(text, config)
 	if err != nil {
 		return nil, failf("%s", src.public(err))
 	}
 	// The survey comes before the checker: the parser shares subtrees (a < b < c
 	// has b twice), so a short text can stand for a tree of any size.
-	s := survey{patterns: map[ast.Node]pattern{}}
+	s := survey{grammar: g, patterns: map[ast.Node]pattern{}}
 	if err := s.visit(tree.Node); err != nil {
 		return nil, failf("%s", src.public(err))
 	}
-	if _, err := checker.Check(tree, config); err != nil {
+	gives, err := checker.Check(tree, config)
+	if err != nil {
 		return nil, failf("%s", src.public(err))
 	}
-	return &program{source: src, root: tree.Node, refs: s.refs, patterns: s.patterns}, nil
-}
-
-// dialect tells the library which names and functions there are.
-func dialect() *conf.Config {
-	c := conf.CreateNew()
-	c.MaxNodes = MaxNodes
-	env := types.Map{}
-	for _, name := range roots() {
-		env[name] = types.Any
-	}
-	env["null"] = types.Any // the library calls it nil
-	c.WithEnv(env)
-	for name := range c.Builtins {
-		if !isLoop(name) {
-			delete(c.Builtins, name)
-			c.Disabled[name] = true
-		}
-	}
-	for name, f := range functions {
-		c.Functions[name] = &builtin.Function{Name: name, Validate: f.validate}
-	}
-	return c
+	return &program{source: src, root: tree.Node, gives: gives, refs: s.refs, patterns: s.patterns}, nil
 }
 
 func (f function) validate(args []reflect.Type) (reflect.Type, error) {

@@ -11,6 +11,7 @@ import (
 // survey walks a tree once before it is checked: it bounds the tree, refuses
 // what the dialect leaves out, and notes what the expression reads.
 type survey struct {
+	grammar     grammar
 	visited     int
 	refs        []Ref
 	patterns    map[ast.Node]pattern
@@ -21,6 +22,9 @@ func (s *survey) visit(node ast.Node) error {
 	if s.visited++; s.visited > MaxNodes {
 		return failf("the expression is too complex")
 	}
+	if form := s.grammar.left(node); form != "" {
+		return failAt(node, "%s is not available here", form)
+	}
 	switch n := node.(type) {
 	case nil:
 		return nil
@@ -29,9 +33,12 @@ func (s *survey) visit(node ast.Node) error {
 	case *ast.BytesNode:
 		return failAt(n, "byte strings are not supported")
 	case *ast.MemberNode:
-		if step, ok := stepOf(n); ok {
-			s.note(Ref{Root: "steps", Step: step})
+		if ref, ok := s.grammar.read(n); ok {
+			s.note(ref)
 			return nil
+		}
+		if path := s.grammar.incomplete(n); path != "" {
+			return failAt(n, "%s needs the literal %s", path, s.grammar.keyed[path])
 		}
 	case *ast.CallNode:
 		callee, ok := n.Callee.(*ast.IdentifierNode)
@@ -61,17 +68,16 @@ func (s *survey) visit(node ast.Node) error {
 }
 
 func (s *survey) name(n *ast.IdentifierNode) error {
-	switch {
-	case n.Value == "$env":
+	if n.Value == "$env" {
 		return failAt(n, "unknown name $env")
-	case n.Value == "steps":
-		return failAt(n, "steps needs the literal key of a step: steps.key")
-	case slices.Contains(roots(), n.Value):
+	}
+	if what, ok := s.grammar.keyed[n.Value]; ok {
+		return failAt(n, "%s needs the literal %s", n.Value, what)
+	}
+	if _, ok := s.grammar.roots[n.Value]; ok {
 		s.note(Ref{Root: n.Value})
-	default:
-		if _, ok := functions[n.Value]; ok {
-			return failAt(n, "%s is a function: call it", n.Value)
-		}
+	} else if _, ok := functions[n.Value]; ok {
+		return failAt(n, "%s is a function: call it", n.Value)
 	}
 	return nil
 }
@@ -120,19 +126,6 @@ func patternSize(re *syntax.Regexp) int {
 		size *= max(re.Min+1, re.Max)
 	}
 	return size
-}
-
-// stepOf is the key in steps.key or steps["key"].
-func stepOf(n *ast.MemberNode) (string, bool) {
-	base, ok := n.Node.(*ast.IdentifierNode)
-	if !ok || base.Value != "steps" {
-		return "", false
-	}
-	key, ok := n.Property.(*ast.StringNode)
-	if !ok {
-		return "", false
-	}
-	return key.Value, true
 }
 
 // children are the parts of a node that are evaluated. The name of a called

@@ -53,7 +53,7 @@ func parseTemplate(text string) (*Template, error) {
 		if size < 0 {
 			return nil, fmt.Errorf("%s", src.public(&failure{message: "{{ is not closed by }}", placed: true}))
 		}
-		p, err := compile(src, text[src.from:src.from+size])
+		p, err := compile(workflows(), src, text[src.from:src.from+size])
 		if err != nil {
 			return nil, err
 		}

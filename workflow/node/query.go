@@ -25,6 +25,7 @@ func (query) Spec() workflow.NodeSpec {
 		Limits: []string{
 			"rows, bytes and time as the saved query says; rows beyond them are cut off and `truncated` is true",
 			"whoever publishes needs `query.execute` on the query; its runs need nothing more",
+			"of a query with row rules a run sees what its rules for everyone show: it has no roles and no claims, but the `user.id` of who started it",
 			"parameters that the query does not declare, lacks or refuses are faults of the graph, as far as they are known before the run",
 		},
 		Config: schemaOf[queryConfig](),

@@ -1,0 +1,1 @@
+ALTER TABLE ?schema.jet_query ADD COLUMN rules text NOT NULL DEFAULT '';

@@ -1,0 +1,1 @@
+ALTER TABLE ?schema.jet_query DROP COLUMN rules;

@@ -1,0 +1,1 @@
+ALTER TABLE ?schema.jet_query ADD COLUMN rules TEXT NOT NULL DEFAULT '';
