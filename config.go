@@ -151,8 +151,9 @@ type Config struct {
 	TracerProvider trace.TracerProvider
 
 	// TrustedProxies are the addresses of proxies in front of the server, whose
-	// X-Forwarded-For is believed: limits on attempts to sign in then count for the
-	// client's address, not for the proxy's. Default: none.
+	// X-Forwarded-For is believed: limits on attempts to sign in, the addresses of API
+	// keys and the audit record then go by the client's address, not by the proxy's.
+	// Default: none.
 	TrustedProxies []netip.Prefix
 
 	// Workers is how many workflow nodes run at a time in this process; negative =

@@ -113,14 +113,35 @@ func (s *Service) RevokeKey(ctx context.Context, keyID string) error {
 		if err != nil {
 			return err
 		}
-		_, err = tx.NewUpdate().Model((*keyRow)(nil)).Set("revoked_at = ?", s.clock.Now()).
-			Where("tenant_id = ?", who.TenantID).Where("id = ?", keyID).Exec(ctx)
-		if err != nil {
-			return fmt.Errorf("revoke the api key: %w", err)
+		return s.endKey(ctx, tx, row, nil)
+	})
+}
+
+// revokeKeysOf ends the API keys of an account. It goes by tenant: two that do so
+// at a time wait for one another's records in the same order.
+func (s *Service) revokeKeysOf(ctx context.Context, tx bun.IDB, userID string) error {
+	var rows []*keyRow
+	q := tx.NewSelect().Model(&rows).Comment("across tenants: the keys of one account").
+		Where("k.user_id = ?", userID).Where("k.revoked_at IS NULL").Order("k.tenant_id", "k.id")
+	if err := s.db.Dialect.Lock(q).Scan(ctx); err != nil {
+		return fmt.Errorf("read the api keys of the account: %w", err)
+	}
+	for _, row := range rows {
+		if err := s.endKey(ctx, tx, row, map[string]any{"reason": "the password was reset"}); err != nil {
+			return err
 		}
-		return s.audit(ctx, tx, audit.Entry{
-			TenantID: who.TenantID, Action: string(APIKeyDelete), ObjectType: "apikey", ObjectID: keyID, Before: row.state(),
-		})
+	}
+	return nil
+}
+
+func (s *Service) endKey(ctx context.Context, tx bun.IDB, row *keyRow, detail map[string]any) error {
+	_, err := tx.NewUpdate().Model((*keyRow)(nil)).Set("revoked_at = ?", s.clock.Now()).
+		Where("tenant_id = ?", row.TenantID).Where("id = ?", row.ID).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("revoke the api key: %w", err)
+	}
+	return s.audit(ctx, tx, audit.Entry{
+		TenantID: row.TenantID, Action: string(APIKeyDelete), ObjectType: "apikey", ObjectID: row.ID, Before: row.state(), Detail: detail,
 	})
 }
 

@@ -3,11 +3,11 @@ package auth
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
 	"slices"
 
+	"github.com/jetadmin/jetadmin/internal/peer"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -16,8 +16,8 @@ const maxAddresses = 50
 type addressKey struct{}
 
 // WithAddress returns a context whose call comes from an address, for a host that
-// calls [Service.AuthenticateToken] for somebody else. Requests say it by
-// themselves, see [RequestAddress].
+// calls [Service.AuthenticateToken] for somebody else, and for one that knows
+// better than [RequestAddress] where its requests come from.
 func WithAddress(ctx context.Context, address netip.Addr) context.Context {
 	return context.WithValue(ctx, addressKey{}, address.Unmap().WithZone(""))
 }
@@ -29,19 +29,16 @@ func AddressFrom(ctx context.Context) netip.Addr {
 	return address
 }
 
-// RequestAddress is the client of a request as the server sees it: the other end
-// of the connection, and no header. A host behind a proxy that it trusts sets
-// RemoteAddr before. The zero Addr stands for what is not an address.
+// RequestAddress is where a request comes from: the address that its context has,
+// see [WithAddress], else the other end of the connection. It reads no header: an
+// App has put the client behind its TrustedProxies into the context. The zero Addr
+// stands for what is not an address.
 func RequestAddress(r *http.Request) netip.Addr {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
+	if known := AddressFrom(r.Context()); known.IsValid() {
+		return known
 	}
-	address, err := netip.ParseAddr(host)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return address.Unmap().WithZone("")
+	address, _ := peer.Address(r.RemoteAddr)
+	return address
 }
 
 // checkAddresses reads a list of addresses and prefixes, and gives each one

@@ -29,6 +29,8 @@ var (
 type keyUse struct {
 	from netip.Addr
 	hash []byte // of the secret
+
+	elsewhere bool // nobody has come with it: it is asked for itself, from no address
 }
 
 // principal judges a key that was read with its user.
@@ -50,7 +52,7 @@ func (r *keyRow) principal(now time.Time, use *keyUse) (*Principal, error) {
 		return nil, refuse(errKeyRotated)
 	case r.User.Disabled:
 		return nil, refuse(errAccountDisabled)
-	case !admits(addresses, use.from):
+	case !use.elsewhere && !admits(addresses, use.from):
 		return nil, refuse(errKeyElsewhere)
 	case len(scopes) == 0:
 		return nil, refuse(errKeyUnscoped)
@@ -154,7 +156,7 @@ func (s *Service) keyStillGood(ctx context.Context, p *Principal) (*Principal, e
 	}
 	use := p.use
 	if use == nil { // a principal that the host made without a token
-		use = &keyUse{from: AddressFrom(ctx), hash: row.SecretHash}
+		use = &keyUse{hash: row.SecretHash, elsewhere: true}
 	}
 	return s.judge(ctx, row, use)
 }

@@ -230,6 +230,11 @@ func TestKeyIsGoodFromItsAddresses(t *testing.T) {
 		if _, err := b.Revalidate(t.Context(), p); err != nil {
 			t.Errorf("an open connection: %v", err)
 		}
+		// Who asks for a key that is not here, of an invitation say, is not where it is.
+		absent := &auth.Principal{Kind: auth.KindAPIKey, UserID: u.ID, KeyID: key.ID, TenantID: tenantID}
+		if _, err := b.Revalidate(auth.WithAddress(t.Context(), netip.MustParseAddr("198.51.100.99")), absent); err != nil {
+			t.Errorf("a key that nobody comes with: %v", err)
+		}
 		narrow := []string{"198.51.100.7"}
 		updated, err := b.UpdateKey(b.in(tenantID, u), key.ID, auth.KeyUpdate{Addresses: &narrow, Version: key.Version})
 		if err != nil || !slices.Equal(updated.Addresses, []string{"198.51.100.7/32"}) || updated.Version != 2 {

@@ -9,7 +9,10 @@ import (
 	"github.com/jetadmin/jetadmin/problem"
 )
 
-var errNotMember = errors.New("the user is not a member of the tenant")
+var (
+	errNotMember = errors.New("the user is not a member of the tenant")
+	errTokenOver = errors.New("the token is over")
+)
 
 // Enter proves that p may act in a tenant and returns the principal that does,
 // with its present roles. Who is confined to a tenant (an API key, a service)
@@ -65,9 +68,10 @@ func (s *Service) confined(ctx context.Context, p *Principal, tenantID string) (
 // principal as it is now.
 //
 // Unauthenticated says that the credential is over, NotFound that the
-// membership is. It is not a use: it does not keep a session from ending. The
-// session of a host's own sign-in is known to the host alone; of such a caller
-// only account and membership are checked.
+// membership is. It is not a use: it does not keep a session from ending. Who came
+// with a token of an [OIDC] issuer is over when the token is. The session of
+// another sign-in of the host's is known to the host alone; of such a caller only
+// account and membership are checked.
 func (s *Service) Revalidate(ctx context.Context, p *Principal) (*Principal, error) {
 	if p == nil {
 		return nil, problem.New(problem.Unauthenticated, "unauthenticated", "sign in first")
@@ -82,7 +86,7 @@ func (s *Service) Revalidate(ctx context.Context, p *Principal) (*Principal, err
 	if err != nil {
 		return nil, err
 	}
-	fresh.Claims = p.Claims
+	fresh.Claims, fresh.until = p.Claims, p.until
 	if p.TenantID == "" {
 		return fresh, nil
 	}
@@ -108,6 +112,8 @@ func (s *Service) userStillGood(ctx context.Context, p *Principal) (*Principal, 
 		return nil, err
 	case row.Disabled:
 		return nil, refuse(errAccountDisabled)
+	case !p.until.IsZero() && !s.clock.Now().Before(p.until):
+		return nil, refuse(errTokenOver)
 	}
 	return row.principal(), nil
 }

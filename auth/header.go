@@ -21,9 +21,9 @@ type HeaderConfig struct {
 	// the proxy's own sign-in. Required.
 	Issuer string
 
-	// Proxies are the addresses from which the headers are believed: that the
-	// connection comes from, not what a header says. From everywhere else they mean
-	// nothing. The proxy must drop these headers of its callers. Default: none, so
+	// Proxies are the addresses from which the headers are believed: those that the
+	// connection comes from (http.Request.RemoteAddr, which nothing before may have
+	// changed), not what a header says. From everywhere else they mean nothing. The proxy must drop these headers of its callers. Default: none, so
 	// that nobody is believed.
 	Proxies []netip.Prefix
 

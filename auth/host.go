@@ -66,7 +66,7 @@ var (
 )
 
 // adopt makes a principal of ours out of what the host says: only the identity,
-// the claims and the wish to be confined to one tenant are taken over.
+// the claims, the end of an issuer's token and the wish to be confined to one tenant are taken over.
 func (s *Service) adopt(ctx context.Context, said *Principal) (*Principal, error) {
 	if err := checkIdentity(said); err != nil {
 		return nil, refuse(err)
@@ -79,7 +79,7 @@ func (s *Service) adopt(ctx context.Context, said *Principal) (*Principal, error
 		return nil, refuse(errAccountDisabled)
 	}
 	p := row.principal()
-	p.Claims = maps.Clone(said.Claims)
+	p.Claims, p.until = maps.Clone(said.Claims), said.until
 	if said.TenantID == "" {
 		return p, nil
 	}

@@ -24,8 +24,9 @@ type OIDCConfig struct {
 	Audiences []string
 
 	// AuthorizedParties are the clients, besides ClientID and Audiences, that a
-	// bearer token may have been issued to, its "azp". Default: none; a token
-	// without "azp" is not asked.
+	// bearer token may have been issued to: its "azp" and its "client_id". A token
+	// that names none is refused when it is an access token of RFC 9068, or when this
+	// is set. Default: none.
 	AuthorizedParties []string
 
 	// Check sees the claims of every token that is good, and refuses it by an
@@ -117,7 +118,7 @@ func (i *issuer) principal(ctx context.Context, claims oidc.Claims) (*Principal,
 			return nil, err
 		}
 	}
-	p := &Principal{Kind: KindUser, Issuer: i.cfg.Issuer, Subject: claims.Subject, Name: claims.Text("name")}
+	p := &Principal{Kind: KindUser, Issuer: i.cfg.Issuer, Subject: claims.Subject, Name: claims.Text("name"), until: claims.Time("exp")}
 	if p.Name == "" {
 		p.Name = claims.Text("preferred_username")
 	}

@@ -287,6 +287,38 @@ func TestT44_NextStaysOnThisServer(t *testing.T) {
 	}
 }
 
+// T42: a connection that began with a token of an issuer ends with it, in a tenant
+// too; a session that the issuer began does not.
+func TestT42_AConnectionEndsWithItsToken(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := setupIssuer(t, db)
+		session := b.known(b.signIn(map[string]any{"sub": "7"}).Token)
+		p, err := b.bearer(b.issuer.Token("7"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tenantID := b.tenant(auth.User{ID: p.UserID})
+		inTenant, err := b.Enter(t.Context(), p, tenantID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := auth.FromContext(auth.NewContext(t.Context(), inTenant))
+		b.time.pass(oidctest.TokenFor - time.Second)
+		if again, err = b.Revalidate(t.Context(), again); err != nil {
+			t.Fatalf("before its end: %v", err)
+		}
+		b.time.pass(time.Second)
+		for _, over := range []*auth.Principal{p, inTenant, again} {
+			_, err := b.Revalidate(t.Context(), over)
+			wantKind(t, err, problem.Unauthenticated)
+		}
+		if _, err := b.Revalidate(t.Context(), session); err != nil {
+			t.Errorf("the session: %v", err)
+		}
+	})
+}
+
 // T36: whatever e-mail address an issuer names, the account is its own.
 func TestT36_IssuersDoNotTakeAccountsOver(t *testing.T) {
 	t.Parallel()

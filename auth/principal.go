@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/jetadmin/jetadmin/internal/tenantid"
 	"github.com/jetadmin/jetadmin/problem"
@@ -59,7 +60,8 @@ type Principal struct {
 	// Grants are the whole of a service's rights. A person or key has none.
 	Grants []Grant
 
-	use *keyUse // of an API key
+	use   *keyUse   // of an API key
+	until time.Time // of an issuer's token: when it is over; zero = it does not end
 }
 
 // Grant is a right to do one thing, to one object or (ObjectID "") to all of

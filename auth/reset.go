@@ -135,8 +135,9 @@ func badReset() error {
 		Fix("ask for a new one")
 }
 
-// ResetPassword sets the password of the account that a link is for, and ends all
-// of its sessions. The link is good once; an Invalid password leaves it good.
+// ResetPassword sets the password of the account that a link is for, ends all of
+// its sessions, and revokes its API keys in every tenant: whoever had the account
+// may have made one. The link is good once; an Invalid password leaves it good.
 // Errors: Unauthenticated for a link that is wrong, used or over, Invalid,
 // RateLimited.
 func (s *Service) ResetPassword(ctx context.Context, in NewPassword) error {
@@ -176,7 +177,11 @@ func (s *Service) ResetPassword(ctx context.Context, in NewPassword) error {
 		case used == 0 || user.Disabled:
 			return badReset()
 		}
-		return s.setPassword(NewContext(ctx, user.principal()), tx, &user, hash, "")
+		ctx = NewContext(ctx, user.principal())
+		if err := s.setPassword(ctx, tx, &user, hash, ""); err != nil {
+			return err
+		}
+		return s.revokeKeysOf(ctx, tx, user.ID)
 	})
 }
 

@@ -105,6 +105,40 @@ func TestT42_ResetEndsEverySession(t *testing.T) {
 	})
 }
 
+// T42: who had the account may have made a key. A reset ends those of the account in
+// all tenants, and nobody else's.
+func TestT42_ResetRevokesTheKeys(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		p := setupReset(t, db)
+		u, other := p.user(ada), p.user("grace@example.com")
+		one, two := p.tenant(u), p.tenant(u)
+		p.world.join(one, other.ID, "*")
+		make := func(tenantID string, u auth.User) string {
+			_, secret, err := p.CreateKey(p.in(tenantID, u), reader)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return secret
+		}
+		keys, hers := []string{make(one, u), make(two, u), make(one, u)}, make(one, other)
+		open := p.known(keys[0])
+		p.forgot(ada)
+		if err := p.reset(p.link(), newPassword); err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range keys {
+			p.dead(key)
+		}
+		_, err := p.Revalidate(t.Context(), open)
+		wantKind(t, err, problem.Unauthenticated)
+		p.known(hers)
+		if got := p.actions(one); !slices.Equal(got, []string{"apikey.create", "apikey.create", "apikey.create", "apikey.delete", "apikey.delete"}) {
+			t.Errorf("recorded %v", got)
+		}
+	})
+}
+
 // T40: a link is good once, for an hour, for one account, and the newest one only.
 func TestT40_BadResetTokens(t *testing.T) {
 	t.Parallel()

@@ -70,6 +70,10 @@ type Config struct {
 	// operation says otherwise. More is refused with 413. Default: 1 MiB.
 	MaxBody int64
 
+	// PublicURL is the origin at which browsers reach the App. With https cookies are
+	// Secure, whatever the proxies on the way say. Default: not known.
+	PublicURL string
+
 	// RBAC keeps the roles.
 	RBAC *rbac.Service
 
@@ -203,7 +207,7 @@ func (a *API) Operations() []Operation { return slices.Clone(a.operations) }
 
 // ServeHTTP answers one request. Its path has the base path in front.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	r = preferHostCookie(r.WithContext(a.withRequest(r)))
+	r = a.preferHostCookie(r.WithContext(a.withRequest(r)))
 	a.setHeaders(w, r)
 	defer func() {
 		if cause := recover(); cause != nil {

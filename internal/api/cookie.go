@@ -51,8 +51,12 @@ func (a *API) noSessionCookie(ctx context.Context) http.Cookie {
 
 // preferHostCookie shows the session cookie that only this host can have set
 // under the name that package auth looks for, and hides the others: a sister
-// domain may have planted them.
-func preferHostCookie(r *http.Request) *http.Request {
+// domain may have planted them. Below a path that cookie is of another App, at the
+// root of this host: it says nothing here.
+func (a *API) preferHostCookie(r *http.Request) *http.Request {
+	if a.cfg.BasePath != "" {
+		return r
+	}
 	sure := r.CookiesNamed(hostCookie)
 	if len(sure) == 0 {
 		return r

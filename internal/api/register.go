@@ -228,5 +228,6 @@ func (op Operation) problems() map[string]*huma.Response {
 }
 
 func (op Operation) idempotent() bool {
-	return op.Method == http.MethodPost && op.Access != Public && !op.Unkeyed
+	known := op.Access == SignedIn || op.Access == InTenant // a key belongs to its caller
+	return op.Method == http.MethodPost && known && !op.Unkeyed
 }

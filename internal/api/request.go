@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"strings"
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/id"
@@ -27,13 +28,23 @@ type (
 
 func (a *API) withRequest(r *http.Request) context.Context {
 	ctx := requestid.NewContext(r.Context(), requestIDOf(r.Header.Get("X-Request-Id")))
-	ctx = auth.WithAddress(ctx, auth.RequestAddress(r))
+	from := peer.Client(r, a.cfg.TrustedProxies)
+	// The one truth for keys, limits and the record: also for who asks below.
+	address, _ := peer.Address(from)
+	ctx = auth.WithAddress(ctx, address)
 	return context.WithValue(ctx, clientKey{}, client{
-		address:   peer.Client(r, a.cfg.TrustedProxies),
+		address:   from,
 		userAgent: r.UserAgent(),
-		// Forging the header only adds the Secure flag to the forger's own cookie.
-		secure: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https",
+		secure:    a.secure(r),
 	})
+}
+
+// secure reports whether the browser speaks TLS: to us, or by what the host or a
+// proxy says. Forging the header only adds the Secure flag to the forger's own
+// cookie. Of several proxies the first one has spoken with the browser.
+func (a *API) secure(r *http.Request) bool {
+	first, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Proto"), ",")
+	return r.TLS != nil || strings.HasPrefix(a.cfg.PublicURL, "https://") || strings.EqualFold(strings.TrimSpace(first), "https")
 }
 
 func clientOf(ctx context.Context) client {

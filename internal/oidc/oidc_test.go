@@ -207,11 +207,12 @@ func TestAudiencesAndParties(t *testing.T) {
 		aud, azp any
 		good     bool
 	}{
-		"an audience":            {"api", nil, true},
-		"one of several":         {[]string{"x", "old-api"}, nil, true},
+		"an audience":            {"api", "api", true},
+		"one of several":         {[]string{"x", "old-api"}, "app", true},
 		"a party":                {"api", "app", true},
 		"this client as party":   {"api", oidctest.ClientID, true},
 		"another party":          {"api", "other", false},
+		"T49: no party":          {"api", nil, false},
 		"the party as audience":  {"app", nil, false},
 		"the client as audience": {oidctest.ClientID, nil, false},
 	} {
@@ -223,6 +224,38 @@ func TestAudiencesAndParties(t *testing.T) {
 			b.good(t, b.server.Sign(claims))
 		} else {
 			b.bad(t, name, b.server.Sign(claims))
+		}
+	}
+}
+
+// T49: an access token (RFC 9068) names its client, which may be another one of the
+// same issuer.
+func TestT49_AccessTokensOfOtherClients(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(c *oidc.Config) { c.Audiences = []string{"api"} })
+	for name, c := range map[string]struct {
+		kind   string
+		claims map[string]any
+		good   bool
+	}{
+		"an ID token without a party":  {"JWT", nil, true},
+		"this client":                  {"at+jwt", map[string]any{"client_id": oidctest.ClientID}, true},
+		"this client as azp":           {"at+jwt", map[string]any{"azp": oidctest.ClientID}, true},
+		"nobody":                       {"at+jwt", nil, false},
+		"nobody, the long type":        {"application/AT+JWT", nil, false},
+		"another client":               {"at+jwt", map[string]any{"client_id": "other"}, false},
+		"another client without type":  {"JWT", map[string]any{"client_id": "other"}, false},
+		"another client beside a good": {"at+jwt", map[string]any{"client_id": "other", "azp": oidctest.ClientID}, false},
+	} {
+		claims := b.server.Claims(map[string]any{"aud": "api"})
+		for claim, value := range c.claims {
+			claims[claim] = value
+		}
+		token := b.server.SignWith(b.server.Key(), claims, map[jose.HeaderKey]any{"typ": c.kind})
+		if c.good {
+			b.good(t, token)
+		} else {
+			b.bad(t, name, token)
 		}
 	}
 }

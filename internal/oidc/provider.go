@@ -44,7 +44,8 @@ type Config struct {
 	KeysURL string
 
 	// Parties are the clients, besides Audiences and ClientID, that a bearer token
-	// may have been issued to (its "azp").
+	// may have been issued to (its "azp" and "client_id"). With them a token must
+	// say so.
 	Parties []string
 
 	// RedirectURL is where the issuer sends a browser back to.

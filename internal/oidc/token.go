@@ -46,8 +46,21 @@ func (c Claims) Time(name string) time.Time {
 type body struct {
 	jwt.Claims
 	Party  string `json:"azp"`
+	Client string `json:"client_id"` // of access tokens (RFC 9068 §2.2)
 	Nonce  string `json:"nonce"`
 	Events any    `json:"events"` // of tokens that are no credentials: those of a log-out
+
+	access bool // the header says that it is an access token
+}
+
+// parties are the clients that a token names as the one it was issued to.
+func (b body) parties() (named []string) {
+	for _, party := range []string{b.Party, b.Client} {
+		if party != "" {
+			named = append(named, party)
+		}
+	}
+	return named
 }
 
 // Issuer reads who a token says it is of, without believing it: to find out whose
@@ -90,11 +103,15 @@ func (p *Provider) Verify(ctx context.Context, raw string) (Claims, error) {
 	if p.cfg.ClientID != "" {
 		ours = append(ours, p.cfg.ClientID)
 	}
+	parties := said.parties()
+	foreign := func(party string) bool { return !slices.Contains(ours, party) }
 	switch {
 	case !slices.ContainsFunc(p.cfg.Audiences, func(a string) bool { return said.Audience.Contains(a) }):
 		return Claims{}, fmt.Errorf("the token is for %q", []string(said.Audience))
-	case said.Party != "" && !slices.Contains(ours, said.Party):
-		return Claims{}, fmt.Errorf("the token was issued to %q", said.Party)
+	case len(parties) == 0 && (said.access || len(p.cfg.Parties) > 0):
+		return Claims{}, errors.New("the token does not say to whom it was issued")
+	case slices.ContainsFunc(parties, foreign):
+		return Claims{}, fmt.Errorf("the token was issued to %q", parties)
 	}
 	return claims, nil
 }
@@ -127,26 +144,31 @@ func (p *Provider) signed(ctx context.Context, raw string) (body, Claims, error)
 		return body{}, Claims{}, fmt.Errorf("the token cannot be read: %w", err)
 	}
 	head := token.Headers[0]
-	if !isCredential(head) {
+	kind, ok := credential(head)
+	if !ok {
 		return body{}, Claims{}, fmt.Errorf("a token of the type %q is no credential", head.ExtraHeaders[jose.HeaderType])
 	}
 	said, claims, err := p.open(ctx, token, head)
 	if err != nil {
 		return body{}, Claims{}, err
 	}
+	said.access = kind == accessToken
 	return said, claims, p.checkTimes(said)
 }
 
-// isCredential reports whether a header is that of an ID or access token (RFC 9068
-// §2.1), not of one that an issuer signs for another purpose.
-func isCredential(h jose.Header) bool {
-	kind, given := h.ExtraHeaders[jose.HeaderType]
+const accessToken = "at+jwt"
+
+// credential reports whether a header is that of an ID or access token (RFC 9068
+// §2.1), not of one that an issuer signs for another purpose, and of which: "" =
+// it does not say.
+func credential(h jose.Header) (kind string, ok bool) {
+	said, given := h.ExtraHeaders[jose.HeaderType]
 	if !given {
-		return true
+		return "", true
 	}
-	name, _ := kind.(string)
+	name, _ := said.(string)
 	name = strings.TrimPrefix(strings.ToLower(name), "application/")
-	return name == "jwt" || name == "at+jwt"
+	return name, name == "jwt" || name == accessToken
 }
 
 func (p *Provider) open(ctx context.Context, token *jwt.JSONWebToken, head jose.Header) (said body, claims Claims, err error) {

@@ -18,7 +18,10 @@ func Address(remote string) (netip.Addr, bool) {
 		return plain(at.Addr()), true
 	}
 	ip, err := netip.ParseAddr(remote)
-	return plain(ip), err == nil
+	if err != nil {
+		return netip.Addr{}, false
+	}
+	return plain(ip), true
 }
 
 func plain(ip netip.Addr) netip.Addr { return ip.Unmap().WithZone("") }
