@@ -70,6 +70,9 @@ func Program(t testing.TB, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
+		path, err = exec.LookPath("/usr/sbin/" + name) // where Debian has servers, and not everybody's PATH
+	}
+	if err != nil {
 		without(t, name, err)
 	}
 	return path
