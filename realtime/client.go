@@ -144,13 +144,17 @@ func (c *client) write() {
 	defer c.end(0, "")
 	ping := time.NewTicker(c.hub.cfg.PingInterval)
 	defer ping.Stop()
+	var streaming <-chan time.Time
+	if c.protocol.ping() != nil {
+		streaming = ping.C // the client ends a connection without pings, however much else comes
+	}
 	for {
 		for o := c.out.pop(); o != nil; o = c.out.pop() {
 			if !c.writeOne(o) {
 				return
 			}
 			select {
-			case <-ping.C: // a stream of events is no reason not to ask
+			case <-streaming:
 				c.ping()
 			default:
 			}
