@@ -15,9 +15,15 @@ test: ## Run the tests on what this machine has
 .bin/versitygw: tools/versitygw/go.mod # the object store of the tests, a minute or three the first time
 	go build -modfile=tools/versitygw/go.mod -o .bin/ github.com/versity/versitygw/cmd/versitygw
 
+.bin/socketio: realtime/testdata/socketio/package-lock.json # the client of Socket.IO of the tests
+	mkdir -p $@
+	cp realtime/testdata/socketio/package*.json $@
+	npm ci --prefix $@ --ignore-scripts --no-audit --no-fund
+	touch $@
+
 .PHONY: race
-race: .bin/versitygw ## Run the tests with the race detector, in random order, every server required
-	PATH="$(CURDIR)/.bin:$$PATH" JETADMIN_TEST_REQUIRE=postgres,redis,mysql,s3 go test -race -shuffle=on -timeout 40m ./...
+race: .bin/versitygw .bin/socketio ## Run the tests with the race detector, in random order, every server required
+	PATH="$(CURDIR)/.bin:$$PATH" NODE_PATH="$(CURDIR)/.bin/socketio/node_modules" JETADMIN_TEST_REQUIRE=postgres,redis,mysql,s3,node,nginx go test -race -shuffle=on -timeout 40m ./...
 
 .PHONY: lint
 lint: ## Check the format, vet and staticcheck

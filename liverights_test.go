@@ -1,17 +1,23 @@
 package jetadmin_test
 
 import (
+	"context"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
+
 	"github.com/jetadmin/jetadmin"
 	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/jetadmintest"
 	"github.com/jetadmin/jetadmin/problem"
 	"github.com/jetadmin/jetadmin/rbac"
 	"github.com/jetadmin/jetadmin/realtime"
 	"github.com/jetadmin/jetadmin/realtime/liveclient"
+	"github.com/jetadmin/jetadmin/tenancy"
 	"github.com/jetadmin/jetadmin/workflow"
 )
 
@@ -86,6 +92,79 @@ func TestT131_SocketsEndWithMembershipAndKey(t *testing.T) {
 			t.Errorf("who has all his rights gets %+v", m)
 		}
 	})
+}
+
+// T130, T131: over Socket.IO, a run of another tenant and one that is not there are
+// the same, an API key is a credential, and its end is that of the connection.
+func TestT130_SocketIOWatchesItsOwnTenantOnly(t *testing.T) {
+	t.Parallel()
+	app := jetadmintest.Start(t, quiet(t))
+	owner := app.Owner.Context(t.Context())
+	flow := app.Publish(owner, workflow.NewWorkflow{Name: "x", Draft: workflow.Graph{Nodes: []workflow.GraphNode{{Key: "start", Type: "start"}}}})
+	run := app.Run(owner, workflow.StartParams{WorkflowID: flow}).ID
+	stranger, err := app.Auth().CreateUser(t.Context(), auth.NewUser{Email: "stranger@example.com", Name: "S", Password: "four random words here"})
+	must(t, err)
+	_, err = app.Tenants().CreateFor(t.Context(), stranger.ID, tenancy.NewTenant{Name: "Elsewhere"})
+	must(t, err)
+	login, err := app.Auth().Login(t.Context(), auth.Credentials{Email: "stranger@example.com", Password: "four random words here"})
+	must(t, err)
+	key := func(scope auth.Permission) (auth.APIKey, string) {
+		k, secret, err := app.Auth().CreateKey(owner, auth.NewKey{Name: "x", Scopes: []auth.Permission{scope}})
+		must(t, err)
+		return k, secret
+	}
+	watching, watchingKey := key(auth.RunRead)
+	_, otherKey := key(auth.QueryList)
+	join := func(ws *websocket.Conn, runID string) string {
+		t.Helper()
+		must(t, ws.Write(t.Context(), websocket.MessageText, []byte(`421["workflow_run_join",{"runId":"`+runID+`"}]`)))
+		return strings.ReplaceAll(packet(t, ws), runID, "<id>")
+	}
+	theirs := socketIO(t, app.URL, login.Token)
+	foreign, missing := join(theirs, run), join(theirs, id.New())
+	if foreign != missing || !strings.HasPrefix(foreign, `431[{"ok":false,"topic":"run:<id>","code":"not_found"`) {
+		t.Errorf("a foreign run: %s, a missing one: %s", foreign, missing)
+	}
+	if got := join(socketIO(t, app.URL, otherKey), run); !strings.HasPrefix(got, `431[{"ok":false`) {
+		t.Errorf("without the right: %s", got)
+	}
+	ours := socketIO(t, app.URL, watchingKey)
+	if got := join(ours, run); !strings.HasPrefix(got, `431[{"ok":true`) {
+		t.Errorf("with the right: %s", got)
+	}
+	must(t, app.Auth().RevokeKey(owner, watching.ID))
+	revoked := time.Now()
+	if got := packet(t, ours); got != "41" {
+		t.Errorf("got %s", got)
+	}
+	if _, _, err := ours.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusCode(realtime.CloseUnauthenticated) {
+		t.Errorf("it ended with %v", err)
+	}
+	if took := time.Since(revoked); took > time.Second+socketSlack {
+		t.Errorf("it ended after %s", took)
+	}
+}
+
+// socketIO connects with a token.
+func socketIO(t *testing.T, url, token string) *websocket.Conn {
+	t.Helper()
+	ws, _, err := websocket.Dial(t.Context(), "ws"+strings.TrimPrefix(url, "http")+"/socket.io/?EIO=4&transport=websocket", nil)
+	must(t, err)
+	t.Cleanup(func() { _ = ws.CloseNow() })
+	must(t, ws.Write(t.Context(), websocket.MessageText, []byte(`40{"token":"`+token+`"}`)))
+	if open, connected := packet(t, ws), packet(t, ws); open[0] != '0' || !strings.HasPrefix(connected, "40{") {
+		t.Fatalf("got %s, %s", open, connected)
+	}
+	return ws
+}
+
+func packet(t *testing.T, ws *websocket.Conn) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	_, text, err := ws.Read(ctx)
+	must(t, err)
+	return string(text)
 }
 
 // T128, T129: a key that is none is refused at the upgrade.

@@ -20,7 +20,9 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/jetadmin/jetadmin"
 	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/internal/testdb"
 	"github.com/jetadmin/jetadmin/jetadmintest"
 	"github.com/jetadmin/jetadmin/workflow"
 )
@@ -53,9 +55,13 @@ type guided struct {
 	token string
 }
 
-func guide(t *testing.T) *guided {
+func guide(t *testing.T, change ...func(*jetadmin.Config)) *guided {
 	t.Helper()
-	g := &guided{App: jetadmintest.Start(t, quiet(t)), t: t}
+	cfg := quiet(t)
+	for _, c := range change {
+		c(&cfg)
+	}
+	g := &guided{App: jetadmintest.Start(t, cfg), t: t}
 	flow, err := g.Workflows().Create(g.Owner.Context(t.Context()), workflow.NewWorkflow{
 		Name: "x", Draft: workflow.Graph{Nodes: []workflow.GraphNode{{Key: "start", Type: "start"}}},
 	})
@@ -180,11 +186,13 @@ func TestTheCodesOfTheRealtimeGuide(t *testing.T) {
 // TestTheSnippetOfTheRealtimeGuide pastes the snippet, and breaks its connection.
 func TestTheSnippetOfTheRealtimeGuide(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("node"); err != nil {
-		t.Skip(err)
-	}
-	if output, err := exec.CommandContext(t.Context(), "node", "--experimental-websocket", "-p", "typeof WebSocket").CombinedOutput(); err != nil || !strings.Contains(string(output), "function") {
-		t.Skipf("this node has no WebSocket: %s", output)
+	node := testdb.Program(t, "node")
+	program, socket := []string{"--experimental-websocket", "--no-warnings"}, ""
+	if exec.CommandContext(t.Context(), node, "--experimental-websocket", "-e", "new WebSocket(\"ws://127.0.0.1:1\").onerror = () => {}").Run() != nil {
+		program, socket = nil, "globalThis.WebSocket = require(\"ws\");\n" // this node has none
+		if output, err := exec.CommandContext(t.Context(), node, "-e", socket).CombinedOutput(); err != nil {
+			t.Skipf("this node has no WebSocket, and NODE_PATH none for it: %s", output)
+		}
 	}
 	g := guide(t)
 	var mu sync.Mutex
@@ -199,8 +207,8 @@ func TestTheSnippetOfTheRealtimeGuide(t *testing.T) {
 	}
 	front.Start()
 	t.Cleanup(front.Close)
-	page := fmt.Sprintf("globalThis.location = {origin: %q}; globalThis.token = %q; const tenantId = %q;\n", front.URL, g.token, g.Tenant.ID)
-	command := exec.CommandContext(t.Context(), "node", "--experimental-websocket", "--no-warnings", "-e", page+strings.Join(blocks(t, "js", 2), "\n"))
+	page := socket + fmt.Sprintf("globalThis.location = {origin: %q}; globalThis.token = %q; const tenantId = %q;\n", front.URL, g.token, g.Tenant.ID)
+	command := exec.CommandContext(t.Context(), node, append(program, "-e", page+strings.Join(blocks(t, "js", 2), "\n"))...)
 	command.Stderr = t.Output()
 	output, err := command.StdoutPipe()
 	must(t, err)
@@ -252,50 +260,106 @@ func TestTheSnippetOfTheRealtimeGuide(t *testing.T) {
 	heard()
 }
 
-// TestTheProxyOfTheRealtimeGuide runs nginx with the lines of the guide.
+// TestTheProxyOfTheRealtimeGuide runs nginx with the lines of the guide, in front
+// of a host's middleware that wraps the writer, at the root and below a base path.
 func TestTheProxyOfTheRealtimeGuide(t *testing.T) {
 	t.Parallel()
-	nginx, err := exec.LookPath("nginx")
-	if err != nil {
-		t.Skip(err)
+	for _, base := range []string{"", "/admin"} {
+		t.Run("base path "+base, func(t *testing.T) {
+			t.Parallel()
+			program := testdb.Program(t, "nginx")
+			g := guide(t, func(c *jetadmin.Config) { c.BasePath = base })
+			host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				g.ServeHTTP(&plainWriter{ResponseWriter: w}, r)
+			}))
+			t.Cleanup(host.Close)
+			lines := strings.NewReplacer("http://127.0.0.1:8080", host.URL, "^/(", "^"+base+"/(").Replace(blocks(t, "nginx", 1)[0])
+			front := "http://" + nginx(t, program, lines)
+
+			at := reach(t, g.App)
+			at.url = front + base
+			s := at.bearer(g.token).with("Origin", front).dialByHeader() // as a page behind the proxy
+			s.subscribe("tenant:" + g.Tenant.ID)
+			g.change("again")
+			if m := s.next(); m.Type != "workflow.updated" {
+				t.Errorf("got %+v", m)
+			}
+			g.watchAsAPage(front, base)
+		})
 	}
-	g := guide(t)
+}
+
+// watchAsAPage has the client of Socket.IO watch a run that waits, and ends it.
+func (g *guided) watchAsAPage(url, base string) {
+	g.t.Helper()
+	run := g.waitingRun()
+	said := testdb.Node(g.t, "socket.io-client", "realtime/testdata/socketio/watch.js", url, base+"/socket.io/", g.token, run)
+	says := func(words string) {
+		g.t.Helper()
+		for deadline := time.After(time.Minute); ; {
+			select {
+			case line, ok := <-said:
+				if strings.HasPrefix(line, words) {
+					return
+				}
+				if !ok {
+					g.t.Fatalf("the page ended before %s", words)
+				}
+				g.t.Log(line)
+			case <-deadline:
+				g.t.Fatalf("the page does not say %s", words)
+			}
+		}
+	}
+	says(`["joined",{"ok":true,"topic":"run:` + run + `"`)
+	_, err := g.Workflows().Cancel(g.Owner.Context(g.t.Context()), run)
+	must(g.t, err)
+	says(`["workflow_status_update",{"instanceID":"` + run + `","status":"CANCELLED"`)
+}
+
+// waitingRun starts a run that waits for an answer.
+func (g *guided) waitingRun() string {
+	g.t.Helper()
+	ctx := g.Owner.Context(g.t.Context())
+	flow := g.Publish(ctx, workflow.NewWorkflow{Name: "asks", Draft: workflow.Graph{
+		Nodes: []workflow.GraphNode{{Key: "start", Type: "start"}, {Key: "ask", Type: "approval", Config: object{"title": "Go on?", "allowStarter": true}}},
+		Edges: []workflow.Edge{{From: "start", To: "ask"}},
+	}})
+	run, err := g.Workflows().Start(ctx, workflow.StartParams{WorkflowID: flow})
+	must(g.t, err)
+	return run.ID
+}
+
+// nginx runs the program with the lines in a server, and returns its address.
+func nginx(t *testing.T, program, lines string) (address string) {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	address := listener.Addr().String()
+	address = listener.Addr().String()
 	must(t, listener.Close())
 	folder := t.TempDir()
-	location := strings.ReplaceAll(blocks(t, "nginx", 1)[0], "http://127.0.0.1:8080", g.URL)
 	config := fmt.Sprintf(`daemon off; master_process off; pid %[1]s/pid; error_log stderr;
 events {}
 http { access_log off; client_body_temp_path %[1]s/a; proxy_temp_path %[1]s/b; fastcgi_temp_path %[1]s/c; uwsgi_temp_path %[1]s/d; scgi_temp_path %[1]s/e;
-server { listen %[2]s; %[3]s } }`, folder, address, location)
+server { listen %[2]s; %[3]s } }`, folder, address, lines)
 	path := filepath.Join(folder, "nginx.conf")
 	must(t, os.WriteFile(path, []byte(config), 0o600))
-	command := exec.CommandContext(t.Context(), nginx, "-p", folder, "-c", path)
+	command := exec.CommandContext(t.Context(), program, "-p", folder, "-c", path)
 	command.Stderr = t.Output()
 	must(t, command.Start())
-	defer func() {
+	t.Cleanup(func() {
 		_ = command.Process.Kill()
 		_ = command.Wait() // says that it was killed
-	}()
+	})
 	for deadline := time.Now().Add(patience); ; {
 		c, err := net.Dial("tcp", address)
 		if err == nil {
 			must(t, c.Close())
-			break
+			return address
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("nginx does not answer: %v", err)
 		}
 		<-time.After(20 * time.Millisecond)
-	}
-	at := reach(t, g.App)
-	at.url = "http://" + address
-	s := at.bearer(g.token).with("Origin", "http://"+address).dialByHeader() // as a page behind the proxy
-	s.subscribe("tenant:" + g.Tenant.ID)
-	g.change("again")
-	if m := s.next(); m.Type != "workflow.updated" {
-		t.Errorf("got %+v", m)
 	}
 }

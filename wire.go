@@ -3,6 +3,7 @@ package jetadmin
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -116,7 +117,7 @@ func (a *App) build() (err error) {
 	}
 	a.handler, err = api.New(api.Config{
 		AllowedOrigins: cfg.AllowedOrigins, Audit: a.audit, Auth: a.auth, BasePath: cfg.BasePath, Datasources: a.datasources,
-		DB: a.db, ExportTenant: a.exportLines, Files: a.files, Hub: a.events, Keys: a.keys, Logger: cfg.Logger, PublicURL: cfg.PublicURL, RBAC: a.roles, Ready: a.ready, Tenancy: a.tenants,
+		DB: a.db, ExportTenant: a.exportLines, Files: a.files, Hub: a.events, Keys: a.keys, Logger: cfg.Logger, PublicURL: cfg.PublicURL, RBAC: a.roles, Ready: a.ready, SocketIO: http.HandlerFunc(a.events.ServeSocketIO), Tenancy: a.tenants,
 		TrustedProxies: cfg.TrustedProxies, Version: Version, Workflows: a.workflows,
 	})
 	return err

@@ -23,14 +23,17 @@ const authFrame = 8 << 10
 // writes; anybody may end it.
 type client struct {
 	hub      *Hub
+	protocol protocol
 	conn     *conn
 	out      *outbox
 	messages *rate.Limiter
 	ctx      context.Context // ends with the connection
 	cancel   context.CancelFunc
 	tasks    sync.WaitGroup
-	replays  chan struct{} // one at a time: they share the room in out
+	replays  chan struct{}   // one at a time: they share the room in out
+	shown    *auth.Principal // who the upgrade said it is, until the handshake is over; the reader's
 	pinging  atomic.Bool
+	alive    chan struct{} // a sign of life has come
 	ended    atomic.Bool
 
 	mu     sync.Mutex
@@ -41,15 +44,23 @@ type client struct {
 	cutOff *time.Timer // set when the connection ends
 }
 
-func newClient(h *Hub, who *auth.Principal, from netip.Addr) *client {
+// newClient makes a client that the upgrade has shown to be who, nil = nobody.
+func newClient(h *Hub, p protocol, who *auth.Principal, from netip.Addr) *client {
 	c := &client{
-		hub: h, who: who,
+		hub: h, protocol: p,
 		out:      newOutbox(h.cfg.QueueSize, h.cfg.QueueBytes),
 		messages: rate.NewLimiter(rate.Limit(h.cfg.MaxMessages), max(2*h.cfg.MaxTopics, h.cfg.MaxMessages)),
 		replays:  make(chan struct{}, 1),
+		alive:    make(chan struct{}, 1),
 		topics:   map[string]*subscription{},
 	}
 	c.ctx, c.cancel = context.WithCancel(auth.WithAddress(h.ctx, from))
+	if hello := p.hello(); hello != nil {
+		c.shown = who
+		c.out.push(&outgoing{frame: hello})
+	} else {
+		c.who = who
+	}
 	return c
 }
 
@@ -133,10 +144,19 @@ func (c *client) write() {
 	defer c.end(0, "")
 	ping := time.NewTicker(c.hub.cfg.PingInterval)
 	defer ping.Stop()
+	var streaming <-chan time.Time
+	if c.protocol.ping() != nil {
+		streaming = ping.C // the client ends a connection without pings, however much else comes
+	}
 	for {
 		for o := c.out.pop(); o != nil; o = c.out.pop() {
 			if !c.writeOne(o) {
 				return
+			}
+			select {
+			case <-streaming:
+				c.ping()
+			default:
 			}
 		}
 		if c.out.isClosed() {
@@ -151,9 +171,13 @@ func (c *client) write() {
 	c.mu.Lock()
 	code, reason := c.code, c.reason
 	c.mu.Unlock()
-	if code != 0 {
-		c.conn.close(code, reason)
+	if code == 0 {
+		return
 	}
+	if bye := c.protocol.bye(code); bye != nil {
+		_ = c.conn.write(bye) // for a frame that is too large, the close frame is out already
+	}
+	c.conn.close(code, reason)
 }
 
 func (c *client) writeOne(o *outgoing) bool {
@@ -174,13 +198,41 @@ func (c *client) ping() {
 	if c.pinging.Swap(true) {
 		return
 	}
+	wait := c.conn.ping
+	if ask := c.protocol.ping(); ask != nil {
+		select {
+		case <-c.alive: // that was before
+		default:
+		}
+		if c.conn.write(ask) != nil {
+			c.conn.drop()
+			return
+		}
+		wait = c.awaitLife
+	}
 	c.tasks.Go(func() {
 		defer c.pinging.Store(false)
-		if c.conn.ping() != nil {
+		if wait() != nil {
 			c.conn.drop()
 		}
 	})
 }
+
+// awaitLife waits for the answer to a ping of the protocol.
+func (c *client) awaitLife() error {
+	timer := time.NewTimer(c.hub.cfg.WriteTimeout)
+	defer timer.Stop()
+	select {
+	case <-c.alive:
+		return nil
+	case <-timer.C:
+		return errSilent
+	case <-c.ctx.Done():
+		return nil // it ends in its own way
+	}
+}
+
+var errSilent = errors.New("no answer to a ping")
 
 // read takes the client's messages one after the other.
 func (c *client) read() {
@@ -188,18 +240,30 @@ func (c *client) read() {
 	for !c.ended.Load() {
 		message, err := c.conn.read()
 		switch {
-		case errors.Is(err, errBinary):
-			c.finish(CloseBinary, "frames are text")
-		case errors.Is(err, errTooLarge):
-			c.finish(CloseTooLarge, "the frame is too large")
-		case errors.Is(err, errUnfinished):
-			c.finish(CloseUnfinished, "the message was not finished in time")
+		case c.broken(err):
 		case err != nil:
 			return
 		case c.allowMessage():
 			c.handle(message)
 		}
 	}
+}
+
+// broken ends who does not keep to the rules of messages.
+func (c *client) broken(err error) bool {
+	switch {
+	case errors.Is(err, errBinary):
+		c.finish(CloseBinary, "frames are text")
+	case errors.Is(err, errTooLarge):
+		c.finish(CloseTooLarge, "the frame is too large")
+	case errors.Is(err, errUnfinished):
+		c.finish(CloseUnfinished, "the message was not finished in time")
+	case errors.Is(err, errProtocol):
+		c.finish(CloseProtocol, "the protocol is broken")
+	default:
+		return false
+	}
+	return true
 }
 
 // allowMessage counts a message or ping, and ends who sends too many.
@@ -212,15 +276,33 @@ func (c *client) allowMessage() bool {
 }
 
 func (c *client) handle(message []byte) {
-	r, err := decodeRequest(message)
-	if c.principal() == nil {
+	r, err := c.protocol.request(message)
+	switch {
+	case c.broken(err) || c.upkeep(r.control):
+	case c.principal() == nil && !errors.Is(err, errNamespace):
 		c.authenticate(r, err)
-		return
+	case err != nil:
+		c.reply(refusal(r.ID, "", err))
+	default:
+		c.serve(r)
 	}
-	if err != nil {
-		c.reply(refusal("", "", err))
-		return
+}
+
+// upkeep does what the protocol asks for itself.
+func (c *client) upkeep(what control) bool {
+	switch what {
+	case signOfLife:
+		select {
+		case c.alive <- struct{}{}:
+		default:
+		}
+	case farewell:
+		c.finish(closeFarewell, "")
 	}
+	return what != serve
+}
+
+func (c *client) serve(r request) {
 	switch r.Op {
 	case opSubscribe:
 		c.subscribe(r)
@@ -240,8 +322,10 @@ func (c *client) authenticate(r request, err error) {
 	var who *auth.Principal
 	switch {
 	case err != nil:
+	case r.Op == opAuth && r.Token == "" && c.shown != nil:
+		who, err = c.hub.revalidate(c.ctx, c.shown)
 	case r.Op != opAuth || r.Token == "":
-		err = problem.New(problem.Unauthenticated, "auth_expected", "the first message has to be an auth frame with a token")
+		err = problem.New(problem.Unauthenticated, "auth_expected", "the first message has to be the one with the token")
 	default:
 		who, err = c.hub.whoHolds(c.ctx, r.Token)
 	}
@@ -254,6 +338,7 @@ func (c *client) authenticate(r request, err error) {
 		c.failClosed(c.ctx, err)
 		return
 	}
+	c.shown = nil
 	c.conn.limit(c.hub.cfg.MaxFrame)
 	c.become(who)
 	c.reply(reply{ID: r.ID, Op: opOK})
@@ -261,7 +346,8 @@ func (c *client) authenticate(r request, err error) {
 
 // reply queues a frame other than an event.
 func (c *client) reply(r reply) {
-	if !c.out.push(&outgoing{frame: r.encode()}) {
+	frame := c.protocol.reply(r)
+	if frame != nil && !c.out.push(&outgoing{frame: frame}) {
 		c.end(CloseSlow, "replies are not read")
 	}
 }

@@ -83,10 +83,15 @@ func (s *socket) trySend(text string) error {
 	return s.ws.Write(ctx, websocket.MessageText, []byte(text))
 }
 
-func (s *socket) receive() (frame, error) {
+func (s *socket) receiveText() ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	_, text, err := s.ws.Read(ctx)
+	return text, err
+}
+
+func (s *socket) receive() (frame, error) {
+	text, err := s.receiveText()
 	if err != nil {
 		return frame{}, err
 	}

@@ -6,6 +6,7 @@ type CloseCode int
 
 // The close codes. Those below 4000 are of RFC 6455 and its registry.
 const (
+	CloseProtocol        CloseCode = 1002 // the protocol, of WebSocket or Socket.IO, was broken
 	CloseBinary          CloseCode = 1003 // a binary frame
 	CloseTooLarge        CloseCode = 1009 // a frame over the limit
 	CloseRestart         CloseCode = 1012 // the server stops: come back and resume
@@ -17,3 +18,6 @@ const (
 	CloseRate            CloseCode = 4429 // too many messages
 	CloseFull            CloseCode = 4503 // too many connections
 )
+
+// closeFarewell answers a client that says that it goes.
+const closeFarewell CloseCode = 1000

@@ -48,7 +48,7 @@
 // Every limit has its close code, and a field in [Config]:
 //
 //	code  meaning                                                  limit, default           come back
-//	1002  the WebSocket protocol was broken                                                 no
+//	1002  the protocol, of WebSocket or of Socket.IO, was broken                            no
 //	1003  a binary frame                                           text only                no
 //	1009  a frame is too large                                     MaxFrame, 256 KB         no
 //	                                                               (8 KB before auth)
@@ -63,6 +63,12 @@
 //	4503  too many connections                                     MaxConnections, 20,000   yes, later
 //
 // A connection that does not answer a ping is dropped without a code.
+//
+// # Socket.IO
+//
+// [Hub.ServeSocketIO] carries the same events to clients of Socket.IO 5, in the
+// event names of the product whose pages they were written for. A protocol is no
+// more than the frames: connections, topics, rights and limits are the same.
 //
 // # Rights
 //

@@ -24,12 +24,24 @@ const (
 
 // request is a frame from a client.
 type request struct {
+	control control
+
 	ID    string `json:"id"`
 	Op    string `json:"op"`
 	Topic string `json:"topic"`
 	Since *int64 `json:"since"`
 	Token string `json:"token"`
 }
+
+// control is what a protocol's own upkeep asks for, beside the requests.
+type control int
+
+const (
+	serve      control = iota // it is a request
+	nothing                   // it asks for nothing
+	signOfLife                // it answers a ping of the server
+	farewell                  // the client goes
+)
 
 // decodeRequest reads a frame from a client. Unknown fields are left to later
 // versions of the protocol.

@@ -101,21 +101,16 @@ func (h *Hub) open(r *room) {
 
 var errNotOpen = unavailable(errors.New("the bus did not open the topic"))
 
-// deliver hands a message to all who are live. It encodes once and never waits.
+// deliver hands a message to all who are live. It encodes once for each protocol
+// and never waits.
 func (r *room) deliver(m Message) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.last = m.Seq
 	r.heard.Store(time.Now().UnixNano())
-	if len(r.live) == 0 {
-		return
-	}
-	var frame []byte
-	if m.Body != nil {
-		frame = eventFrame(r.topic, m)
-	}
+	n := news{Message: m, topic: r.topic}
 	for s := range r.live {
-		s.queue(m, frame)
+		s.queue(&n)
 	}
 }
 

@@ -145,7 +145,10 @@ func setup(t testing.TB, bus realtime.Bus, change ...func(*realtime.Config)) *wo
 	if err := hub.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(hub)
+	mux := http.NewServeMux()
+	mux.Handle("/", hub)
+	mux.HandleFunc("/socket.io/", hub.ServeSocketIO)
+	server := httptest.NewServer(mux)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()

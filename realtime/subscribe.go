@@ -48,6 +48,12 @@ func (c *client) subscribe(r request) {
 	}
 }
 
+// The refusals that clients of rooms do not mind.
+const (
+	codeSubscribed    = "already_subscribed"
+	codeNotSubscribed = "not_subscribed"
+)
+
 var (
 	errTopics   = errors.New("too many topics")
 	errNoLonger = problem.New(problem.Unauthenticated, "unauthenticated", "the credential is no longer valid")
@@ -63,7 +69,7 @@ func (c *client) open(ctx context.Context, name string) (*subscription, error) {
 	known, count := c.topics[name] != nil, len(c.topics)
 	c.mu.Unlock()
 	if known {
-		return nil, problem.New(problem.Conflict, "already_subscribed", "there is a subscription to the topic already")
+		return nil, problem.New(problem.Conflict, codeSubscribed, "there is a subscription to the topic already")
 	}
 	if count >= c.hub.cfg.MaxTopics {
 		return nil, errTopics
@@ -93,7 +99,7 @@ func (c *client) unsubscribe(r request) {
 	s := c.topics[r.Topic]
 	c.mu.Unlock()
 	if s == nil {
-		c.reply(refusal(r.ID, "", problem.New(problem.NotFound, "not_subscribed", "there is no subscription to the topic")))
+		c.reply(refusal(r.ID, "", problem.New(problem.NotFound, codeNotSubscribed, "there is no subscription to the topic")))
 		return
 	}
 	c.leave(s)
@@ -172,10 +178,10 @@ func (s *subscription) take(h History) bool {
 		if !s.awaitRoom() {
 			return false
 		}
-		s.queue(m, nil)
+		s.queue(&news{Message: m, topic: s.topic.String()})
 	}
 	if len(h.Messages) < replayChunk && s.position < h.Last {
-		s.queue(Message{Seq: h.Last}, nil)
+		s.queue(&news{Message: Message{Seq: h.Last}})
 	}
 	return !s.ended.Load()
 }
@@ -194,30 +200,31 @@ func (s *subscription) awaitRoom() bool {
 }
 
 // queue sends a message that is news to the subscription, after a gap for what
-// is missing before it. frame is its encoding, when there is one already.
-func (s *subscription) queue(m Message, frame []byte) {
-	if m.Seq <= s.position {
+// is missing before it.
+func (s *subscription) queue(n *news) {
+	if n.Seq <= s.position {
 		return
 	}
-	missing := m.Seq - 1
-	if m.Body == nil {
-		missing = m.Seq
+	var frame []byte
+	if n.Body != nil {
+		frame = n.frame(s.client.protocol)
+	}
+	missing := n.Seq - 1
+	if frame == nil {
+		missing = n.Seq
 	}
 	if missing > s.position {
 		s.pushGap(s.position+1, missing)
 	}
-	if m.Body != nil {
-		if frame == nil {
-			frame = eventFrame(s.topic.String(), m)
-		}
-		s.push(&outgoing{frame: frame, seq: m.Seq, sub: s, key: m.Key})
+	if frame != nil {
+		s.push(&outgoing{frame: frame, seq: n.Seq, sub: s, key: n.Key})
 	}
-	s.position = m.Seq
+	s.position = n.Seq
 }
 
 func (s *subscription) pushGap(from, to int64) {
 	gap := reply{Op: opGap, Topic: s.topic.String(), From: from, To: to}
-	s.push(&outgoing{frame: gap.encode(), seq: to, sub: s})
+	s.push(&outgoing{frame: s.client.protocol.reply(gap), seq: to, sub: s})
 }
 
 func (s *subscription) push(o *outgoing) {

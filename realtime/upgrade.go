@@ -25,6 +25,11 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusForbidden, err)
 		return
 	}
+	h.upgrade(w, r, ownFrames{})
+}
+
+// upgrade makes the connection on which a protocol is spoken.
+func (h *Hub) upgrade(w http.ResponseWriter, r *http.Request, p protocol) {
 	who, err := h.whoUpgrades(r)
 	if lostRight(err) {
 		refuse(w, http.StatusUnauthorized, errNobody)
@@ -41,7 +46,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusServiceUnavailable, err)
 		return
 	}
-	c := newClient(h, who, auth.RequestAddress(r))
+	c := newClient(h, p, who, auth.RequestAddress(r))
 	if c.conn, err = accept(w, r, h.cfg.WriteTimeout, c.allowMessage); err != nil {
 		c.cancel()
 		h.release()

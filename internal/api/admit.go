@@ -48,7 +48,8 @@ func headerSize(h http.Header) int {
 // may have judged what stood there before.
 func (a *API) canonical(u *url.URL) bool {
 	rest, ok := strings.CutPrefix(u.Path, a.cfg.BasePath)
-	return ok && u.RawPath == "" && plainPath(rest)
+	plain := plainPath(rest) && rest+"/" != socketIOPath || rest == socketIOPath
+	return ok && u.RawPath == "" && plain
 }
 
 // plainPath reports whether p begins with a slash, ends without one, and has

@@ -116,7 +116,7 @@ func TestPublicOperations(t *testing.T) {
 	w := setup(t)
 	public := map[string]bool{
 		"/healthz": true, "/readyz": true, "/api/v1/docs": true, "/api/v1/docs/docs.js": true, "/api/v1/docs/docs.css": true,
-		"/api/v1/auth/setup": true, "/api/v1/auth/login": true, "/api/v1/auth/providers": true, "/api/v1/ws": true, "/hooks/{id}": true,
+		"/api/v1/auth/setup": true, "/api/v1/auth/login": true, "/api/v1/auth/providers": true, "/api/v1/ws": true, "/socket.io/": true, "/hooks/{id}": true,
 	}
 	for _, op := range w.api.Operations() {
 		if (op.Access == Public) != public[op.URLPath()] {

@@ -81,6 +81,9 @@ type Config struct {
 	// shown. Default: always.
 	Ready func(ctx context.Context) error
 
+	// SocketIO answers GET /socket.io/.
+	SocketIO http.Handler
+
 	// Tenancy keeps tenants and members.
 	Tenancy *tenancy.Service
 
@@ -129,6 +132,7 @@ func (c Config) validate() error {
 	need(c.DB != nil, "DB is required")
 	need(c.Files != nil, "Files is required")
 	need(c.Hub != nil, "Hub is required")
+	need(c.SocketIO != nil, "SocketIO is required")
 	need(c.Keys != nil, "Keys is required")
 	need(c.BasePath == "" || plainPath(c.BasePath), "BasePath must be empty, or begin with a slash and end without, in canonical form")
 	need(c.MaxBody > 0, "MaxBody must be positive")

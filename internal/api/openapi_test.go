@@ -183,6 +183,7 @@ func TestConfigNamesItsField(t *testing.T) {
 		"Hub":            func(c *Config) { c.Hub = nil },
 		"Keys":           func(c *Config) { c.Keys = nil },
 		"MaxBody":        func(c *Config) { c.MaxBody = -1 },
+		"SocketIO":       func(c *Config) { c.SocketIO = nil },
 		"Workflows":      func(c *Config) { c.Workflows = nil },
 	} {
 		cfg := w.cfg

@@ -138,7 +138,11 @@ func (a *API) registerRaw(op Operation, handler http.Handler, responses map[stri
 		doc.RequestBody = &huma.RequestBody{Content: map[string]*huma.MediaType{"*/*": {Schema: &huma.Schema{}, Example: op.Example}}}
 	}
 	a.document.AddOperation(&doc)
-	a.mux.Handle(op.Method+" "+a.cfg.BasePath+op.URLPath(), a.identified(op, handler))
+	pattern := op.Method + " " + a.cfg.BasePath + op.URLPath()
+	if strings.HasSuffix(pattern, "/") {
+		pattern += "{$}" // the path, not what is below it
+	}
+	a.mux.Handle(pattern, a.identified(op, handler))
 }
 
 // pathParams describes the parameters of the path, which huma finds by itself

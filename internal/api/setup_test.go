@@ -131,6 +131,7 @@ func newWorld(t *testing.T, db *store.DB, basePath string) *world {
 		Audit:          record, Auth: users, BasePath: basePath, Clock: w.clock(), Datasources: sources, DB: db, Files: files,
 		Hub:  http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUpgradeRequired) }),
 		Keys: keys, Logger: w.log.logger(), RBAC: roles, Tenancy: tenants, Version: "test", Workflows: flows,
+		SocketIO: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUpgradeRequired) }),
 	}
 	return w
 }

@@ -15,6 +15,7 @@
 // JETADMIN_TEST_MYSQL (a DSN of its Go driver), or a private MariaDB. An object store
 // is there where the program versitygw is, see [S3]. What is missing skips its
 // subtests, unless JETADMIN_TEST_REQUIRE=postgres,redis,mysql,s3 makes that a failure.
+// The same goes for the programs node and nginx, see [Node] and [Program].
 //
 // Every pool a test gets is behind the tenant fence: a statement on a tenant's
 // table that is not bound to a tenant fails the test, see [Reporter]. A

@@ -3,6 +3,7 @@ package testdb
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -61,6 +62,20 @@ func stopServers() {
 		stop()
 	}
 	servers.stops = nil
+}
+
+// Program is where a program that a test runs is, e.g. "nginx". Without it the
+// test is skipped, unless JETADMIN_TEST_REQUIRE names it.
+func Program(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		path, err = exec.LookPath("/usr/sbin/" + name) // where Debian has servers, and not everybody's PATH
+	}
+	if err != nil {
+		without(t, name, err)
+	}
+	return path
 }
 
 // without ends a test that needs something this machine does not have.

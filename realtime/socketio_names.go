@@ -1,0 +1,169 @@
+package realtime
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"github.com/jetadmin/jetadmin/problem"
+	"github.com/jetadmin/jetadmin/realtime/internal/eio"
+)
+
+// socketIORequests are the events that clients send, by their names in the
+// reference product, and what they are here. Its widget_* and ai_chat_* are absent:
+// there is nothing behind them yet.
+var socketIORequests = map[string]struct {
+	op    string
+	topic func(socketIOArgument) string
+}{
+	"workflow_run_join":  {opSubscribe, socketIOArgument.run},
+	"workflow_run_leave": {opUnsubscribe, socketIOArgument.run},
+	"join_room":          {opSubscribe, socketIOArgument.room},
+	"leave_room":         {opUnsubscribe, socketIOArgument.room},
+}
+
+// socketIOArgument is the argument of an event: an object, or the name alone.
+type socketIOArgument struct {
+	RunID string `json:"runId"`
+	Room  string `json:"room"`
+	Since *int64 `json:"since"`
+}
+
+func (a socketIOArgument) run() string  { return "run:" + a.RunID }
+func (a socketIOArgument) room() string { return a.Room }
+
+func parseSocketIOArgument(text []byte) (a socketIOArgument, err error) {
+	var name string
+	if json.Unmarshal(text, &name) == nil {
+		return socketIOArgument{RunID: name, Room: name}, nil
+	}
+	if text == nil || json.Unmarshal(text, &a) != nil || a.Since != nil && *a.Since < 0 {
+		return a, problem.New(problem.Invalid, "argument_invalid", "the argument is an object with a string runId or room, and an integer since that is not negative")
+	}
+	return a, nil
+}
+
+// socketIORequest is the request that an event makes.
+func socketIORequest(p eio.Packet) (request, error) {
+	var r request
+	if p.ID != eio.NoID {
+		r.ID = strconv.FormatInt(p.ID, 10)
+	}
+	name, text, err := eio.Arguments(p.Data)
+	if err != nil {
+		return r, errProtocol
+	}
+	known, ok := socketIORequests[name]
+	if !ok {
+		return r, problem.New(problem.Invalid, "event_unknown", "there is no such event")
+	}
+	a, err := parseSocketIOArgument(text)
+	if err != nil {
+		return r, err
+	}
+	r.Op, r.Topic, r.Since = known.op, known.topic(a), a.Since
+	return r, nil
+}
+
+// socketIOEvents are the events of runs that have a name in the reference product.
+// What comes back is nil where it has none for this news.
+var socketIOEvents = map[string]func(data json.RawMessage) (name string, payload any){
+	"run.node.updated": nodeUpdate,
+	"run.updated":      statusUpdate,
+	"run.wait":         collectionRequest,
+}
+
+// socketIOEvent is the name and the payload of an event. What the reference product
+// has no name for comes under its own.
+func socketIOEvent(t Topic, e PastEvent) (name string, payload any) {
+	if translate := socketIOEvents[e.Type]; translate != nil && t.Kind == "run" {
+		if name, payload = translate(e.Data); name != "" {
+			return name, payload
+		}
+	}
+	return e.Type, e.Data
+}
+
+// failure is the part of a run's failure that the reference product has.
+type failure struct {
+	Message string `json:"message"`
+}
+
+func (f *failure) text() *string {
+	if f == nil {
+		return nil
+	}
+	return &f.Message
+}
+
+// The words of the reference product; others are the same in both.
+var (
+	nodeWords = map[string]string{"succeeded": "success", "failed": "error", "waiting": "suspended"}
+	runWords  = map[string]string{"succeeded": "COMPLETED", "failed": "FAILED", "timedOut": "FAILED", "cancelled": "CANCELLED"}
+)
+
+func nodeUpdate(data json.RawMessage) (string, any) {
+	var e struct {
+		RunID  string   `json:"runId"`
+		Key    string   `json:"key"`
+		Status string   `json:"status"`
+		Error  *failure `json:"error"`
+	}
+	if json.Unmarshal(data, &e) != nil {
+		return "", nil
+	}
+	status, ok := nodeWords[e.Status]
+	if !ok {
+		status = e.Status
+	}
+	return "workflow_node_update", struct {
+		InstanceID string  `json:"instanceID"`
+		NodeID     string  `json:"nodeID"`
+		Status     string  `json:"status"`
+		Error      *string `json:"error"`
+	}{e.RunID, e.Key, status, e.Error.text()}
+}
+
+// statusUpdate has a name only for the end of a run: clients of the reference
+// product take every status for the last one.
+func statusUpdate(data json.RawMessage) (string, any) {
+	var e struct {
+		ID     string   `json:"id"`
+		Status string   `json:"status"`
+		Error  *failure `json:"error"`
+	}
+	if json.Unmarshal(data, &e) != nil || runWords[e.Status] == "" {
+		return "", nil
+	}
+	return "workflow_status_update", struct {
+		InstanceID string  `json:"instanceID"`
+		Status     string  `json:"status"`
+		Error      *string `json:"error"`
+	}{e.ID, runWords[e.Status], e.Error.text()}
+}
+
+// collectionRequest has a name only for what still waits.
+func collectionRequest(data json.RawMessage) (string, any) {
+	var e struct {
+		ID       string `json:"id"`
+		RunID    string `json:"runId"`
+		Key      string `json:"key"`
+		Type     string `json:"type"`
+		Status   string `json:"status"`
+		Title    string `json:"title"`
+		Deadline string `json:"deadline"`
+	}
+	if json.Unmarshal(data, &e) != nil || e.Status != "open" {
+		return "", nil
+	}
+	type config struct {
+		Title    string `json:"title"`
+		Deadline string `json:"deadline"`
+	}
+	return "workflow_data_collection_request", struct {
+		InstanceID string `json:"instanceID"`
+		NodeID     string `json:"nodeID"`
+		RequestID  string `json:"collectionRequestID"`
+		Type       string `json:"collectionType"`
+		Config     config `json:"collectionConfig"`
+	}{e.RunID, e.Key, e.ID, e.Type, config{e.Title, e.Deadline}}
+}
