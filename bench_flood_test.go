@@ -62,7 +62,7 @@ func BenchmarkLoginFlood(b *testing.B) {
 
 // paced leaves time between requests, as a person or a page does.
 func paced(ask func() time.Duration) time.Duration {
-	time.Sleep(2 * time.Millisecond)
+	<-time.After(2 * time.Millisecond)
 	return ask()
 }
 

@@ -353,12 +353,13 @@ var resources = map[string]bool{
 }
 
 // record writes a change down, and when it is committed tells who watches the
-// tenant that there is one, no more than its kind and the id of the object.
+// tenant that there is one, no more than its kind and the id of the object. Nobody
+// watches a tenant that is only made.
 func (a *App) record(ctx context.Context, db bun.IDB, e audit.Entry) error {
 	if err := a.audit.Record(ctx, db, e); err != nil {
 		return err
 	}
-	if e.TenantID != "" && e.ObjectID != "" && resources[e.ObjectType] {
+	if e.TenantID != "" && e.ObjectID != "" && resources[e.ObjectType] && e.Action != "tenant.create" {
 		store.AfterCommit(ctx, func() { a.publish(ctx, "tenant:"+e.TenantID, eventOf(e), changed{e.ObjectID}) })
 	}
 	return nil
