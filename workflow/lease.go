@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -29,7 +30,9 @@ func (e *engine) heartbeat(ctx context.Context) {
 		pause = e.s.cfg.Lease / 3
 		if err := e.renew(ctx); err != nil && ctx.Err() == nil {
 			pause = e.s.cfg.Lease / 10
-			e.agenda.connected.Store(0) // others cannot renew theirs either, and a look at the agenda may have missed it
+			if !errors.Is(err, context.DeadlineExceeded) { // the database is away, for others too, and a look may have missed it
+				e.agenda.connected.Store(0)
+			}
 			e.s.cfg.Logger.Warn("workflow engine: renew the lease", "error", err)
 		}
 		e.agenda.leases.nudge() // also nodes without any lease, which nothing tells of
