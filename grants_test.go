@@ -3,12 +3,14 @@ package jetadmin_test
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/jetadmin/jetadmin"
 	"github.com/jetadmin/jetadmin/jetadmintest"
 	"github.com/jetadmin/jetadmin/rbac"
+	"github.com/jetadmin/jetadmin/upload"
 )
 
 // shelf has two of each kind of object, made by the owner.
@@ -153,6 +155,44 @@ func TestDenialsWinEverywhere(t *testing.T) {
 		}
 		held.call("POST", s.tenant+"/runs/"+open+"/cancel", nil).want(http.StatusForbidden)
 		s.owner.call("POST", s.tenant+"/runs/"+open+"/cancel", nil).want(http.StatusOK)
+	})
+}
+
+// A denial is not got around by something that one owns: a datasource on the file, the
+// secret of a webhook.
+func TestDenialsBindOwners(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, cfg jetadmin.Config) {
+		s := newShelf(t, cfg)
+		file := func(text string) string {
+			t.Helper()
+			made, err := s.app.Files().Create(s.app.Owner.Context(t.Context()), upload.NewFile{Name: "x.csv", Content: strings.NewReader(text)})
+			must(t, err)
+			return made.ID
+		}
+		open, closed := file("a\n1\n"), file("a\n2\n")
+		roleID, c := s.role("Owns", []string{"datasource.create", "datasource.test", "query.create", "webhook.create", "workflow.*"}, denies("file.read", closed))
+		on := func(fileID string) object {
+			return object{"name": fileID, "type": "csv", "settings": object{"file": fileID}}
+		}
+		c.call("POST", s.tenant+"/datasources", on(closed)).want(http.StatusForbidden)
+		c.call("POST", s.tenant+"/datasources/test", on(closed)).want(http.StatusForbidden)
+		source := s.tenant + "/datasources/" + c.call("POST", s.tenant+"/datasources", on(open)).want(http.StatusCreated).text("id")
+		c.call("PATCH", source, object{"settings": object{"file": closed}}).want(http.StatusForbidden)
+		s.grant(roleID, denies("file.read", open))
+		c.call("PATCH", source, object{"description": "x", "settings": object{"file": open}}).want(http.StatusOK) // named before
+
+		var hook struct{ Webhook struct{ ID string } }
+		s.grant(roleID)
+		made := c.call("POST", s.tenant+"/webhooks", object{"name": "hook", "workflowId": s.flows[0]}).want(http.StatusCreated)
+		made.into(&hook)
+		if hook.Webhook.ID == "" {
+			hook.Webhook.ID = made.text("id")
+		}
+		at := s.tenant + "/webhooks/" + hook.Webhook.ID + "/rotate"
+		c.call("POST", at, object{"overlap": "0s"}).want(http.StatusOK)
+		s.grant(roleID, denies("workflow.execute", s.flows[0]))
+		c.call("POST", at, object{"overlap": "0s"}).want(http.StatusForbidden)
 	})
 }
 

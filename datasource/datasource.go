@@ -83,6 +83,9 @@ func (s *Service) Create(ctx context.Context, in NewDatasource) (Datasource, err
 	if err != nil {
 		return Datasource{}, err
 	}
+	if err := s.mayRead(ctx, in.Type, in.Settings, nil); err != nil {
+		return Datasource{}, err
+	}
 	now := s.cfg.Clock.Now()
 	row := &datasourceRow{
 		ID: id.New(), TenantID: who.TenantID, Name: in.Name, Description: in.Description, Type: in.Type,
@@ -122,6 +125,9 @@ func (s *Service) Create(ctx context.Context, in NewDatasource) (Datasource, err
 func (s *Service) Update(ctx context.Context, id string, in DatasourceUpdate) (Datasource, error) {
 	who, err := s.authorize(ctx, auth.DatasourceUpdate, id)
 	if err != nil {
+		return Datasource{}, err
+	}
+	if err := s.mayReadAgain(ctx, who.TenantID, id, in.Settings); err != nil {
 		return Datasource{}, err
 	}
 	var row *datasourceRow

@@ -51,6 +51,9 @@ func (s *Service) Test(ctx context.Context, in NewDatasource) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	if err := s.mayRead(ctx, in.Type, in.Settings, nil); err != nil {
+		return Report{}, err
+	}
 	var faults problem.Faults
 	settings := Settings{TenantID: who.TenantID, Egress: s.cfg.Egress}
 	settings.Values = connector.Spec().checkValues(in.Settings, &faults)

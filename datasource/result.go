@@ -150,7 +150,7 @@ func plainNumber(n json.Number) any {
 		return plainValue(i)
 	}
 	f, err := n.Float64()
-	if err != nil || f == math.Trunc(f) && math.Abs(f) > maxExact {
+	if err != nil || rounded(f) {
 		return n.String()
 	}
 	return f

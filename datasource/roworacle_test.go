@@ -186,6 +186,31 @@ func TestT89_NoValueStandsForAClaim(t *testing.T) {
 	}
 }
 
+// Case T89: a number that has lost digits on its way may be that of somebody else.
+func TestT89_ARoundedClaimIsNone(t *testing.T) {
+	t.Parallel()
+	w := setup(t, testdb.SQLite(t))
+	ds := w.shopSource(t)
+	const text = "SELECT 9007199254740992 AS owner, 'theirs' AS what"
+	ruled := w.withRules(t, newQuery(ds, text), datasource.RowRule{Everyone: true, Filter: "row.owner == user.claims.employee"})
+	listed := w.withRules(t, newQuery(ds, text), datasource.RowRule{Everyone: true, Filter: "row.owner in user.claims.employee"})
+	bound := w.withRules(t, newQuery(ds, "SELECT {{ user.claims.employee }} AS owner"))
+	mine := float64(9007199254740993) // is …992
+	for _, c := range []struct {
+		query datasource.Query
+		claim any
+	}{{ruled, mine}, {listed, []any{1.0, mine}}, {bound, mine}} {
+		got, err := w.RunQuery(w.claiming(t, "u", map[string]any{"employee": c.claim}), c.query.ID, nil)
+		if len(got.Rows) > 0 || err != nil && !problem.Is(err, problem.Forbidden) {
+			t.Errorf("%v shows %v, %v", c.claim, got.Rows, err)
+		}
+	}
+	got, err := w.RunQuery(w.claiming(t, "u", map[string]any{"employee": json.Number("9007199254740992")}), ruled.ID, nil)
+	if err != nil || got.RowCount != 1 {
+		t.Errorf("an exact claim shows %v, %v", got.Rows, err)
+	}
+}
+
 // Case T89: what an aggregate or a union makes of rows is the author's query. A
 // filter over columns that it does not have shows nothing of it.
 func TestT89_AFilterWithoutItsColumnShowsNothing(t *testing.T) {

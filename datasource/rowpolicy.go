@@ -155,12 +155,32 @@ func (d *decisive) note(who *auth.Principal, c *expr.Condition) {
 }
 
 // plainClaim is a claim as decoded JSON, whatever Go type a host has put there. One
-// that is null, or no JSON, is none.
+// that is null, no JSON, or holds a number that may have lost digits, is none.
 func plainClaim(v any) (any, bool) {
+	if inexact(v) {
+		return nil, false
+	}
 	text, err := json.Marshal(v)
 	if err != nil || len(text) > MaxValueLength {
 		return nil, false
 	}
 	v, err = decoded(text)
 	return v, err == nil && v != nil
+}
+
+// inexact reports whether there is a rounded number in a claim as it is decoded.
+func inexact(v any) bool {
+	switch v := v.(type) {
+	case float64:
+		return rounded(v)
+	case []any:
+		return slices.ContainsFunc(v, inexact)
+	case map[string]any:
+		for _, member := range v {
+			if inexact(member) {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -68,6 +68,10 @@ func claim(v any, path []string) (any, bool) {
 	return out, true
 }
 
+// rounded reports whether a number may stand for a whole one that has lost digits when
+// it was read: the claim of somebody else may be the same then.
+func rounded(v float64) bool { return v == math.Trunc(v) && math.Abs(v) > maxExact }
+
 // claimed is a text, number or boolean of an identity provider; anything else is
 // none that a statement could be bound to.
 func claimed(v any) (any, bool) {
@@ -77,7 +81,10 @@ func claimed(v any) (any, bool) {
 	case string:
 		return v, len(v) <= MaxValueLength && utf8.ValidString(v) && !strings.ContainsRune(v, 0)
 	case float64:
-		if v == math.Trunc(v) && math.Abs(v) <= maxExact {
+		if rounded(v) {
+			return nil, false
+		}
+		if v == math.Trunc(v) {
 			return int64(v), true
 		}
 	case json.Number:

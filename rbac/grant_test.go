@@ -177,6 +177,18 @@ func TestT32_GrantsGiveNothingThatIsNotHeld(t *testing.T) {
 			}
 			b.grant(t, target.ID)
 		}
+		// What is denied of a workflow is not given by its runs, nor the other way round.
+		runs := b.newRole(t, "Runs", "role.*", "run.*")
+		for _, denied := range []string{mine, other} {
+			b.grant(t, bound.ID, deny(auth.RunRead, denied))
+			for _, given := range []string{mine, other} {
+				_, err := b.SetRoleGrants(b.as(b.tenant, runs.ID, bound.ID), target.ID, rbac.GrantsUpdate{Grants: []rbac.NewGrant{allow(auth.RunRead, given)}})
+				if problem.KindOf(err) != problem.Forbidden {
+					t.Errorf("run.read, denied of %s, is given for %s: %v", denied, given, err)
+				}
+			}
+		}
+		b.grant(t, bound.ID, deny(auth.QueryDelete, mine))
 		if _, err := b.SetRoleGrants(keepingBound, bound.ID, rbac.GrantsUpdate{}); problem.KindOf(err) != problem.Forbidden {
 			t.Errorf("he frees himself of a denial: %v", err)
 		}

@@ -116,7 +116,7 @@ func (h *holding) missing(grants []auth.Grant) (*auth.Grant, error) {
 // holds reports whether the caller has a permission for an object, or for all.
 // Whoever holds "query.read" and all its siblings does not hold "query.*": that
 // also gives what a later version adds. Who is denied it for one object does not
-// hold it for all.
+// hold it for all, nor, of runs, for any that he names.
 func (h *holding) holds(g auth.Grant) (bool, error) {
 	if h.everywhere[g.Permission] {
 		return true, nil
@@ -166,7 +166,9 @@ func (h *holding) byRules(permission auth.Permission, objectID string) (bool, er
 			}
 			continue
 		}
-		if err != nil || v != allowed || objectID == "" && h.p.some(subjects, true, info.Permission) {
+		// What is denied of one run may be denied by its workflow, or of what the workflow has.
+		whole := objectID == "" || isPart(info.Permission)
+		if err != nil || v != allowed || whole && h.p.some(subjects, true, info.Permission) {
 			return false, err
 		}
 	}

@@ -23,7 +23,8 @@ type subscription struct {
 	topic  Topic
 	room   *room
 	ended  atomic.Bool
-	sent   atomic.Int64 // position that the client has surely reached
+	end    chan struct{} // closed when it has ended
+	sent   atomic.Int64  // position that the client has surely reached
 
 	position int64 // up to where events were queued; the room guards it once live
 }
@@ -84,7 +85,7 @@ func (c *client) open(ctx context.Context, name string) (*subscription, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &subscription{client: c, topic: topic}
+	s := &subscription{client: c, topic: topic, end: make(chan struct{})}
 	if s.room, err = c.hub.join(ctx, name); err != nil {
 		return nil, err
 	}
@@ -111,6 +112,7 @@ func (c *client) leave(s *subscription) {
 	if s.ended.Swap(true) {
 		return
 	}
+	close(s.end)
 	c.mu.Lock()
 	delete(c.topics, s.topic.String())
 	c.mu.Unlock()
@@ -141,6 +143,8 @@ func (s *subscription) replay(id string, since int64) {
 	select {
 	case c.replays <- struct{}{}:
 		defer func() { <-c.replays }()
+	case <-s.end:
+		return
 	case <-c.ctx.Done():
 		return
 	}
@@ -190,6 +194,8 @@ func (s *subscription) awaitRoom() bool {
 	for !s.client.out.hasRoom() {
 		select {
 		case <-s.client.out.room:
+		case <-s.end:
+			return false
 		case <-s.client.ctx.Done():
 		}
 		if s.client.ended.Load() {

@@ -60,6 +60,10 @@ func (s *Service) RotateWebhookSecret(ctx context.Context, webhookID string, ove
 	if err != nil {
 		return Webhook{}, "", err
 	}
+	// Whoever has the secret starts the workflow.
+	if _, err := s.cfg.Authorize(ctx, auth.WorkflowExecute, row.WorkflowID); err != nil {
+		return Webhook{}, "", err
+	}
 	if row.Mode == WebhookPublic {
 		return Webhook{}, "", problem.New(problem.Conflict, "webhook_public", "a public webhook has no secret")
 	}

@@ -11,14 +11,16 @@ import (
 )
 
 // reaches asks whether the user of a connection, by itself or by a role that it may
-// take, has a right on one of the given tables. A table is known by name and OID,
+// take, has a right on one of the given tables, or owns their schema. A table is known by name and OID,
 // which are the same on a physical replica, whatever the server is called. What
 // views and functions of others show is in the hands of who grants them.
 const reaches = `SELECT EXISTS (
 	SELECT 1 FROM unnest($1::oid[], $2::text[]) AS fenced (id, name)
-	JOIN pg_catalog.pg_class c ON c.oid = fenced.id AND c.relname = fenced.name
+	JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) fenced.id AND c.relname OPERATOR(pg_catalog.=) fenced.name::name
+	JOIN pg_catalog.pg_namespace s ON s.oid OPERATOR(pg_catalog.=) c.relnamespace
 	JOIN pg_catalog.pg_roles r ON pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER')
 	WHERE pg_catalog.has_table_privilege(r.oid, c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
+	OR r.oid OPERATOR(pg_catalog.=) s.nspowner -- who may drop it
 	OR pg_catalog.has_any_column_privilege(r.oid, c.oid, 'SELECT, INSERT, UPDATE, REFERENCES'))`
 
 // undefined are the SQLSTATEs of a server that speaks the protocol and has no such

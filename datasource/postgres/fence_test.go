@@ -54,6 +54,10 @@ func TestT88_TheTablesOfThePlatformAreFenced(t *testing.T) {
 	b.exec(t, "CREATE ROLE "+group+"; GRANT DELETE ON %[1]s.canary TO "+group)
 	t.Cleanup(func() { _, _ = b.direct.Exec(context.Background(), "DROP OWNED BY "+group+"; DROP ROLE "+group) })
 	canary := map[string]uint32{"canary": b.oid(t, "canary")}
+	theirs := setup(t)
+	owner := theirs.account(t)
+	theirs.exec(t, "ALTER SCHEMA %[1]s OWNER TO "+owner.String("user"))
+	t.Cleanup(func() { _, _ = theirs.direct.Exec(context.Background(), "ALTER SCHEMA "+theirs.schema+" OWNER TO CURRENT_USER") })
 	for _, c := range []struct {
 		name     string
 		settings datasource.Settings
@@ -66,6 +70,7 @@ func TestT88_TheTablesOfThePlatformAreFenced(t *testing.T) {
 		{"a right on a column", b.account(t, "UPDATE (name) ON S.canary"), canary, true},
 		{"a role that it may take", b.account(t, group), canary, true},
 		{"every table", b.account(t, "pg_read_all_data"), canary, true},
+		{"the schema, without a right on the table", owner, map[string]uint32{"canary": theirs.oid(t, "canary")}, true},
 		{"rights on other tables", b.account(t, "SELECT ON S.child, S.names"), canary, false},
 		{"no rights", b.account(t), canary, false},
 		{"a table of the same name elsewhere", b.settings, map[string]uint32{"canary": b.oid(t, "child")}, false},

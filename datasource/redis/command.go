@@ -66,7 +66,7 @@ func commands() []group {
 		{names: "SADD, SREM, SPOP, SMOVE, SINTERSTORE, SUNIONSTORE, SDIFFSTORE", writes: true},
 		{names: "ZADD, ZREM, ZINCRBY, ZREMRANGEBYRANK, ZREMRANGEBYSCORE, ZREMRANGEBYLEX, ZRANGESTORE, ZINTERSTORE, ZUNIONSTORE, ZDIFFSTORE", writes: true},
 		{names: "ZPOPMIN, ZPOPMAX", writes: true, shape: shapeScores},
-		{names: "XADD, XDEL, XTRIM, XACK, GEOADD, GEOSEARCHSTORE, PFADD, PFMERGE, PUBLISH", writes: true},
+		{names: "XADD, XDEL, XTRIM, XACK, GEOADD, GEOSEARCHSTORE, PFADD, PFMERGE", writes: true},
 	}
 }
 
@@ -81,6 +81,7 @@ func refusal(name string) string {
 		{"MIGRATE RESTORE RESTORE-ASKING DUMP MOVE COPY", "moves data between databases or servers"},
 		{"BLPOP BRPOP BRPOPLPUSH BLMOVE BLMPOP BZPOPMIN BZPOPMAX BZMPOP WAIT WAITAOF XREADGROUP", "waits on the server for others"},
 		{"SUBSCRIBE PSUBSCRIBE SSUBSCRIBE UNSUBSCRIBE PUNSUBSCRIBE SUNSUBSCRIBE PUBSUB", "subscribes a connection"},
+		{"PUBLISH SPUBLISH", "reaches the subscribers of all databases of the server"},
 		{"SELECT MULTI EXEC DISCARD WATCH UNWATCH AUTH HELLO RESET QUIT READONLY READWRITE ASKING", "changes the state of the connection"},
 		{"SORT GEORADIUS GEORADIUSBYMEMBER BITFIELD", "can write and read: use the command that does one of both, such as SORT_RO, GEOSEARCH or BITFIELD_RO"},
 	} {

@@ -109,6 +109,8 @@ func refusedLogin(message string) reason {
 		return reason{stepAuthenticate, "the server refused the user or password", "check user and password"}
 	case strings.Contains(rest, "DB index"):
 		return reason{stepAuthenticate, "the server has no database of this number", "check the number of the database"}
+	case code == "MOVED" || code == "ASK" || code == "CLUSTERDOWN":
+		return reason{stepPing, "the server is part of a cluster, which this connector does not speak to", "use a single server"}
 	case code == "DENIED":
 		return reason{stepAuthenticate, "the server takes no connections from other machines", "turn its protected mode off, and set a password"}
 	}

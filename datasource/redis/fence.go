@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"errors"
 
 	"github.com/redis/go-redis/v9"
 
@@ -14,9 +13,9 @@ import (
 type Config struct {
 	// Mark gives a key and the value that it has in the Redis of the platform, asked
 	// for each new connection. A datasource that reads that value there is refused
-	// (own_database): another number of the database, or a user without a right on
-	// the key, is let in. nil, or no key = nothing is looked at. It must be safe for
-	// concurrent use.
+	// (own_database), and so is one that does not answer, or is a part of a cluster:
+	// another number of the database, or a user without a right on the key, is let
+	// in. nil, or no key = nothing is looked at. It must be safe for concurrent use.
 	Mark func(ctx context.Context) (key, value string, err error)
 }
 
@@ -37,8 +36,8 @@ func (c Config) fence(ctx context.Context, l *link) error {
 		return nil
 	}
 	found, err := l.do(ctx, loginBytes, "GET", key)
-	if _, answered := errors.AsType[redis.Error](err); answered {
-		return nil // it may not read, or there is something else
+	if keepsToItself(err) || redis.HasErrorPrefix(err, "WRONGTYPE") {
+		return nil // it may not read, or something else has that key
 	}
 	if err == nil && found == value {
 		return problem.New(problem.Upstream, "own_database", "this is the Redis of this application itself").

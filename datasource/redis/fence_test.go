@@ -1,9 +1,12 @@
 package redis_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/rand"
 	"errors"
+	"io"
+	"net"
 	"strings"
 	"testing"
 
@@ -59,5 +62,45 @@ func TestT88_TheRedisOfThePlatformIsFenced(t *testing.T) {
 		if err := conn.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// Case T88: only a server that has no such value, or refuses this user to read it, is
+// not the platform's. A node of a cluster says nothing of what the others have.
+func TestT88_AnAnswerThatSaysNothingLetsNobodyIn(t *testing.T) {
+	t.Parallel()
+	for answer, in := range map[string]bool{
+		"-MOVED 1234 127.0.0.1:7001": false, "-ASK 1234 127.0.0.1:7001": false, "-CLUSTERDOWN Hash slot not served": false, "-BUSY running a script": false,
+		"-LOADING the dataset": false, "-ERR something": false, "$5\r\nvalue": false,
+		"-NOPERM no permissions": true, "-WRONGTYPE a list": true, "-ERR unknown command 'GET'": true, "$-1": true, "$5\r\nother": true,
+	} {
+		address := serve(t, func(c net.Conn) {
+			commands := bufio.NewReader(c)
+			for {
+				line, err := commands.ReadString('\n')
+				if err != nil {
+					return
+				}
+				switch strings.ToUpper(strings.TrimSpace(line)) {
+				case "HELLO":
+					_, _ = io.WriteString(c, "%1\r\n$5\r\nproto\r\n:3\r\n")
+				case "PING":
+					_, _ = io.WriteString(c, "+PONG\r\n")
+				case "GET":
+					_, _ = io.WriteString(c, answer+"\r\n")
+				}
+			}
+		})
+		connector := redis.Connector(redis.Config{Mark: func(context.Context) (string, string, error) { return "mark", "value", nil }})
+		settings := settingsOf(t, address)
+		settings.Secrets = nil
+		conn, err := connector.Open(t.Context(), settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.Ping(t.Context()); (err == nil) != in {
+			t.Errorf("%q: %v", answer, err)
+		}
+		_ = conn.Close()
 	}
 }

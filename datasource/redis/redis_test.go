@@ -158,7 +158,7 @@ func harmful() map[string]json.RawMessage {
 		"REPLICAOF no one", "SLAVEOF 127.0.0.1 1", "MIGRATE 127.0.0.1 1 canary 0 10", "RESTORE x 0 y", "CLIENT KILL TYPE normal", "CLIENT PAUSE 1000", "SAVE", "BGSAVE", "MONITOR", "SYNC", "PSYNC ? -1",
 		"SUBSCRIBE x", "PSUBSCRIBE *", "BLPOP list 0", "BRPOP list 0", "BLMOVE a b LEFT LEFT 0", "BZPOPMIN z 0", "WAIT 1 0", "XREAD BLOCK 0 STREAMS s $", "XREAD COUNT 1 block 0 STREAMS s $", "XREADGROUP GROUP a b STREAMS s >",
 		"SELECT 0", "SWAPDB 0 1", "MULTI", "EXEC", "AUTH x", "HELLO 2", "RESET", "QUIT", "MOVE canary 1", "COPY canary x DB 1", "SORT list STORE x", "GEORADIUS g 1 1 1 km STORE x", "BITFIELD canary SET u8 0 1",
-		"GETEX canary EX 100", "GETDEL canary", "GETSET canary x", "EXPIRE canary 100", "RENAME canary x", "LPOP list", "SPOP set", "ZPOPMIN z", "PUBLISH c x", "XTRIM s MAXLEN 0", "PFMERGE a b", "SINTERSTORE x a b",
+		"GETEX canary EX 100", "GETDEL canary", "GETSET canary x", "EXPIRE canary 100", "RENAME canary x", "LPOP list", "SPOP set", "ZPOPMIN z", "XTRIM s MAXLEN 0", "PFMERGE a b", "SINTERSTORE x a b",
 		"GETKEYS", "NOSUCHCOMMAND", "", "GET canary\r\nFLUSHALL", "OBJECT", "OBJECT HELP", "XINFO", "MEMORY DOCTOR", "MEMORY PURGE", "INFO", "COMMAND", "{{ v }} canary",
 	} {
 		words := strings.Fields(command)

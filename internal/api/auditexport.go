@@ -1,10 +1,8 @@
 package api
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
-	"runtime/debug"
 	"slices"
 	"time"
 
@@ -68,33 +66,21 @@ func exportInput(query url.Values) (mediaType string, filter audit.Filter, err e
 	return mediaType, filter, nil
 }
 
-// exportAudit writes events as they are read. What goes wrong before the first of
-// them is a problem like any other.
+// exportAudit writes events as they are read.
 func (a *API) exportAudit(w http.ResponseWriter, r *http.Request) {
 	mediaType, filter, err := exportInput(r.URL.Query())
 	if err != nil {
 		a.fail(w, r, err)
 		return
 	}
-	to := newOutlet(w, mediaType)
-	defer to.free()
-	defer func() {
-		if cause := recover(); cause != nil && to.begun && cause != http.ErrAbortHandler {
-			a.reply(r.Context(), fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
-			panic(http.ErrAbortHandler)
-		} else if cause != nil {
-			panic(cause)
+	a.stream(w, r, mediaType, func(to *outlet) error {
+		events := &auditOutlet{outlet: to}
+		err := a.cfg.Audit.Export(r.Context(), filter, events.write)
+		if err == nil {
+			events.end()
 		}
-	}()
-	events := &auditOutlet{outlet: to}
-	switch err := a.cfg.Audit.Export(r.Context(), filter, events.write); {
-	case err != nil && !to.begun:
-		a.fail(w, r, err)
-	case err != nil:
-		to.abandon(a.reply(r.Context(), err))
-	default:
-		events.end()
-	}
+		return err
+	})
 }
 
 // auditOutlet writes events: each as an object on a line of NDJSON, or as a row of
@@ -128,11 +114,8 @@ func (o *auditOutlet) write(e audit.Event) error {
 		return err
 	}
 	o.events++
-	if lines, ok := o.RowWriter.(*datasource.NDJSON); ok {
-		if err := lines.Line(e); err != nil || time.Since(o.flushed) < streamPause {
-			return err
-		}
-		return o.flush()
+	if o.mediaType == ndjsonType {
+		return o.line(e)
 	}
 	return o.Row([]any{
 		e.Seq, e.Time, e.Actor, e.OnBehalfOf, e.Action, e.ObjectType, e.ObjectID, e.RequestID, string(e.Detail), e.Hash,

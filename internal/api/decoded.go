@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -21,14 +22,19 @@ func (a *API) decoded(op *huma.Operation, next http.Handler) http.Handler {
 		return next
 	}
 	schema, required := bodySchema(op)
-	limit := op.Metadata[declaration].(Operation).MaxBody
+	declared := op.Metadata[declaration].(Operation)
+	limit := declared.MaxBody
 	if limit == 0 {
 		limit = a.cfg.MaxBody
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := time.Now()
 		body, err := readBody(w, r, limit)
 		if err == nil {
 			err = a.checkBody(schema, required, body)
+		}
+		if err == nil {
+			r, err = a.stillIdentified(declared, r, began)
 		}
 		if err != nil {
 			a.fail(w, r, err)

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/problem"
@@ -25,6 +26,22 @@ func (a *API) identified(op Operation, next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r.WithContext(auth.NewContext(ctx, who))) // nobody: as it is
 	})
+}
+
+// rightsHold is how long what was found out about a caller is good: a body that takes
+// its sender longer is that of somebody who has to be identified again (T30).
+const rightsHold = time.Second
+
+// stillIdentified is identified for a request whose body began to be read at a time.
+func (a *API) stillIdentified(op Operation, r *http.Request, began time.Time) (*http.Request, error) {
+	if op.Access == Public || time.Since(began) < rightsHold {
+		return r, nil
+	}
+	who, err := a.identify(op, r)
+	if err != nil {
+		return r, err
+	}
+	return r.WithContext(auth.NewContext(r.Context(), who)), nil
 }
 
 func (a *API) identify(op Operation, r *http.Request) (*auth.Principal, error) {

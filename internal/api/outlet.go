@@ -74,6 +74,14 @@ func (o *outlet) Row(values []any) error {
 	return o.flush()
 }
 
+// line writes an object on a line of NDJSON.
+func (o *outlet) line(v any) error {
+	if err := o.RowWriter.(*datasource.NDJSON).Line(v); err != nil || time.Since(o.flushed) < streamPause {
+		return err
+	}
+	return o.flush()
+}
+
 func (o *outlet) flush() error {
 	o.flushed = time.Now()
 	if err := o.buffer.Flush(); err != nil {

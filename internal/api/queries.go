@@ -117,7 +117,7 @@ func (t *QueryTransform) given() datasource.Transform {
 type QueryRule struct {
 	Roles    []string                `json:"roles,omitempty" doc:"ids of roles, or keys of default ones, which are saved as ids"`
 	Everyone bool                    `json:"everyone,omitempty" doc:"whoever may run the query, runs of workflows among them, instead of roles"`
-	Filter   string                  `json:"filter" maxLength:"10000" doc:"an expression that is true for the rows to show, over row.<column>, params.<name>, user.id, user.claims.<name> and tenant.id; true for all"`
+	Filter   string                  `json:"filter" maxLength:"2000" doc:"an expression that is true for the rows to show, over row.<column>, params.<name>, user.id, user.claims.<name> and tenant.id; true for all"`
 	Mask     []datasource.ColumnMask `json:"mask,omitempty" doc:"columns whose values are not shown: partial, null or hidden"`
 }
 

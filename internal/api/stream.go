@@ -70,16 +70,27 @@ func streamContent() map[string]*huma.MediaType {
 	return map[string]*huma.MediaType{csvType: {}, ndjsonType: {}}
 }
 
-// streamQuery is runQuery row by row. Until the first row every failure is a
-// problem like any other. Later on, NDJSON ends with a line that has it; CSV has
-// no place for it, so the connection is broken off.
+// streamQuery is runQuery row by row.
 func (a *API) streamQuery(w http.ResponseWriter, r *http.Request) {
 	params, err := streamParams(r)
 	if err != nil {
 		a.fail(w, r, err)
 		return
 	}
-	to := newOutlet(w, streamTypeOf(r.Header.Get("Accept")))
+	a.stream(w, r, streamTypeOf(r.Header.Get("Accept")), func(to *outlet) error {
+		streamed, err := a.cfg.Datasources.StreamQuery(r.Context(), r.PathValue("id"), params, to)
+		if err == nil {
+			to.end(streamed)
+		}
+		return err
+	})
+}
+
+// stream replies piece by piece. Until the first of them every failure is a problem
+// like any other. Later on, NDJSON ends with a line that has it; CSV has no place for
+// it, so the connection is broken off.
+func (a *API) stream(w http.ResponseWriter, r *http.Request, mediaType string, send func(to *outlet) error) {
+	to := newOutlet(w, mediaType)
 	defer to.free()
 	defer func() {
 		if cause := recover(); cause != nil && to.begun && cause != http.ErrAbortHandler {
@@ -89,14 +100,11 @@ func (a *API) streamQuery(w http.ResponseWriter, r *http.Request) {
 			panic(cause)
 		}
 	}()
-	streamed, err := a.cfg.Datasources.StreamQuery(r.Context(), r.PathValue("id"), params, to)
-	switch {
+	switch err := send(to); {
 	case err != nil && !to.begun:
 		a.fail(w, r, err)
 	case err != nil:
 		to.abandon(a.reply(r.Context(), err))
-	default:
-		to.end(streamed)
 	}
 }
 

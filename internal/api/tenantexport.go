@@ -1,16 +1,11 @@
 package api
 
 import (
-	"context"
-	"fmt"
 	"net/http"
-	"runtime/debug"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/jetadmin/jetadmin/auth"
-	"github.com/jetadmin/jetadmin/datasource"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -32,8 +27,7 @@ func (a *API) tenantExportRoute() {
 	})
 }
 
-// exportTenant writes objects as they are read. What goes wrong before the first of
-// them is a problem like any other.
+// exportTenant writes objects as they are read.
 func (a *API) exportTenant(w http.ResponseWriter, r *http.Request) {
 	var f problem.Faults
 	for name := range r.URL.Query() {
@@ -43,39 +37,18 @@ func (a *API) exportTenant(w http.ResponseWriter, r *http.Request) {
 		a.fail(w, r, invalid(f.List()))
 		return
 	}
-	to := newOutlet(w, ndjsonType)
-	defer to.free()
-	defer func() {
-		if cause := recover(); cause != nil && to.begun && cause != http.ErrAbortHandler {
-			a.reply(r.Context(), fmt.Errorf("panic: %v\n%s", cause, debug.Stack()))
-			panic(http.ErrAbortHandler)
-		} else if cause != nil {
-			panic(cause)
+	a.stream(w, r, ndjsonType, func(to *outlet) error {
+		count := int64(0)
+		err := a.cfg.ExportTenant(r.Context(), func(line any) error {
+			if !to.begun {
+				to.announce("")
+			}
+			count++
+			return to.line(line)
+		})
+		if err == nil {
+			to.finish(count, false)
 		}
-	}()
-	count, err := a.writeExport(r.Context(), to)
-	switch {
-	case err != nil && !to.begun:
-		a.fail(w, r, err)
-	case err != nil:
-		to.abandon(a.reply(r.Context(), err))
-	default:
-		to.finish(count, false)
-	}
-}
-
-// writeExport returns the number of lines.
-func (a *API) writeExport(ctx context.Context, to *outlet) (count int64, err error) {
-	lines := datasource.NewNDJSON(to.buffer)
-	err = a.cfg.ExportTenant(ctx, func(line any) error {
-		if !to.begun {
-			to.announce("")
-		}
-		count++
-		if err := lines.Line(line); err != nil || time.Since(to.flushed) < streamPause {
-			return err
-		}
-		return to.flush()
+		return err
 	})
-	return count, err
 }

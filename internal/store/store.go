@@ -78,27 +78,33 @@ const (
 // fn must use tx and nothing else of the database: on SQLite a second
 // connection would wait for the first.
 func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context, tx bun.IDB) error) error {
+	done, err := db.inTx(ctx, fn)
+	if err == nil {
+		done.run()
+	}
+	return err
+}
+
+// inTx returns what waits for the commit, which is over.
+func (db *DB) inTx(ctx context.Context, fn func(ctx context.Context, tx bun.IDB) error) (*commits, error) {
 	if db.writer != nil {
 		select {
 		case db.writer <- struct{}{}:
 			defer func() { <-db.writer }()
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
 	}
 	for attempt := 1; ; attempt++ {
 		done := &commits{}
 		err := db.RunInTx(context.WithValue(ctx, commitKey{}, done), nil, func(ctx context.Context, tx bun.Tx) error { return fn(ctx, tx) })
-		if err == nil {
-			done.run()
-		}
 		if err == nil || attempt == txAttempts || !isTransient(err) {
-			return err
+			return done, err
 		}
 		select {
 		case <-time.After(txPause << attempt):
 		case <-ctx.Done():
-			return err
+			return nil, err
 		}
 	}
 }

@@ -7,7 +7,6 @@ type Code int
 const (
 	UnknownTransport   Code = 0
 	UnknownSession     Code = 1
-	BadMethod          Code = 2
 	BadRequest         Code = 3
 	Forbidden          Code = 4
 	UnsupportedVersion Code = 5
@@ -20,8 +19,6 @@ func (c Code) String() string {
 		return "Transport unknown"
 	case UnknownSession:
 		return "Session ID unknown"
-	case BadMethod:
-		return "Bad handshake method"
 	case Forbidden:
 		return "Forbidden"
 	case UnsupportedVersion:
