@@ -57,7 +57,9 @@ func TestT88_TheTablesOfThePlatformAreFenced(t *testing.T) {
 	theirs := setup(t)
 	owner := theirs.account(t)
 	theirs.exec(t, "ALTER SCHEMA %[1]s OWNER TO "+owner.String("user"))
-	t.Cleanup(func() { _, _ = theirs.direct.Exec(context.Background(), "ALTER SCHEMA "+theirs.schema+" OWNER TO CURRENT_USER") })
+	t.Cleanup(func() {
+		_, _ = theirs.direct.Exec(context.Background(), "ALTER SCHEMA "+theirs.schema+" OWNER TO CURRENT_USER")
+	})
 	for _, c := range []struct {
 		name     string
 		settings datasource.Settings
