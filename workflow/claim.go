@@ -201,7 +201,7 @@ func (e *engine) takeNodes(ctx context.Context, tx bun.IDB, batch []*claimReques
 		Token string `json:"new_token"`
 	}
 	var list []wanted
-	var ids []string // see saveRuns
+	var ids []string
 	byToken := make(map[string]*claimRequest, len(batch))
 	for _, r := range batch {
 		if r.nodeID != "" {
@@ -214,11 +214,13 @@ func (e *engine) takeNodes(ctx context.Context, tx bun.IDB, batch []*claimReques
 	}
 	slices.SortFunc(list, func(a, b wanted) int { return cmp.Compare(a.ID, b.ID) })
 	d := e.s.cfg.DB.Dialect
+	among, few := d.Among("n.id", ids)
+	args := append([]any{e.workerID, store.Column(e.s.cfg.Clock.Now()), encode(list)}, few...)
 	var rows []nodeRow
 	err := store.Select(ctx, tx, &rows, `UPDATE ?schema.jet_run_node AS n /* across tenants: claims of one process */ SET status = 'running', token = d.new_token,
 			worker_id = ?, attempt = n.attempt + 1, started_at = ?, finished_at = NULL
-		FROM `+d.Records("new_id uuid", "new_token uuid")+` WHERE n.id = d.new_id AND `+d.AnyOf("n.id")+`
-		RETURNING `+nodeColumns, e.workerID, store.Column(e.s.cfg.Clock.Now()), encode(list), d.IDs(ids))
+		FROM `+d.Records("new_id uuid", "new_token uuid")+` WHERE n.id = d.new_id`+among+`
+		RETURNING `+nodeColumns, args...)
 	for i := range rows {
 		byToken[*rows[i].Token].node = &rows[i]
 	}

@@ -415,7 +415,7 @@ type runEnd struct {
 
 func (s *settlement) saveRuns(ctx context.Context) error {
 	var list []runEnd
-	var ids []string // the planner finds few rows by them, where it expects many of a list of records
+	var ids []string
 	for _, p := range s.runs {
 		if p.run == p.stored {
 			continue
@@ -432,11 +432,13 @@ func (s *settlement) saveRuns(ctx context.Context) error {
 	if len(list) == 0 {
 		return nil
 	}
+	d := s.s.cfg.DB.Dialect
+	among, few := d.Among("r.id", ids)
 	_, err := store.Exec(ctx, s.tx, `UPDATE ?schema.jet_run AS r /* across tenants: results of one process */ SET status = d.status,
 			open_nodes = d.open_nodes, waiting_nodes = d.waiting_nodes, started_at = d.started_at, finished_at = d.finished_at
-		FROM `+s.s.cfg.DB.Dialect.Records("id uuid", "tenant_id uuid", "status text", "open_nodes integer", "waiting_nodes integer", "started_at timestamptz",
+		FROM `+d.Records("id uuid", "tenant_id uuid", "status text", "open_nodes integer", "waiting_nodes integer", "started_at timestamptz",
 		"finished_at timestamptz")+`
-		WHERE r.id = d.id AND r.tenant_id = d.tenant_id AND `+s.s.cfg.DB.Dialect.AnyOf("r.id"), encode(list), s.s.cfg.DB.Dialect.IDs(ids))
+		WHERE r.id = d.id AND r.tenant_id = d.tenant_id`+among, append([]any{encode(list)}, few...)...)
 	return err
 }
 

@@ -106,6 +106,18 @@ func (d Dialect) Records(columns ...string) string {
 	return "(SELECT " + strings.Join(list, ", ") + " FROM json_each(?)) AS d"
 }
 
+// Among says of rows that are joined with [Dialect.Records] by their ids that they
+// are among ids. That changes nothing but the plan: PostgreSQL finds few rows by the
+// ids, where it expects many of a list of records. SQLite goes through the records
+// and finds each row by its id already; with more to choose from it would go through
+// all records for each id.
+func (d Dialect) Among(column string, ids []string) (condition string, args []any) {
+	if d == SQLite {
+		return "", nil
+	}
+	return " AND " + d.AnyOf(column), []any{d.IDs(ids)}
+}
+
 // AnyOf compares a column of ids with a list of them, which the caller gives as
 // the next argument of the statement, see [Dialect.IDs].
 func (d Dialect) AnyOf(column string) string {
