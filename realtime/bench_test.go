@@ -104,6 +104,7 @@ const watchOne = `{"op":"subscribe","topic":"run:1"}`
 // crowded lets a crowd have one credential, and as many frames wait as for the
 // bare library.
 func crowded(c *realtime.Config) {
+	c.MaxPerCredential = 20_000
 	c.QueueSize = bareQueue
 }
 
