@@ -3,12 +3,18 @@ package realtime_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -35,78 +41,135 @@ func BenchmarkPublishNoSubscriber(b *testing.B) {
 	}
 }
 
-// The rate at which events of 200 bytes reach 500 sockets, beside the bare
-// library with a goroutine and a channel per socket.
+// ahead is how many frames for everybody may be on their way at once.
+const ahead = 4
+
+// The rate at which events of 200 bytes reach many sockets, and what that costs
+// the server, beside the bare library with a goroutine and a channel per socket.
 func BenchmarkFanOut(b *testing.B) {
-	const sockets = 500
-	b.Run("bare", func(b *testing.B) {
-		bare := newBareHub()
-		server := httptest.NewServer(bare)
-		defer server.Close()
-		defer bare.close()
-		frame := []byte(strings.Repeat("x", 200))
-		fanOut(b, server.URL, sockets, "", func() {
-			eventually(b, patience, "all are connected", func() bool { return bare.size() == sockets })
-			bare.send(frame)
+	for _, sockets := range []int{1000, 5000} {
+		b.Run(fmt.Sprintf("bare/%d", sockets), func(b *testing.B) {
+			url, send := serveBare(b, sockets)
+			fanOut(b, gather(b, sockets, url, ""), send)
 		})
+		b.Run(fmt.Sprintf("hub/%d", sockets), func(b *testing.B) {
+			w := setup(b, realtime.NewMemoryBus(), crowded)
+			fanOut(b, gather(b, sockets, w.url, watchOne), func() { w.publish(b, "run:1", "tick", padded(80)) })
+		})
+	}
+}
+
+// How long an event of 200 bytes is on its way to each of 5,000 sockets, when it
+// is the only one.
+func BenchmarkDelay(b *testing.B) {
+	const sockets = 5000
+	b.Run("bare", func(b *testing.B) {
+		url, send := serveBare(b, sockets)
+		delay(b, gather(b, sockets, url, ""), send)
 	})
 	b.Run("hub", func(b *testing.B) {
-		w := setup(b, realtime.NewMemoryBus(), func(c *realtime.Config) { c.QueueSize = 4096 })
-		fanOut(b, w.url, sockets, `{"op":"subscribe","topic":"run:1"}`, func() {
-			w.publish(b, "run:1", "tick", strings.Repeat("x", 90))
-		})
+		w := setup(b, realtime.NewMemoryBus(), crowded)
+		delay(b, gather(b, sockets, w.url, watchOne), func() { w.publish(b, "run:1", "tick", padded(80)) })
 	})
+}
+
+// What a socket costs the server in memory that is connected, has subscribed to a
+// topic and is idle; the kernel's own buffers are not counted.
+func BenchmarkIdleSocket(b *testing.B) {
+	const sockets = 9000 // 10,000 and the files of the test are too many for some systems
+	for b.Loop() {
+		b.StopTimer()
+		w := setup(b, realtime.NewMemoryBus(), crowded)
+		before := inUse()
+		c := gather(b, sockets, w.url, watchOne)
+		b.StartTimer()
+		b.ReportMetric(float64(inUse()-before)/sockets, "B/socket")
+		b.StopTimer()
+		c.leave()
+		b.StartTimer()
+	}
+}
+
+// inUse is how much memory the process uses, stacks included.
+func inUse() uint64 {
+	runtime.GC()
+	runtime.GC() // what the first put into the pools
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapInuse + m.StackInuse
+}
+
+const watchOne = `{"op":"subscribe","topic":"run:1"}`
+
+// crowded lets a crowd have one credential, and as many frames wait as for the
+// bare library.
+func crowded(c *realtime.Config) {
+	c.MaxPerCredential = 20_000
+	c.QueueSize = bareQueue
+}
+
+// padded is data that says when it was made, filled up to a size in bytes.
+func padded(size int) json.RawMessage {
+	head := "{" + sentAt + strconv.FormatInt(time.Now().UnixNano(), 10) + `,"x":"`
+	return json.RawMessage(head + strings.Repeat("x", max(0, size-len(head))) + `"}`)
 }
 
 // fanOut measures events times sockets, with at most a few events on their way.
-func fanOut(b *testing.B, url string, sockets int, hello string, publish func()) {
+func fanOut(b *testing.B, c *crowd, publish func()) {
 	b.Helper()
-	arrived := make(chan struct{}, sockets)
-	var readers sync.WaitGroup
-	ends := make([]io.Closer, sockets)
-	for i := range sockets {
-		s := dial(b, url, "Authorization", "Bearer ann")
-		if hello != "" {
-			s.send(hello)
-			s.want("ok")
-		}
-		ends[i] = closer(s.ws.CloseNow)
-		readers.Go(func() {
-			for {
-				_, r, err := s.ws.Reader(context.Background())
-				if err != nil {
-					return
-				}
-				if _, err := io.Copy(io.Discard, r); err != nil {
-					return
-				}
-				arrived <- struct{}{}
-			}
-		})
-	}
-	const ahead = 4
-	waiting := 0
-	b.ResetTimer()
+	used := processorTime(b)
 	for b.Loop() {
 		publish()
-		for waiting += sockets; waiting > ahead*sockets; waiting-- {
-			<-arrived
-		}
+		c.published(b, ahead)
 	}
-	for ; waiting > 0; waiting-- {
-		<-arrived
+	for ; c.rounds > 0; c.rounds-- {
+		c.want(b, "round")
 	}
-	b.StopTimer()
-	b.ReportMetric(float64(b.N)*float64(sockets)/b.Elapsed().Seconds(), "frames/s")
-	for _, end := range ends {
-		_ = end.Close()
-	}
-	readers.Wait()
+	frames := float64(b.N) * float64(c.size)
+	b.ReportMetric(frames/b.Elapsed().Seconds(), "frames/s")
+	b.ReportMetric(float64((processorTime(b)-used).Nanoseconds())/frames, "cpu-ns/frame")
 }
 
-type closer func() error
+// delay publishes one event after the other.
+func delay(b *testing.B, c *crowd, publish func()) {
+	b.Helper()
+	for b.Loop() {
+		publish()
+		c.published(b, 0)
+	}
+	p50, p99 := c.leave()
+	b.ReportMetric(float64(p50.Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(p99.Microseconds())/1000, "p99-ms")
+}
 
-func (c closer) Close() error { return c() }
+// processorTime is what the process has used so far.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+// serveBare starts the bare library; send waits until all sockets are there.
+func serveBare(b *testing.B, sockets int) (url string, send func()) {
+	b.Helper()
+	bare := newBareHub()
+	server := httptest.NewServer(bare)
+	b.Cleanup(server.Close)
+	b.Cleanup(bare.close)
+	all := sync.OnceFunc(func() {
+		eventually(b, patience, "all are connected", func() bool { return bare.size() == sockets })
+	})
+	return server.URL, func() {
+		all()
+		bare.send([]byte(fmt.Sprintf(`{"data":%s}`, padded(190))))
+	}
+}
+
+// bareQueue is how many frames may wait for a socket.
+const bareQueue = 4096
 
 // bareHub is the least that a fan-out over the library needs.
 type bareHub struct {
@@ -122,7 +185,7 @@ func (h *bareHub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	out := make(chan []byte, 4096)
+	out := make(chan []byte, bareQueue)
 	h.mu.Lock()
 	h.outs = append(h.outs, out)
 	h.mu.Unlock()

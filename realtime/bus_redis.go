@@ -160,6 +160,10 @@ func (b *RedisBus) keys(topic string) []string {
 	return []string{channel + ":state", channel + ":log"}
 }
 
+func (b *RedisBus) seenKey(topic, publisher string) string {
+	return b.channel(topic) + ":from:" + publisher
+}
+
 func (b *RedisBus) turnKey(topic string) string { return b.channel(topic) + ":turn" }
 
 func (b *RedisBus) channel(topic string) string { return b.prefix + ":{" + topic + "}" }

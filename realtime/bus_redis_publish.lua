@@ -1,17 +1,17 @@
 -- Numbers a message, keeps it in the topic's log and hands it to all processes.
 --
--- KEYS: state (hash: base, last, bytes, and per publisher the last message it
--- had accepted), log (stream, one entry "<seq>-0" per message)
+-- KEYS: state (hash: base, last, bytes), log (stream, one entry "<seq>-0" per
+-- message), seen (the last message that the publisher had accepted)
 -- ARGV: channel, key, body ("" = a message was lost: only its number is used
--- up), count, bytes and age (ms) to keep, age of the state (ms), publisher,
--- number of the message at the publisher
+-- up), count, bytes and age (ms) to keep, age of the state (ms), number of the
+-- message at the publisher
 --
 -- Returns 1, or 0 for a message that was accepted before: its answer was lost.
-local state, log = KEYS[1], KEYS[2]
+local state, log, accepted = KEYS[1], KEYS[2], KEYS[3]
 local channel, key, body = ARGV[1], ARGV[2], ARGV[3]
 
-local seen = redis.call('HGET', state, ARGV[8])
-if seen and tonumber(seen) >= tonumber(ARGV[9]) then
+local seen = redis.call('GET', accepted)
+if seen and tonumber(seen) >= tonumber(ARGV[8]) then
   return 0
 end
 
@@ -22,7 +22,7 @@ if redis.call('HEXISTS', state, 'last') == 0 then
   redis.call('DEL', log)
 end
 redis.call('HINCRBY', state, 'last', 1)
-redis.call('HSET', state, ARGV[8], ARGV[9])
+redis.call('SET', accepted, ARGV[8], 'PX', ARGV[7])
 -- Read back as text: Lua would print the number as 1.7e+15.
 local seq = redis.call('HGET', state, 'last')
 

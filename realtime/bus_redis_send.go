@@ -159,7 +159,7 @@ func (s *redisSender) try(ctx context.Context, batch []redisMessage) (again []re
 	pipe := s.bus.rdb.Pipeline()
 	answers := make([]*redis.Cmd, len(batch))
 	for i, m := range batch {
-		answers[i] = s.bus.publish.EvalSha(ctx, pipe, s.bus.keys(m.topic), s.arguments(m)...)
+		answers[i] = s.bus.publish.EvalSha(ctx, pipe, append(s.bus.keys(m.topic), s.bus.seenKey(m.topic, s.publisher)), s.arguments(m)...)
 	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
 	refused := false
@@ -185,7 +185,7 @@ func (s *redisSender) arguments(m redisMessage) []any {
 	limit := s.bus.Retention.withDefaults()
 	return []any{
 		s.bus.channel(m.topic), m.Key, m.Body, limit.Count, limit.Bytes,
-		limit.Age.Milliseconds(), (stateAges * limit.Age).Milliseconds(), s.publisher, m.number,
+		limit.Age.Milliseconds(), (stateAges * limit.Age).Milliseconds(), m.number,
 	}
 }
 

@@ -35,6 +35,9 @@ type client struct {
 	pinging  atomic.Bool
 	alive    chan struct{} // a sign of life has come
 	ended    atomic.Bool
+	checked  atomic.Int64 // when it was asked what it may do, in nanoseconds
+	from     netip.Addr
+	holder   holder // as whose it is counted; the reader's once it runs
 
 	mu     sync.Mutex
 	who    *auth.Principal // nil until authenticated
@@ -53,7 +56,9 @@ func newClient(h *Hub, p protocol, who *auth.Principal, from netip.Addr) *client
 		replays:  make(chan struct{}, 1),
 		alive:    make(chan struct{}, 1),
 		topics:   map[string]*subscription{},
+		from:     from,
 	}
+	c.checked.Store(time.Now().UnixNano())
 	c.ctx, c.cancel = context.WithCancel(auth.WithAddress(h.ctx, from))
 	if hello := p.hello(); hello != nil {
 		c.shown = who
@@ -339,9 +344,31 @@ func (c *client) authenticate(r request, err error) {
 		return
 	}
 	c.shown = nil
+	if !c.countAs(who) {
+		c.end(CloseFull, tooMany)
+		return
+	}
 	c.conn.limit(c.hub.cfg.MaxFrame)
+	c.checked.Store(time.Now().UnixNano())
 	c.become(who)
 	c.reply(reply{ID: r.ID, Op: opOK})
+}
+
+const tooMany = "too many connections"
+
+// countAs makes the connection one of who's, nil = of the network it comes from,
+// unless he has enough.
+func (c *client) countAs(who *auth.Principal) bool {
+	h, most := holderOf(who, c.from), c.hub.cfg.MaxPerAddress
+	if who != nil {
+		most = c.hub.cfg.MaxPerCredential
+	}
+	if !c.hub.quota.take(h, most) {
+		return false
+	}
+	c.hub.quota.give(c.holder)
+	c.holder = h
+	return true
 }
 
 // reply queues a frame other than an event.

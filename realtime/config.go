@@ -57,7 +57,18 @@ type Config struct {
 	// Default: 50.
 	MaxMessages int
 
-	// MaxTopics is how many topics a connection may be subscribed to. Default: 256.
+	// MaxPerAddress is how many connections of one address, of IPv6 one /64, may be
+	// without a credential at the same time. Those from the machine itself, and from
+	// where the address is not known, are not counted: they come through a proxy.
+	// Default: 256.
+	MaxPerAddress int
+
+	// MaxPerCredential is how many connections one session, key or other credential
+	// may have. Default: 256.
+	MaxPerCredential int
+
+	// MaxTopics is how many topics a connection may be subscribed to; all of one
+	// credential together twice as many. Default: 256.
 	MaxTopics int
 
 	// OnDemand names the kinds of topics whose events are published only while
@@ -122,6 +133,8 @@ func (c Config) withDefaults() Config {
 		{&c.MaxConnections, 20_000},
 		{&c.MaxFrame, 256 << 10},
 		{&c.MaxMessages, 50},
+		{&c.MaxPerAddress, 256},
+		{&c.MaxPerCredential, 256},
 		{&c.MaxTopics, 256},
 		{&c.QueueBytes, 4 << 20},
 		{&c.QueueSize, 256},
@@ -154,6 +167,8 @@ func (c Config) validate() error {
 		{"MaxConnections", int64(c.MaxConnections)},
 		{"MaxFrame", int64(c.MaxFrame)},
 		{"MaxMessages", int64(c.MaxMessages)},
+		{"MaxPerAddress", int64(c.MaxPerAddress)},
+		{"MaxPerCredential", int64(c.MaxPerCredential)},
 		{"MaxTopics", int64(c.MaxTopics)},
 		{"PingInterval", int64(c.PingInterval)},
 		{"QueueBytes", int64(c.QueueBytes)},

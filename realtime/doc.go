@@ -54,13 +54,15 @@
 //	                                                               (8 KB before auth)
 //	1012  the server restarts                                                               yes, at once
 //	1013  the server cannot check credentials or rights now                                 yes, later
-//	4400  a message was begun and not finished in time             WriteTimeout, 10 s       no
+//	4400  a message was begun and not finished in time             WriteTimeout, 10 s       yes
 //	4401  no valid credential in time, or it is no longer valid    AuthTimeout, 10 s        after signing in
 //	4408  reads too slowly; the reason is "<topic> <seq>"          QueueSize, 256 frames    yes, with since=<seq>
 //	                                                               QueueBytes, 4 MB
 //	4413  too many topics                                          MaxTopics, 256           no
 //	4429  too many messages                                        MaxMessages, 50 a second yes, later
 //	4503  too many connections                                     MaxConnections, 20,000   yes, later
+//	                                                               MaxPerCredential, 256
+//	                                                               MaxPerAddress, 256 without one
 //
 // A connection that does not answer a ping is dropped without a code.
 //

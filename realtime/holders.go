@@ -1,7 +1,9 @@
 package realtime
 
 import (
+	"cmp"
 	"context"
+	"math"
 	"reflect"
 
 	"github.com/jetadmin/jetadmin/auth"
@@ -12,6 +14,8 @@ import (
 type holders struct {
 	who     *auth.Principal
 	clients []*client
+	topics  map[Topic][]*subscription
+	checked int64 // when the last of them was, see client
 }
 
 // credential is what principals have in common that may be the same.
@@ -20,28 +24,33 @@ type credential struct {
 	user, issuer, subject, session, key, tenant, works string
 }
 
+func credentialOf(who *auth.Principal) credential {
+	return credential{who.Kind, who.UserID, who.Issuer, who.Subject, who.SessionID, who.KeyID, who.TenantID, who.Service}
+}
+
 // maxAlike is how many principals that differ only in what [credential] leaves out
 // are compared: those of a user whose every token has other claims stay apart.
 const maxAlike = 16
 
-// byCredential groups the clients that have a principal and live.
-func byCredential(clients []*client) (all []*holders) {
+// byCredential groups the clients that have a principal and live, and ends those
+// that are too many for their credential.
+func byCredential(clients []*client, most int) (all []*holders) {
 	known := map[credential][]*holders{}
 	for _, c := range clients {
 		who := c.principal()
 		if who == nil || c.ended.Load() {
 			continue
 		}
-		name := credential{who.Kind, who.UserID, who.Issuer, who.Subject, who.SessionID, who.KeyID, who.TenantID, who.Service}
+		name := credentialOf(who)
 		g := same(known[name], who)
 		if g == nil {
-			g = &holders{who: who}
+			g = &holders{who: who, topics: map[Topic][]*subscription{}, checked: math.MaxInt64}
 			all = append(all, g)
 			if len(known[name]) < maxAlike {
 				known[name] = append(known[name], g)
 			}
 		}
-		g.clients = append(g.clients, c)
+		g.add(c, most)
 	}
 	return all
 }
@@ -57,15 +66,32 @@ func same(candidates []*holders, who *auth.Principal) *holders {
 	return nil
 }
 
-// topics are the subscriptions of all, by their topic.
-func (g *holders) topics() map[Topic][]*subscription {
-	watching := map[Topic][]*subscription{}
-	for _, c := range g.clients {
-		for _, s := range c.subscriptions() {
-			watching[s.topic] = append(watching[s.topic], s)
+// add counts a connection in, unless all together watch more than most topics: then
+// it ends.
+func (g *holders) add(c *client, most int) {
+	watching := c.subscriptions()
+	all := len(g.topics)
+	for _, s := range watching {
+		if g.topics[s.topic] == nil {
+			all++
 		}
 	}
-	return watching
+	if all > most {
+		c.end(CloseTopics, "too many topics of one credential")
+		return
+	}
+	g.clients = append(g.clients, c)
+	g.checked = min(g.checked, c.checked.Load())
+	for _, s := range watching {
+		g.topics[s.topic] = append(g.topics[s.topic], s)
+	}
+}
+
+// byTurn is the order in which credentials are checked: who has much to check
+// comes after who has little, and of those that are alike who waited longest is first.
+func byTurn(g, other *holders) int {
+	const much = 64
+	return cmp.Or(cmp.Compare(len(g.topics)/much, len(other.topics)/much), cmp.Compare(g.checked, other.checked))
 }
 
 func (g *holders) failClosed(ctx context.Context, err error) {

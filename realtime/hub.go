@@ -18,6 +18,7 @@ const turnAway = 64
 type Hub struct {
 	cfg     Config
 	origins originPolicy
+	quota   quota
 
 	ctx        context.Context // of all callbacks; ends when the hub has stopped
 	cancel     context.CancelFunc
@@ -52,7 +53,7 @@ func New(cfg Config) (*Hub, error) {
 		return nil, err
 	}
 	return &Hub{
-		cfg: cfg, origins: origins, stopped: make(chan struct{}),
+		cfg: cfg, origins: origins, quota: quota{held: map[holder]int{}}, stopped: make(chan struct{}),
 		clients: map[*client]struct{}{}, rooms: map[string]*room{},
 	}, nil
 }
@@ -183,7 +184,7 @@ func (h *Hub) admit() (full bool, err error) {
 		return false, errHubStopped
 	}
 	if h.admitted >= h.cfg.MaxConnections+turnAway {
-		return false, problem.New(problem.Unavailable, "too_many_connections", "too many connections")
+		return false, problem.New(problem.Unavailable, "too_many_connections", tooMany)
 	}
 	h.admitted++
 	h.conns.Add(1)
@@ -191,7 +192,8 @@ func (h *Hub) admit() (full bool, err error) {
 }
 
 // release counts a connection out.
-func (h *Hub) release() {
+func (h *Hub) release(whose holder) {
+	h.quota.give(whose)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.admitted--
@@ -211,7 +213,7 @@ func (h *Hub) forget(c *client) {
 	h.mu.Lock()
 	delete(h.clients, c)
 	h.mu.Unlock()
-	h.release()
+	h.release(c.holder)
 }
 
 var errPanic = errors.New("panic in a callback")

@@ -2,18 +2,32 @@ package realtime
 
 import (
 	"context"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
-// recheckers is how many connections are checked at once, so that the checks
+// recheckers is how many credentials are checked at once, so that the checks
 // leave the database to others; recheckTimeout is how long one may take.
 const (
 	recheckers     = 8
 	recheckTimeout = 2 * time.Second
+)
+
+// topicsOfOne is how many topics a credential may watch over all its connections,
+// in those that one connection may: each is asked about at every look.
+const topicsOfOne = 2
+
+// round is how long credentials wait for the next look at all of them; whose turn
+// did not come is among the first of the next. uncheckedFor is how long a
+// connection lives that could not be checked.
+const (
+	round        = time.Second
+	uncheckedFor = 5 * time.Second
 )
 
 // recheckAll checks the rights of all connections until the hub stops.
@@ -41,22 +55,32 @@ func (h *Hub) recheckOnce() (checked int) {
 		clients = append(clients, c)
 	}
 	h.mu.Unlock()
-	all := byCredential(clients)
-	queue := make(chan *holders, len(all))
-	for _, g := range all {
-		queue <- g
-	}
-	close(queue)
+	all := byCredential(clients, topicsOfOne*h.cfg.MaxTopics)
+	slices.SortFunc(all, byTurn)
+	began := time.Now()
+	var next atomic.Int64
 	var workers sync.WaitGroup
 	for range min(recheckers, len(all)) {
 		workers.Go(func() {
-			for g := range queue {
-				h.recheck(g)
+			for i := next.Add(1) - 1; i < int64(len(all)) && time.Since(began) < round; i = next.Add(1) - 1 {
+				h.recheck(all[i])
 			}
 		})
 	}
 	workers.Wait()
+	endUnchecked(clients)
 	return len(clients)
+}
+
+// endUnchecked ends those whose rights nobody could ask about for too long: they
+// may have none any more.
+func endUnchecked(clients []*client) {
+	oldest := time.Now().Add(-uncheckedFor).UnixNano()
+	for _, c := range clients {
+		if c.principal() != nil && c.checked.Load() < oldest {
+			c.end(CloseTryLater, "rights cannot be checked")
+		}
+	}
 }
 
 // recheck ends what the holders of a credential have no right to any more. A
@@ -83,6 +107,7 @@ func (h *Hub) recheck(g *holders) {
 // check asks once about the credential and once about each topic, however many
 // connections there are.
 func (h *Hub) check(ctx context.Context, g *holders) error {
+	began := time.Now()
 	who, err := h.revalidate(ctx, g.who)
 	if lostRight(err) {
 		for _, c := range g.clients {
@@ -96,7 +121,7 @@ func (h *Hub) check(ctx context.Context, g *holders) error {
 	for _, c := range g.clients {
 		c.become(who)
 	}
-	for topic, watching := range g.topics() {
+	for topic, watching := range g.topics {
 		err := h.authorize(ctx, who, topic)
 		for _, s := range watching {
 			switch {
@@ -107,6 +132,9 @@ func (h *Hub) check(ctx context.Context, g *holders) error {
 				s.client.failClosed(ctx, err)
 			}
 		}
+	}
+	for _, c := range g.clients {
+		c.checked.Store(began.UnixNano())
 	}
 	return nil
 }

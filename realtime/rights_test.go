@@ -3,11 +3,14 @@ package realtime_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/coder/websocket"
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/realtime"
@@ -300,4 +303,64 @@ func (s *socket) receiveAfterPing() (frame, error) {
 		return frame{}, err
 	}
 	return s.receive()
+}
+
+// T131: checks that take their time keep nobody unchecked for long. Here each of
+// 100 hangs as long as it may, and 8 go on at once: one after the other they would
+// take 25 seconds.
+func TestT131_HangingChecksOfManyEndThemAll(t *testing.T) {
+	t.Parallel()
+	w := setup(t, nil)
+	var sockets []*socket
+	for i := range 100 {
+		token := fmt.Sprintf("user%d", i)
+		w.allow(token, "run:1")
+		s, _ := w.watch(t, token, "run:1")
+		sockets = append(sockets, s)
+	}
+	began := time.Now()
+	hang := make(chan struct{})
+	t.Cleanup(func() { close(hang) })
+	w.breakWith(func() error { <-hang; return errors.New("too late") })
+	for _, s := range sockets {
+		s.wantClose(realtime.CloseTryLater)
+	}
+	if took := time.Since(began); took > 15*time.Second {
+		t.Errorf("the last was not checked for %v", took)
+	}
+}
+
+// T132: a credential cannot watch without bounds over many connections: each
+// topic is asked about twice a second.
+func TestT132_TopicsOfACredentialAreCounted(t *testing.T) {
+	t.Parallel()
+	w := setup(t, nil, func(c *realtime.Config) { c.MaxTopics = 2 })
+	w.allow("ann", "run:1", "run:2", "run:3", "run:4", "run:5", "run:6")
+	watch := func(topics ...string) *socket {
+		s := w.enter(t, "ann")
+		for _, topic := range topics {
+			s.send(`{"op":"subscribe","topic":"` + topic + `"}`)
+			s.want("ok")
+		}
+		return s
+	}
+	var all []*socket
+	for _, topics := range [][2]string{{"run:1", "run:2"}, {"run:2", "run:1"}, {"run:3", "run:4"}, {"run:4", "run:3"}} {
+		all = append(all, watch(topics[0], topics[1]))
+	}
+	all = append(all, watch("run:5", "run:6"))
+	ended := make(chan struct{}, len(all))
+	for _, s := range all {
+		go func() {
+			if _, err := s.receive(); websocket.CloseStatus(err) == websocket.StatusCode(realtime.CloseTopics) {
+				ended <- struct{}{}
+			}
+		}()
+	}
+	select {
+	case <-ended:
+	case <-time.After(patience):
+		t.Fatal("all of them go on")
+	}
+	w.enter(t, "ann").quiet()
 }

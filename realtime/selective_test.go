@@ -123,7 +123,7 @@ func (b *countingBus) Read(ctx context.Context, topic string, after int64, limit
 func TestAThousandWatchersAreOneOfTheBus(t *testing.T) {
 	t.Parallel()
 	bus := &countingBus{MemoryBus: realtime.NewMemoryBus()}
-	w := setup(t, bus, func(cfg *realtime.Config) { cfg.Recheck = time.Second })
+	w := setup(t, bus, func(cfg *realtime.Config) { cfg.MaxPerCredential, cfg.Recheck = 2000, time.Second })
 	const watchers = 1000
 	sockets := make([]*socket, watchers)
 	var seq int64

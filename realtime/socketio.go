@@ -42,7 +42,7 @@ func (*socketIO) tongue() tongue { return socketIOTongue }
 // disconnect, clients do; of a connection that just ends they make a new one.
 func (*socketIO) bye(code CloseCode) []byte {
 	switch code {
-	case CloseProtocol, CloseBinary, CloseTooLarge, CloseUnfinished, CloseUnauthenticated, CloseTopics:
+	case CloseProtocol, CloseBinary, CloseTooLarge, CloseUnauthenticated, CloseTopics:
 		return eio.Packet{Kind: eio.Disconnect, ID: eio.NoID}.Frame()
 	}
 	return nil

@@ -39,7 +39,7 @@ func (c *client) subscribe(r request) {
 	case err != nil:
 		c.reply(refusal(r.ID, r.Topic, err))
 		if errors.Is(err, errNoLonger) {
-			c.finish(CloseUnauthenticated, "the credential is no longer valid")
+			c.end(CloseUnauthenticated, "the credential is no longer valid")
 		}
 	case r.Since == nil:
 		s.room.enter(s, r.ID)

@@ -47,13 +47,14 @@ func (h *Hub) upgrade(w http.ResponseWriter, r *http.Request, p protocol) {
 		return
 	}
 	c := newClient(h, p, who, auth.RequestAddress(r))
+	full = full || !c.countAs(c.who)
 	if c.conn, err = accept(w, r, h.cfg.WriteTimeout, c.allowMessage); err != nil {
 		c.cancel()
-		h.release()
+		h.release(c.holder)
 		return // the library has replied
 	}
 	if full {
-		c.end(CloseFull, "too many connections")
+		c.end(CloseFull, tooMany)
 	}
 	h.register(c)
 	go c.run()

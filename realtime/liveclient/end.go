@@ -48,7 +48,7 @@ func again(err error) (yes, later bool) {
 		case realtime.CloseTryLater, realtime.CloseRate, realtime.CloseFull:
 			return true, true
 		case realtime.CloseUnauthenticated, CloseForbidden, realtime.CloseBinary, realtime.CloseTooLarge,
-			realtime.CloseUnfinished, realtime.CloseTopics, realtime.CloseCode(websocket.StatusProtocolError):
+			realtime.CloseTopics, realtime.CloseCode(websocket.StatusProtocolError):
 			return false, false
 		}
 		return true, false

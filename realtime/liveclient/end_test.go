@@ -47,7 +47,7 @@ func TestEveryCloseCodeHasItsConsequence(t *testing.T) {
 		realtime.CloseTooLarge:        problem.TooLarge,
 		realtime.CloseRestart:         "",
 		realtime.CloseTryLater:        "",
-		realtime.CloseUnfinished:      problem.Invalid,
+		realtime.CloseUnfinished:      "",
 		realtime.CloseUnauthenticated: problem.Unauthenticated,
 		liveclient.CloseForbidden:     problem.Forbidden,
 		realtime.CloseSlow:            "",
