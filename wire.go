@@ -69,7 +69,7 @@ func (a *App) build() (err error) {
 		Forget: func(ctx context.Context, topics []string) error { return a.events.Forget(ctx, topics) },
 		Leave:  func(tenantID string) { a.datasources.Leave(tenantID) },
 		Limits: cfg.limits(),
-		Logger: cfg.Logger,
+		Logger: cfg.Logger, Refused: a.roles.Refused, Visible: a.roles.Visible,
 	})
 	if err != nil {
 		return err
