@@ -71,3 +71,50 @@ func TestT9_DeniedRolesAndMembersAreShownNowhere(t *testing.T) {
 		}
 	})
 }
+
+// T9: the record of changes, its export and that of the tenant, and its facets leave
+// out what is denied to who reads them.
+func TestT9_TheRecordLeavesOutWhatIsDenied(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, cfg jetadmin.Config) {
+		s := newShelf(t, cfg)
+		s.owner.call("POST", s.tenant+"/runs/"+s.theRuns[0]+"/rerun", object{"from": "start"}).want(http.StatusAccepted)
+		roleID, c := s.role("Reader", []string{"audit.list", "tenant.*", "role.*", "member.*", "datasource.*", "query.*", "workflow.*", "schedule.*", "webhook.*", "file.*"})
+		paths := []string{"/audit", "/audit/export?format=ndjson", "/export"}
+		read := func(path string) string {
+			t.Helper()
+			method := "GET"
+			return string(c.call(method, s.tenant+path, nil).want(http.StatusOK).Body)
+		}
+		about := func(kind, id string) string { return `"objectType":"` + kind + `","objectId":"` + id + `"` }
+		for _, path := range paths {
+			for _, want := range []string{about("query", s.queries[0]), about("query", s.queries[1]), about("workflow", s.flows[0]), `"objectType":"run"`} {
+				if !strings.Contains(read(path), want) {
+					t.Fatalf("%s has no %s before it is denied", path, want)
+				}
+			}
+		}
+		s.grant(roleID, denies("query.read", s.queries[0]), denies("run.read", s.flows[1]), object{"permission": "workflow.list", "effect": "deny"})
+		for _, path := range paths[:2] {
+			got := read(path)
+			for _, hidden := range []string{about("query", s.queries[0]), `"objectType":"workflow"`, `"objectType":"run"`} {
+				if strings.Contains(got, hidden) {
+					t.Errorf("%s has %s, which is denied", path, hidden)
+				}
+			}
+			if !strings.Contains(got, about("query", s.queries[1])) {
+				t.Errorf("%s leaves out what is not denied", path)
+			}
+		}
+		if got := read("/audit/facets"); strings.Contains(got, `"run"`) || strings.Contains(got, `"workflow"`) || !strings.Contains(got, `"query"`) {
+			t.Errorf("facets: %s", got)
+		}
+		s.grant(roleID, denies("query.read", s.queries[0]))
+		if got := read("/export"); strings.Contains(got, about("query", s.queries[0])) || !strings.Contains(got, about("query", s.queries[1])) {
+			t.Error("the export of the tenant has events of what is denied, or not of the rest")
+		}
+		if got := read("/audit/verify"); !strings.Contains(got, `"valid":true`) {
+			t.Errorf("verify: %s", got)
+		}
+	})
+}

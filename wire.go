@@ -55,6 +55,9 @@ func (a *App) build() (err error) {
 	a.audit, err = audit.New(audit.Config{
 		Actor: actor, Address: address, Authorize: a.authorizeAudit, DB: a.db, Gone: gone, Logger: cfg.Logger, Pages: pages,
 		RequestID: requestid.FromContext, Retention: cfg.AuditRetention, Sinks: cfg.AuditSinks,
+		Undenied: func(ctx context.Context, kindColumn, idColumn string) (func(*bun.SelectQuery) *bun.SelectQuery, error) {
+			return a.roles.Undenied(ctx, kindColumn, idColumn)
+		},
 	})
 	if err != nil {
 		return err
