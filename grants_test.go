@@ -224,6 +224,42 @@ func TestWhoMakesSomethingOwnsIt(t *testing.T) {
 	})
 }
 
+// Ownership ends with the object, also that of an upload that comes to nothing: who
+// owned it has nothing to list any more.
+func TestOwnershipEndsWithTheObject(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, cfg jetadmin.Config) {
+		s := newShelf(t, cfg)
+		s.role("Maker", []string{"query.create", "workflow.create", "workflow.execute", "datasource.create", "schedule.create", "webhook.create", "file.create"})
+		member := s.app.Member("Maker")
+		maker := s.signedIn(member)
+		file := func(text string) (string, error) {
+			made, err := s.app.Files().Create(member.Context(t.Context()), upload.NewFile{Name: "x.csv", Content: strings.NewReader(text)})
+			return made.ID, err
+		}
+		made := func(path string, body object) string {
+			t.Helper()
+			return maker.call("POST", s.tenant+path, body).want(http.StatusCreated).text("id")
+		}
+		if _, err := file(""); err == nil {
+			t.Fatal("an empty file is taken")
+		}
+		maker.call("GET", s.tenant+"/files", nil).want(http.StatusForbidden)
+		kept, err := file("a\n1\n")
+		must(t, err)
+		source := made("/datasources", object{"name": "mine", "type": "sqlite", "settings": object{"file": "shop.db"}})
+		query := made("/queries", object{"name": "mine", "datasourceId": source, "operation": object{"text": "SELECT 1 AS one"}})
+		flow := made("/workflows", object{"name": "mine", "draft": object{"nodes": []object{{"key": "start", "type": "start"}}, "edges": []object{}}})
+		schedule := made("/schedules", object{"workflowId": flow, "name": "mine", "expression": "@yearly"})
+		hook := made("/webhooks", object{"name": "mine", "workflowId": flow})
+		for _, c := range [][2]string{{"/files", kept}, {"/webhooks", hook}, {"/schedules", schedule}, {"/workflows", flow}, {"/queries", query}, {"/datasources", source}} {
+			maker.call("GET", s.tenant+c[0], nil).want(http.StatusOK)
+			maker.call("DELETE", s.tenant+c[0]+"/"+c[1], nil).want(http.StatusNoContent)
+			maker.call("GET", s.tenant+c[0], nil).want(http.StatusForbidden)
+		}
+	})
+}
+
 // T30: with its grant a subscription ends, within a second.
 func TestT30_SubscriptionsEndWithTheGrant(t *testing.T) {
 	t.Parallel()

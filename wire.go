@@ -355,12 +355,17 @@ var resources = map[string]bool{
 	"schedule": true, "tenant": true, "webhook": true, "workflow": true,
 }
 
-// record writes a change down, and when it is committed tells who watches the
+// record writes a change down, forgets who made what is deleted by it, and when it is committed tells who watches the
 // tenant that there is one, no more than its kind and the id of the object. Nobody
 // watches a tenant that is only made.
 func (a *App) record(ctx context.Context, db bun.IDB, e audit.Entry) error {
 	if err := a.audit.Record(ctx, db, e); err != nil {
 		return err
+	}
+	if rbac.Owned(e.ObjectType) && e.Action == e.ObjectType+".delete" {
+		if err := a.roles.Disown(ctx, db, e.TenantID, e.ObjectID); err != nil {
+			return err
+		}
 	}
 	if e.TenantID != "" && e.ObjectID != "" && resources[e.ObjectType] && e.Action != "tenant.create" {
 		store.AfterCommit(ctx, func() { a.publish(ctx, "tenant:"+e.TenantID, eventOf(e), changed{e.ObjectID}) })
