@@ -30,6 +30,22 @@ func (s *Service) Own(ctx context.Context, db bun.IDB, resource, objectID string
 	return nil
 }
 
+// OnlyOwns reports whether the caller has a permission on an object for no other
+// reason than that he made it: no rule says anything.
+//
+// Errors: Unauthenticated, Forbidden without a tenant.
+func (s *Service) OnlyOwns(ctx context.Context, permission auth.Permission, objectID string) (bool, error) {
+	who, err := s.inTenant(ctx)
+	if err != nil || who.Kind == auth.KindService {
+		return false, err
+	}
+	v, err := s.byRules(ctx, who, permission, objectID)
+	if err != nil || v != unsaid {
+		return false, err
+	}
+	return owns(ctx, s.db.DB, who, permission, objectID)
+}
+
 // Disown forgets who made an object, in the transaction that deletes it.
 func (s *Service) Disown(ctx context.Context, db bun.IDB, tenantID, objectID string) error {
 	_, err := db.NewRaw("DELETE FROM ?schema.jet_owner WHERE tenant_id = ? AND object_id = ?", tenantID, objectID).Exec(ctx)
