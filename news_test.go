@@ -61,7 +61,7 @@ func TestWhoWatchesATenantIsToldOfChanges(t *testing.T) {
 		invitation := done("invitation.created", invited, http.StatusCreated, "")
 		accepted := reach(t, app).call("POST", "/invitations/accept", object{"token": invited.text("token"), "email": "guest@example.com", "name": "Guest", "password": "a long enough password"})
 		done("invitation.accepted", accepted, http.StatusOK, invitation)
-		done("member.created", accepted, http.StatusOK, accepted.text("userId"))
+		done("member.created", accepted, http.StatusOK, accepted.text("member.userId"))
 
 		for _, want := range expected {
 			f := socket.next()
