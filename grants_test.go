@@ -158,6 +158,38 @@ func TestDenialsWinEverywhere(t *testing.T) {
 	})
 }
 
+// Who is denied the runs of a workflow answers none of them, and is shown no questions.
+func TestDenialsBindAnswers(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, cfg jetadmin.Config) {
+		s := newShelf(t, cfg)
+		roleID, c := s.role("Asked", []string{"run.answer", "run.list"})
+		flow := s.made("/workflows", object{"name": "asking", "draft": object{
+			"nodes": []object{{"key": "start", "type": "start"}, {"key": "ask", "type": "approval", "config": object{"title": "?", "allowStarter": true, "roles": []string{roleID}}}},
+			"edges": []object{{"from": "start", "to": "ask"}},
+		}})
+		s.owner.call("POST", s.tenant+"/workflows/"+flow+"/publish", nil).want(http.StatusCreated)
+		run := s.owner.call("POST", s.tenant+"/workflows/"+flow+"/runs", nil).want(http.StatusAccepted).text("id")
+		var list struct{ Items []struct{ ID string } }
+		for deadline := time.Now().Add(20 * time.Second); len(list.Items) == 0; <-time.After(5 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("the run does not ask")
+			}
+			s.owner.call("GET", s.tenant+"/waits?runId="+run, nil).want(http.StatusOK).into(&list)
+		}
+		wait := list.Items[0].ID
+		s.lists(c, "/waits", wait)
+		s.lists(c, "/waits?mine=true", wait)
+		s.grant(roleID, denies("run.*", flow))
+		s.lists(c, "/waits")
+		s.lists(c, "/waits?mine=true")
+		c.call("GET", s.tenant+"/waits/"+wait, nil).want(http.StatusNotFound)
+		c.call("POST", s.tenant+"/waits/"+wait, object{"approved": true}).want(http.StatusNotFound)
+		s.grant(roleID)
+		c.call("POST", s.tenant+"/waits/"+wait, object{"approved": true}).want(http.StatusOK)
+	})
+}
+
 // A denial is not got around by something that one owns: a datasource on the file, the
 // secret of a webhook.
 func TestDenialsBindOwners(t *testing.T) {
@@ -224,6 +256,71 @@ func TestWhoMakesSomethingOwnsIt(t *testing.T) {
 	})
 }
 
+// T20: who made a query and may make none any more keeps it as it is: what it sends is
+// changed by who may write queries, by a role or a grant.
+func TestT20_AFormerEditorWritesNoTextInHisQueries(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, cfg jetadmin.Config) {
+		s := newShelf(t, cfg)
+		roleID, c := s.role("Editor for now", []string{"query.create", "datasource.read"})
+		query := s.tenant + "/queries/" + c.call("POST", s.tenant+"/queries", object{"name": "mine", "datasourceId": s.sources[0], "operation": object{"text": "SELECT 1 AS one"}}).
+			want(http.StatusCreated).text("id")
+		text := func(n string) object { return object{"operation": object{"text": "SELECT " + n + " AS one"}} }
+		c.call("PATCH", query, text("2")).want(http.StatusOK)
+		s.owner.call("PATCH", s.tenant+"/roles/"+roleID, object{"permissions": []string{"datasource.read"}}).want(http.StatusOK)
+		for name, change := range map[string]object{
+			"text": text("3"), "writes": {"writes": true}, "datasource": {"datasourceId": s.sources[1]},
+			"params": {"params": []object{{"name": "p", "type": "string"}}, "operation": object{"text": "SELECT {{p}} AS one"}},
+		} {
+			if got := c.call("PATCH", query, change); got.Status != http.StatusForbidden {
+				t.Errorf("%s: status %d: %s", name, got.Status, got.Body)
+			}
+		}
+		c.call("POST", query+"/versions/1/restore", nil).want(http.StatusForbidden)
+		c.call("PATCH", query, object{"description": "still mine"}).want(http.StatusOK)
+		c.call("POST", query+"/run", nil).want(http.StatusOK)
+		s.grant(roleID, allows("query.update", query[strings.LastIndexByte(query, '/')+1:]))
+		c.call("PATCH", query, text("4")).want(http.StatusOK)
+		c.call("DELETE", query, nil).want(http.StatusNoContent)
+	})
+}
+
+// Ownership ends with the object, also that of an upload that comes to nothing: who
+// owned it has nothing to list any more.
+func TestOwnershipEndsWithTheObject(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, cfg jetadmin.Config) {
+		s := newShelf(t, cfg)
+		s.role("Maker", []string{"query.create", "workflow.create", "workflow.execute", "datasource.create", "schedule.create", "webhook.create", "file.create"})
+		member := s.app.Member("Maker")
+		maker := s.signedIn(member)
+		file := func(text string) (string, error) {
+			made, err := s.app.Files().Create(member.Context(t.Context()), upload.NewFile{Name: "x.csv", Content: strings.NewReader(text)})
+			return made.ID, err
+		}
+		made := func(path string, body object) string {
+			t.Helper()
+			return maker.call("POST", s.tenant+path, body).want(http.StatusCreated).text("id")
+		}
+		if _, err := file(""); err == nil {
+			t.Fatal("an empty file is taken")
+		}
+		maker.call("GET", s.tenant+"/files", nil).want(http.StatusForbidden)
+		kept, err := file("a\n1\n")
+		must(t, err)
+		source := made("/datasources", object{"name": "mine", "type": "sqlite", "settings": object{"file": "shop.db"}})
+		query := made("/queries", object{"name": "mine", "datasourceId": source, "operation": object{"text": "SELECT 1 AS one"}})
+		flow := made("/workflows", object{"name": "mine", "draft": object{"nodes": []object{{"key": "start", "type": "start"}}, "edges": []object{}}})
+		schedule := made("/schedules", object{"workflowId": flow, "name": "mine", "expression": "@yearly"})
+		hook := made("/webhooks", object{"name": "mine", "workflowId": flow})
+		for _, c := range [][2]string{{"/files", kept}, {"/webhooks", hook}, {"/schedules", schedule}, {"/workflows", flow}, {"/queries", query}, {"/datasources", source}} {
+			maker.call("GET", s.tenant+c[0], nil).want(http.StatusOK)
+			maker.call("DELETE", s.tenant+c[0]+"/"+c[1], nil).want(http.StatusNoContent)
+			maker.call("GET", s.tenant+c[0], nil).want(http.StatusForbidden)
+		}
+	})
+}
+
 // T30: with its grant a subscription ends, within a second.
 func TestT30_SubscriptionsEndWithTheGrant(t *testing.T) {
 	t.Parallel()
@@ -267,6 +364,12 @@ func TestExplainOverHTTP(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 		s.owner.call("POST", s.tenant+"/authz/explain", object{"subject": object{"kind": "key", "id": "x"}, "permission": "query.delete"}).want(http.StatusUnprocessableEntity)
+		for _, kind := range []string{"user", "role", "apiKey"} {
+			for _, nobody := range []string{"", "x"} {
+				s.owner.call("POST", s.tenant+"/authz/explain", object{"subject": object{"kind": kind, "id": nobody}, "permission": "query.delete"}).
+					want(http.StatusNotFound)
+			}
+		}
 		var m rbac.MemberPermissions
 		s.owner.call("GET", s.tenant+"/members/"+s.app.Owner.User.ID+"/permissions", nil).want(http.StatusOK).into(&m)
 		if len(m.Permissions) < 30 || m.Permissions[0].By == nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/jetadmin/jetadmin"
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/jetadmintest"
+	"github.com/jetadmin/jetadmin/rbac"
 	"github.com/jetadmin/jetadmin/realtime/liveclient"
 )
 
@@ -45,6 +46,22 @@ func TestWhoWatchesATenantIsToldOfChanges(t *testing.T) {
 		flow := done("workflow.created", owner.call("POST", T+"/workflows", object{"name": "Flow", "draft": object{"nodes": []object{{"key": "start", "type": "start"}}, "edges": []object{}}}), http.StatusCreated, "")
 		done("workflow.published", owner.call("POST", T+"/workflows/"+flow+"/publish", nil), http.StatusCreated, flow)
 		done("tenant.updated", owner.call("PATCH", T, object{"name": "Another name"}), http.StatusOK, app.Tenant.ID)
+
+		var roles struct {
+			Items []struct{ ID, Builtin string }
+		}
+		owner.call("GET", T+"/roles", nil).want(http.StatusOK).into(&roles)
+		var viewer string
+		for _, role := range roles.Items {
+			if role.Builtin == rbac.Viewer {
+				viewer = role.ID
+			}
+		}
+		invited := owner.call("POST", T+"/invitations", object{"email": "guest@example.com", "roleIds": []string{viewer}}).want(http.StatusCreated)
+		invitation := done("invitation.created", invited, http.StatusCreated, "")
+		accepted := reach(t, app).call("POST", "/invitations/accept", object{"token": invited.text("token"), "email": "guest@example.com", "name": "Guest", "password": "a long enough password"})
+		done("invitation.accepted", accepted, http.StatusOK, invitation)
+		done("member.created", accepted, http.StatusOK, accepted.text("member.userId"))
 
 		for _, want := range expected {
 			f := socket.next()

@@ -55,6 +55,9 @@ func (a *App) build() (err error) {
 	a.audit, err = audit.New(audit.Config{
 		Actor: actor, Address: address, Authorize: a.authorizeAudit, DB: a.db, Gone: gone, Logger: cfg.Logger, Pages: pages,
 		RequestID: requestid.FromContext, Retention: cfg.AuditRetention, Sinks: cfg.AuditSinks,
+		Undenied: func(ctx context.Context, kindColumn, idColumn string) (func(*bun.SelectQuery) *bun.SelectQuery, error) {
+			return a.roles.Undenied(ctx, kindColumn, idColumn)
+		},
 	})
 	if err != nil {
 		return err
@@ -69,7 +72,7 @@ func (a *App) build() (err error) {
 		Forget: func(ctx context.Context, topics []string) error { return a.events.Forget(ctx, topics) },
 		Leave:  func(tenantID string) { a.datasources.Leave(tenantID) },
 		Limits: cfg.limits(),
-		Logger: cfg.Logger,
+		Logger: cfg.Logger, Refused: a.roles.Refused, Visible: a.roles.Visible,
 	})
 	if err != nil {
 		return err
@@ -106,7 +109,7 @@ func (a *App) build() (err error) {
 	a.datasources, err = datasource.New(datasource.Config{
 		Admit: a.admit, Audit: a.record, Authorize: a.roles.Authorize, CacheBytes: cfg.Queries.CacheBytes, Connectors: slices.Concat(builtin, services, cfg.Connectors),
 		DB: a.db, Egress: outbound, FileExists: a.files.Exists, Gone: a.tenants.Gone, HistoryRetention: cfg.Queries.HistoryRetention, Hooks: cfg.Hooks.Datasource, Keys: a.keys, Logger: cfg.Logger,
-		MaxOpen: cfg.Queries.MaxOpen, MaxStatements: cfg.Queries.MaxStatements, Own: a.roles.Own, Pages: pages,
+		MaxOpen: cfg.Queries.MaxOpen, MaxStatements: cfg.Queries.MaxStatements, OnlyOwns: a.roles.OnlyOwns, Own: a.roles.Own, Pages: pages,
 		Refused: a.roles.Refused, Revalidate: a.auth.Revalidate, Roles: a.roles.Lookup, Scripts: a.scripts, UsedBy: a.usersOfQuery, Visible: a.roles.Visible,
 	})
 	if err != nil {
@@ -194,7 +197,7 @@ func (a *App) buildWorkflows(pages *page.Signer, outbound egress.Policy) error {
 	a.workflows, err = workflow.New(workflow.Config{
 		Admit: a.admit, Assignees: a.assignees, Audit: a.record, Authorize: a.roles.Authorize, CheckReference: a.checkReference, DB: a.db,
 		Gone: a.tenants.Gone, Hooks: a.cfg.Hooks.Workflow, Keys: a.keys, Logger: a.cfg.Logger, MeterProvider: a.cfg.MeterProvider,
-		Nodes: append(builtin, a.cfg.Nodes...), Own: a.roles.Own, Pages: pages, Past: a.past, Publish: a.publish, Queue: queue, Retention: a.cfg.RunRetention,
+		Nodes: append(builtin, a.cfg.Nodes...), Own: a.roles.Own, Pages: pages, Past: a.past, Publish: a.publish, Queue: queue, Refused: a.roles.Refused, Retention: a.cfg.RunRetention,
 		Slots: a.cfg.Workers, TracerProvider: a.cfg.TracerProvider, Visible: a.roles.Visible, Watched: a.events.Wanted,
 	})
 	if err != nil {
@@ -352,15 +355,23 @@ var resources = map[string]bool{
 	"schedule": true, "tenant": true, "webhook": true, "workflow": true,
 }
 
-// record writes a change down, and when it is committed tells who watches the
+// record writes a change down, forgets who made what is deleted by it, and when it is committed tells who watches the
 // tenant that there is one, no more than its kind and the id of the object. Nobody
 // watches a tenant that is only made.
 func (a *App) record(ctx context.Context, db bun.IDB, e audit.Entry) error {
 	if err := a.audit.Record(ctx, db, e); err != nil {
 		return err
 	}
+	if rbac.Owned(e.ObjectType) && e.Action == e.ObjectType+".delete" {
+		if err := a.roles.Disown(ctx, db, e.TenantID, e.ObjectID); err != nil {
+			return err
+		}
+	}
 	if e.TenantID != "" && e.ObjectID != "" && resources[e.ObjectType] && e.Action != "tenant.create" {
 		store.AfterCommit(ctx, func() { a.publish(ctx, "tenant:"+e.TenantID, eventOf(e), changed{e.ObjectID}) })
+	}
+	if userID, ok := e.Detail["userId"].(string); ok && e.Action == "invitation.accept" {
+		store.AfterCommit(ctx, func() { a.publish(ctx, "tenant:"+e.TenantID, "member.created", changed{userID}) })
 	}
 	return nil
 }

@@ -14,7 +14,8 @@ const Exported = "audit.export"
 const exportBatch = 500
 
 // Export hands every event of the caller's tenant that a filter picks to a
-// function, the oldest first, up to the last one there is at the beginning. It
+// function, the oldest first, up to the last one there is at the beginning, without
+// those about things that are denied to the caller meanwhile. It
 // needs as much memory for all of them as for a few, and holds no transaction
 // meanwhile. That there was an export is an event itself, which is not in it. An
 // error of the function ends the export and is returned.
@@ -36,9 +37,13 @@ func (l *Log) Export(ctx context.Context, f Filter, each func(Event) error) erro
 		return err
 	}
 	for after := head.DroppedSeq; ; {
+		visible, err := l.undenied(ctx, "a.object_type", "a.object_id")
+		if err != nil {
+			return err
+		}
 		var rows []eventRow
-		err := l.db.NewSelect().Model(&rows).Where("a.tenant_id = ?", tenantID).Where("a.seq > ?", after).Where("a.seq <= ?", head.Seq).
-			Apply(f.narrow).OrderExpr("a.seq").Limit(exportBatch).Scan(ctx)
+		err = l.db.NewSelect().Model(&rows).Where("a.tenant_id = ?", tenantID).Where("a.seq > ?", after).Where("a.seq <= ?", head.Seq).
+			Apply(f.narrow, visible).OrderExpr("a.seq").Limit(exportBatch).Scan(ctx)
 		if err != nil {
 			return fmt.Errorf("export the audit record: %w", err)
 		}

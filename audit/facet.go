@@ -28,7 +28,8 @@ const (
 )
 
 // Facets counts the values in the events of the caller's tenant that a filter
-// picks, in the newest 50,000 of them.
+// picks, in the newest 50,000 of them, without those about things that are denied to
+// him.
 //
 // Errors: those of Config.Authorize; Invalid for a filter that makes no sense.
 func (l *Log) Facets(ctx context.Context, f Filter) (Facets, error) {
@@ -36,17 +37,21 @@ func (l *Log) Facets(ctx context.Context, f Filter) (Facets, error) {
 	if err != nil {
 		return Facets{}, err
 	}
+	visible, err := l.undenied(ctx, "a.object_type", "a.object_id")
+	if err != nil {
+		return Facets{}, err
+	}
 	facets := Facets{}
 	for column, values := range map[string]*[]Facet{"action": &facets.Actions, "actor": &facets.Actors, "object_type": &facets.ObjectTypes} {
 		*values = []Facet{}
-		err := l.db.NewSelect().TableExpr("(?) AS f", l.counted(tenantID, f)).
+		err := l.db.NewSelect().TableExpr("(?) AS f", l.counted(tenantID, f, visible)).
 			ColumnExpr("? AS value, count(*) AS events", bun.Ident(column)).
 			GroupExpr("?", bun.Ident(column)).OrderExpr("count(*) DESC, ?", bun.Ident(column)).Limit(facetValues).Scan(ctx, values)
 		if err != nil {
 			return Facets{}, fmt.Errorf("count the audit record: %w", err)
 		}
 	}
-	err = l.db.NewSelect().TableExpr("(?) AS f", l.counted(tenantID, f)).ColumnExpr("count(*)").Scan(ctx, &facets.Events)
+	err = l.db.NewSelect().TableExpr("(?) AS f", l.counted(tenantID, f, visible)).ColumnExpr("count(*)").Scan(ctx, &facets.Events)
 	if err != nil {
 		return Facets{}, fmt.Errorf("count the audit record: %w", err)
 	}
@@ -54,7 +59,7 @@ func (l *Log) Facets(ctx context.Context, f Filter) (Facets, error) {
 	return facets, nil
 }
 
-func (l *Log) counted(tenantID string, f Filter) *bun.SelectQuery {
+func (l *Log) counted(tenantID string, f Filter, visible func(*bun.SelectQuery) *bun.SelectQuery) *bun.SelectQuery {
 	return l.db.NewSelect().Model((*eventRow)(nil)).Column("action", "actor", "object_type").
-		Where("a.tenant_id = ?", tenantID).Apply(f.narrow).OrderExpr("a.seq DESC").Limit(facetEvents)
+		Where("a.tenant_id = ?", tenantID).Apply(f.narrow, visible).OrderExpr("a.seq DESC").Limit(facetEvents)
 }

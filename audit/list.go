@@ -37,7 +37,8 @@ type Event struct {
 	Hash       string          `json:"hash"`   // in the chain, in hex
 }
 
-// List returns the events of the caller's tenant, newest first.
+// List returns the events of the caller's tenant, newest first, without those about
+// things that are denied to him.
 //
 // Errors: those of Config.Authorize; Invalid for a bad page request, and for a
 // filter that makes no sense.
@@ -46,10 +47,14 @@ func (l *Log) List(ctx context.Context, f Filter, r page.Request) (page.Page[Eve
 	if err != nil {
 		return page.Page[Event]{}, err
 	}
+	visible, err := l.undenied(ctx, "object_type", "object_id")
+	if err != nil {
+		return page.Page[Event]{}, err
+	}
 	return page.List[eventRow, Event]{
 		By:    "seq",
 		Key:   func(e Event) string { return strconv.FormatInt(e.Seq, 10) },
-		Query: l.db.NewSelect().Where("tenant_id = ?", tenantID).Apply(f.narrow),
+		Query: l.db.NewSelect().Where("tenant_id = ?", tenantID).Apply(f.narrow, visible),
 		Scope: []string{"audit", tenantID, f.Action, f.Actor, f.ObjectID, f.ObjectType, stamp(f.From), stamp(f.Until)},
 		View:  page.Plain((*eventRow).event),
 	}.Read(ctx, l.pages, r)

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/uptrace/bun"
+
 	"github.com/jetadmin/jetadmin/internal/clock"
 	"github.com/jetadmin/jetadmin/internal/page"
 	"github.com/jetadmin/jetadmin/internal/store"
@@ -50,6 +52,11 @@ type Config struct {
 
 	// Sinks get every event, see [Sink]. Default: none.
 	Sinks []Sink
+
+	// Undenied narrows a query over events to those about things that the caller may
+	// see; the columns hold the kind and the id of the thing. It is not asked for
+	// [Log.Platform]. Default: who may read the record sees all of it.
+	Undenied func(ctx context.Context, kindColumn, idColumn string) (func(*bun.SelectQuery) *bun.SelectQuery, error)
 }
 
 // Log is the audit record. It is safe for concurrent use.
@@ -64,6 +71,7 @@ type Log struct {
 	pages     *page.Signer
 	requestID func(context.Context) string
 	retention time.Duration
+	undenied  func(ctx context.Context, kindColumn, idColumn string) (func(*bun.SelectQuery) *bun.SelectQuery, error)
 
 	denials    *denials
 	outlets    []*outlet
@@ -89,6 +97,7 @@ func New(cfg Config) (*Log, error) {
 		pages:     cfg.Pages,
 		requestID: cfg.RequestID,
 		retention: cfg.Retention,
+		undenied:  cfg.Undenied,
 	}
 	for i, sink := range cfg.Sinks {
 		l.outlets = append(l.outlets, newOutlet(sink, i+1, cfg.Logger))
@@ -103,8 +112,13 @@ func New(cfg Config) (*Log, error) {
 func (l *Log) Platform() *Log {
 	return &Log{
 		actor: l.actor, address: l.address, admit: func(context.Context) (string, error) { return "", nil }, clock: l.clock, db: l.db, gone: l.gone,
-		denials: l.denials, logger: l.logger, outlets: l.outlets, pages: l.pages, requestID: l.requestID, platform: true,
+		denials: l.denials, logger: l.logger, outlets: l.outlets, pages: l.pages, requestID: l.requestID, undenied: everything, platform: true,
 	}
+}
+
+// everything narrows nothing.
+func everything(context.Context, string, string) (func(*bun.SelectQuery) *bun.SelectQuery, error) {
+	return func(q *bun.SelectQuery) *bun.SelectQuery { return q }, nil
 }
 
 func (cfg Config) withDefaults() Config {
@@ -119,6 +133,9 @@ func (cfg Config) withDefaults() Config {
 	}
 	if cfg.RequestID == nil {
 		cfg.RequestID = func(context.Context) string { return "" }
+	}
+	if cfg.Undenied == nil {
+		cfg.Undenied = everything
 	}
 	return cfg
 }

@@ -189,7 +189,9 @@ func (s *Service) CreateQuery(ctx context.Context, in NewQuery) (Query, error) {
 
 // UpdateQuery changes a query; the result is judged like a new one. It needs
 // query.update on the query, and query.rules on it to change row rules or what they
-// judge: datasource, operation and parameters of a query that has some.
+// judge: datasource, operation and parameters of a query that has some. Who holds
+// query.update only because he made the query needs query.create to change datasource,
+// operation, parameters or Writes.
 func (s *Service) UpdateQuery(ctx context.Context, id string, in QueryUpdate) (Query, error) {
 	who, err := s.authorize(ctx, auth.QueryUpdate, id)
 	if err != nil {
@@ -204,7 +206,7 @@ func (s *Service) UpdateQuery(ctx context.Context, id string, in QueryUpdate) (Q
 		s.ahead(ctx, *in.Transform)
 	}
 	var row *queryRow
-	err = s.ruled(ctx, id, func(mayRule bool) error {
+	err = s.ruled(ctx, id, func(may mayChange) error {
 		return s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
 			if row, err = findQuery(ctx, tx, who.TenantID, id); err != nil {
 				return err
@@ -213,7 +215,7 @@ func (s *Service) UpdateQuery(ctx context.Context, id string, in QueryUpdate) (Q
 			if err != nil {
 				return err
 			}
-			return s.save(ctx, tx, row, in.over(next), change{action: "query.update", actor: who.Actor(), seen: in.Version, mayRule: mayRule})
+			return s.save(ctx, tx, row, in.over(next), change{action: "query.update", actor: who.Actor(), seen: in.Version, may: may})
 		})
 	})
 	if err != nil {

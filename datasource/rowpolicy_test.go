@@ -302,6 +302,31 @@ func TestT30_StreamsEndWhenOtherRulesHold(t *testing.T) {
 	}
 }
 
+// Case T30: a stream ends also when the rules of the query are changed, or it gets some.
+func TestT30_StreamsEndWhenTheRulesChange(t *testing.T) {
+	t.Parallel()
+	for name, rules := range map[string][]datasource.RowRule{
+		"another filter": {{Everyone: true, Filter: "true"}}, "the first rules": nil,
+	} {
+		w := setup(t, testdb.SQLite(t))
+		w.rowsOf([]any{"x", "y", "z", "0"}, nil)
+		q := w.savedOn(t, "fake", "held", datasource.NewQuery{Operation: sqlText("rows"), Rules: rules})
+		done := make(chan error, 1)
+		ctx := w.having(t, "u", nil, "sales")
+		go func() {
+			_, err := w.StreamQuery(ctx, q.ID, nil, &count{})
+			done <- err
+		}()
+		<-w.fake.started
+		if _, err := w.UpdateQuery(w.owner(t), q.ID, datasource.QueryUpdate{Rules: &[]datasource.RowRule{{Everyone: true, Filter: "row.a == 'x'"}}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; problem.Of(err).Code != "row_rules_changed" {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
 // Case T12: callers for whom different rules hold, or whose claims differ, share
 // neither a statement nor what is kept.
 func TestT12_RowRulesDecideWhoShares(t *testing.T) {

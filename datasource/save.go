@@ -1,7 +1,6 @@
 package datasource
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,7 +19,14 @@ type change struct {
 	actor    string
 	seen     int // the version that was read; 0 = whatever it is
 	restored int // the version whose content it is; 0 = none
-	mayRule  bool
+	may      mayChange
+}
+
+// mayChange is what of a query a caller may change beside its name: he needs a right
+// more for it.
+type mayChange struct {
+	rules bool
+	text  bool // what it sends to which datasource
 }
 
 // save brings a query to a new content, with the record and the version of that.
@@ -36,8 +42,14 @@ func (s *Service) save(ctx context.Context, tx bun.IDB, row *queryRow, next NewQ
 	if err := s.fillQuery(ctx, tx, row, next); err != nil {
 		return err
 	}
-	if now, err := row.content(); err != nil || !c.mayRule && !now.judgedLike(old) {
-		return cmp.Or(err, errRules)
+	now, err := row.content()
+	switch {
+	case err != nil:
+		return err
+	case !c.may.rules && !now.judgedLike(old):
+		return errRules
+	case !c.may.text && !now.sends(old):
+		return errText
 	}
 	row.UpdatedAt, row.Version = s.cfg.Clock.Now(), before.Version+1
 	if err := update(ctx, tx, row, row.TenantID, before.Version); err != nil {
@@ -62,21 +74,54 @@ func (s *Service) save(ctx context.Context, tx bun.IDB, row *queryRow, next NewQ
 
 var errRules = errors.New("the caller may not change the row rules of the query")
 
-// ruled runs a change of a query that may touch its row rules. Whether the caller
-// may do that is asked before the transaction, and told only when it matters.
-func (s *Service) ruled(ctx context.Context, queryID string, fn func(mayRule bool) error) error {
-	_, err := s.authorize(auth.AsQuestion(ctx), auth.QueryRules, queryID)
-	if err != nil && !problem.Is(err, problem.Forbidden) {
+// errText is for who may change a query only because he made it: an owner keeps what
+// he made, but writes no new text when he could make no query any more (T20).
+var errText = errors.New("the caller may not change the text of the query")
+
+// ruled runs a change of a query that may touch its row rules or its text. Whether the
+// caller may do that is asked before the transaction, and told only when it matters.
+func (s *Service) ruled(ctx context.Context, queryID string, fn func(mayChange) error) error {
+	may := mayChange{text: true}
+	var err error
+	if may.rules, err = s.may(ctx, auth.QueryRules, queryID); err != nil {
 		return err
 	}
-	changing := fn(err == nil)
-	if errors.Is(changing, errRules) {
-		if _, denied := s.authorize(ctx, auth.QueryRules, queryID); denied != nil {
-			return denied
-		}
-		return problem.New(problem.Stale, "stale", "the rights of the caller have just changed").Fix("repeat the change")
+	owns, err := s.cfg.OnlyOwns(ctx, auth.QueryUpdate, queryID)
+	if err == nil && owns {
+		may.text, err = s.may(ctx, auth.QueryCreate, "")
 	}
-	return changing
+	if err != nil {
+		return err
+	}
+	changing := fn(may)
+	var denied error
+	switch {
+	case errors.Is(changing, errRules):
+		_, denied = s.authorize(ctx, auth.QueryRules, queryID)
+	case errors.Is(changing, errText):
+		_, denied = s.authorize(ctx, auth.QueryCreate, "")
+	default:
+		return changing
+	}
+	if denied != nil {
+		return denied
+	}
+	return problem.New(problem.Stale, "stale", "the rights of the caller have just changed").Fix("repeat the change")
+}
+
+// may asks for a right without a record of the refusal.
+func (s *Service) may(ctx context.Context, permission auth.Permission, objectID string) (bool, error) {
+	_, err := s.authorize(auth.AsQuestion(ctx), permission, objectID)
+	if problem.Is(err, problem.Forbidden) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// sends reports whether two contents of a query send the same to the same datasource.
+func (q NewQuery) sends(other NewQuery) bool {
+	return q.DatasourceID == other.DatasourceID && q.Writes == other.Writes && string(q.Operation) == string(other.Operation) &&
+		sameJSON(q.Params, other.Params)
 }
 
 // keepVersion stores a query that was just saved, and forgets what is too old.

@@ -84,6 +84,10 @@ type Config struct {
 	// limit; of more than 256 that wait, the last is RateLimited.
 	MaxStatements int
 
+	// OnlyOwns reports whether the caller has a right on an object for no other reason
+	// than that he made it. Default: nobody does.
+	OnlyOwns func(ctx context.Context, permission auth.Permission, objectID string) (bool, error)
+
 	// Own notes, in the transaction that makes an object, who made it. Default: it
 	// is noted in the object alone.
 	Own func(ctx context.Context, db bun.IDB, resource, objectID string) error
@@ -149,6 +153,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxStatements == 0 {
 		c.MaxStatements = 32
+	}
+	if c.OnlyOwns == nil {
+		c.OnlyOwns = func(context.Context, auth.Permission, string) (bool, error) { return false, nil }
 	}
 	if c.Own == nil {
 		c.Own = func(context.Context, bun.IDB, string, string) error { return nil }

@@ -122,7 +122,7 @@ func (s *Service) recheck(ctx context.Context, c *call, end context.CancelCauseF
 				_, err = s.authorize(auth.NewContext(ctx, who), auth.QueryExecute, c.plan.query.ID)
 			}
 			if err == nil {
-				err = c.seesStill(who)
+				err = s.seesStill(ctx, c, who)
 			}
 			return err
 		})
@@ -135,11 +135,26 @@ func (s *Service) recheck(ctx context.Context, c *call, end context.CancelCauseF
 }
 
 // seesStill is Forbidden when other row rules are for the caller than when the call
-// began.
-func (c *call) seesStill(who *auth.Principal) error {
-	now, err := c.plan.policy.see(who, c.values)
+// began: those that hold now, not those of then. A query that is not valid any more
+// has none that could be asked.
+func (s *Service) seesStill(ctx context.Context, c *call, who *auth.Principal) error {
+	p, err := s.plan(ctx, c.who.TenantID, c.plan.query.ID)
+	if problem.Is(err, problem.Invalid) {
+		return otherRules().Because(err)
+	}
+	if err != nil {
+		return err
+	}
+	if !sameJSON(p.query.Rules, c.plan.query.Rules) {
+		return otherRules()
+	}
+	now, err := p.policy.see(who, c.values)
 	if err == nil && c.sight != nil && !bytes.Equal(now.key, c.sight.key) {
-		err = problem.New(problem.Forbidden, "row_rules_changed", "other row rules are for the caller now").Fix("begin the stream again")
+		err = otherRules()
 	}
 	return err
+}
+
+func otherRules() *problem.Error {
+	return problem.New(problem.Forbidden, "row_rules_changed", "other row rules are for the caller now").Fix("begin the stream again")
 }

@@ -84,12 +84,12 @@ func (s *Service) RestoreQueryVersion(ctx context.Context, queryID string, numbe
 	}
 	s.ahead(ctx, content.Transform)
 	var row *queryRow
-	err = s.ruled(ctx, queryID, func(mayRule bool) error {
+	err = s.ruled(ctx, queryID, func(may mayChange) error {
 		return s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
 			if row, err = findQuery(ctx, tx, who.TenantID, queryID); err != nil {
 				return err
 			}
-			return s.save(ctx, tx, row, content, change{"query.restore", who.Actor(), version, number, mayRule})
+			return s.save(ctx, tx, row, content, change{"query.restore", who.Actor(), version, number, may})
 		})
 	})
 	if err != nil {

@@ -42,6 +42,17 @@ func newCatalogue() catalogue {
 	return c
 }
 
+// kinds are the resources in the order of the list.
+func (c *catalogue) kinds() []string {
+	var kinds []string
+	for _, info := range c.list {
+		if !slices.Contains(kinds, info.Resource) {
+			kinds = append(kinds, info.Resource)
+		}
+	}
+	return kinds
+}
+
 // has reports whether an operation can ask for p. A wildcard is no such thing.
 func (c *catalogue) has(p auth.Permission) bool { return c.known[p] }
 

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/uptrace/bun"
-
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/problem"
@@ -54,7 +52,7 @@ type Step struct {
 	Effect     Effect          `json:"effect" enum:"allow,deny"`
 	Permission auth.Permission `json:"permission,omitempty" doc:"as the rule has it, wildcards too; none = the scopes of the key lack it"`
 	ObjectID   string          `json:"objectId,omitempty" doc:"the one object that the rule is about"`
-	RoleID     string          `json:"roleId,omitempty"`
+	RoleID     string          `json:"roleId,omitempty" doc:"none = no role, or one that is denied to the caller"`
 	RoleName   string          `json:"roleName,omitempty"`
 	Decides    bool            `json:"decides" doc:"this rule made the decision"`
 }
@@ -62,7 +60,8 @@ type Step struct {
 // Explain tells how the rules decide, and by which of them. It needs role.read, and
 // the right to see the subject: member.read, role.read on the role or apikey.list.
 // It answers for the rules as they are now; whether an account is disabled, or a key
-// has expired, is no question of rights.
+// has expired, is no question of rights. Rules of roles that are denied to the caller
+// are there without their names.
 //
 // Errors: Unauthenticated, Forbidden; NotFound for a subject that is not there;
 // Invalid with every fault of the question.
@@ -90,7 +89,11 @@ func (s *Service) Explain(ctx context.Context, q Question) (Explanation, error) 
 	if err != nil {
 		return Explanation{}, err
 	}
-	return e, e.nameRoles(ctx, s.db.DB, caller.TenantID)
+	names, err := s.namedRoles(ctx, caller.TenantID)
+	for i := range e.Chain {
+		e.Chain[i].name(names)
+	}
+	return e, err
 }
 
 // explain decides as allows does, and keeps what it looked at.
@@ -157,24 +160,30 @@ func (e *Explanation) rules(relevant []*rule, by *rule, permission auth.Permissi
 	}
 }
 
-func (e *Explanation) nameRoles(ctx context.Context, db bun.IDB, tenantID string) error {
-	names, err := roleNames(ctx, db, tenantID)
-	for i := range e.Chain {
-		e.Chain[i].RoleName = names[e.Chain[i].RoleID]
+// name fills in the role of a step, or leaves out one that has no name for the caller.
+func (s *Step) name(names map[string]string) {
+	if s.RoleName = names[s.RoleID]; s.RoleName == "" {
+		s.RoleID = ""
 	}
-	return err
 }
 
-// roleNames are the names of a tenant's roles by their ids.
-func roleNames(ctx context.Context, db bun.IDB, tenantID string) (map[string]string, error) {
+// namedRoles are the names of a tenant's roles by their ids, without those that are
+// denied to the caller.
+func (s *Service) namedRoles(ctx context.Context, tenantID string) (map[string]string, error) {
 	var rows []roleRow
-	err := db.NewSelect().Model(&rows).Column("id", "name").Where("r.tenant_id = ?", tenantID).Scan(ctx)
+	err := s.db.NewSelect().Model(&rows).Column("id", "name").Where("r.tenant_id = ?", tenantID).Scan(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the names of the roles: %w", err)
 	}
 	names := make(map[string]string, len(rows))
 	for _, row := range rows {
-		names[row.ID] = row.Name
+		refused, err := s.Refused(ctx, auth.RoleRead, row.ID)
+		if err != nil {
+			return nil, err
+		}
+		if !refused {
+			names[row.ID] = row.Name
+		}
 	}
 	return names, nil
 }

@@ -86,17 +86,17 @@ func (s *Service) SetMemberGrants(ctx context.Context, userID string, in GrantsU
 	var done GrantsChange
 	defer s.policies.invalidate(who.TenantID)
 	err = s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
-		// In the order of whoever removes the member: him first, then the policy.
+		// In the order of whoever makes something: the tenant first, then its member.
+		p, err := s.lockPolicy(ctx, tx, who.TenantID)
+		if err != nil {
+			return err
+		}
 		version, err := lockMember(ctx, tx, s.db.Dialect, who.TenantID, userID)
 		if err != nil {
 			return err
 		}
 		if in.Version != 0 && in.Version != version {
 			return problem.New(problem.Stale, "stale", "the member was changed since it was read")
-		}
-		p, err := s.lockPolicy(ctx, tx, who.TenantID)
-		if err != nil {
-			return err
 		}
 		to, err := granteeOf(ctx, tx, p, who.TenantID, userID)
 		if err != nil {

@@ -92,11 +92,12 @@ type holding struct {
 	p   *policy
 	who *auth.Principal
 
-	everywhere map[auth.Permission]bool // what was asked before for all objects
+	everywhere map[auth.Permission]bool // what was asked before for all objects, yes or no
+	partly     map[auth.Permission]bool // whether it is denied on some object
 }
 
 func (s *Service) holding(ctx context.Context, db bun.IDB, p *policy, who *auth.Principal) *holding {
-	return &holding{s: s, ctx: ctx, db: db, p: p, who: who, everywhere: map[auth.Permission]bool{}}
+	return &holding{s: s, ctx: ctx, db: db, p: p, who: who, everywhere: map[auth.Permission]bool{}, partly: map[auth.Permission]bool{}}
 }
 
 // missing is the first of the rights that the caller does not hold.
@@ -135,15 +136,29 @@ func (h *holding) holds(g auth.Grant) (bool, error) {
 	if h.p.owns(h.who.Roles) { // or nobody could take a denial back
 		return true, nil
 	}
-	held, err := h.byRules(g.Permission, "")
-	if held && err == nil {
-		h.everywhere[g.Permission] = true
-		return true, nil
+	if _, asked := h.everywhere[g.Permission]; !asked {
+		held, err := h.byRules(g.Permission, "")
+		if err != nil {
+			return false, err
+		}
+		if h.everywhere[g.Permission] = held; held {
+			return true, nil
+		}
 	}
-	if err != nil || g.ObjectID == "" {
-		return false, err
+	if g.ObjectID == "" {
+		return false, nil
 	}
 	return h.byRules(g.Permission, g.ObjectID)
+}
+
+// deniedSome remembers: a tenant has thousands of rules, and whoever asks has locked it.
+func (h *holding) deniedSome(subjects subjectSet, permission auth.Permission) bool {
+	some, asked := h.partly[permission]
+	if !asked {
+		some = h.p.some(subjects, true, permission)
+		h.partly[permission] = some
+	}
+	return some
 }
 
 func (h *holding) byRules(permission auth.Permission, objectID string) (bool, error) {
@@ -168,7 +183,7 @@ func (h *holding) byRules(permission auth.Permission, objectID string) (bool, er
 		}
 		// What is denied of one run may be denied by its workflow, or of what the workflow has.
 		whole := objectID == "" || isPart(info.Permission)
-		if err != nil || v != allowed || whole && h.p.some(subjects, true, info.Permission) {
+		if err != nil || v != allowed || whole && h.deniedSome(subjects, info.Permission) {
 			return false, err
 		}
 	}

@@ -11,7 +11,7 @@ import (
 // MemberPermissions is what a member holds, as he himself would find it.
 type MemberPermissions struct {
 	UserID      string             `json:"userId"`
-	Roles       []RoleName         `json:"roles"`
+	Roles       []RoleName         `json:"roles" doc:"without those that are denied to the caller"`
 	Permissions []MemberPermission `json:"permissions" doc:"the whole catalogue, each for the kind as a whole"`
 	Objects     []Step             `json:"objects" doc:"rules about single objects, at most 1,000"`
 	MoreObjects bool               `json:"moreObjects" doc:"there are more rules about single objects than those"`
@@ -53,13 +53,15 @@ func (s *Service) MemberPermissions(ctx context.Context, userID string) (MemberP
 	if err != nil {
 		return MemberPermissions{}, fmt.Errorf("load the roles: %w", err)
 	}
-	names, err := roleNames(ctx, s.db.DB, caller.TenantID)
+	names, err := s.namedRoles(ctx, caller.TenantID)
 	if err != nil {
 		return MemberPermissions{}, err
 	}
 	m := MemberPermissions{UserID: userID, Roles: []RoleName{}, Objects: []Step{}}
 	for _, role := range who.Roles {
-		m.Roles = append(m.Roles, RoleName{role, names[role]})
+		if name, ok := names[role]; ok {
+			m.Roles = append(m.Roles, RoleName{role, name})
+		}
 	}
 	for _, info := range s.catalogue.list {
 		e, err := s.explain(ctx, p, who, info.Permission, "")
@@ -77,7 +79,7 @@ func (e *Explanation) of(permission auth.Permission, names map[string]string) Me
 	m := MemberPermission{Permission: permission, Decision: e.Decision}
 	if i := slices.IndexFunc(e.Chain, func(s Step) bool { return s.Decides }); i >= 0 {
 		by := e.Chain[i]
-		by.RoleName = names[by.RoleID]
+		by.name(names)
 		m.By = &by
 	}
 	return m
@@ -96,7 +98,8 @@ func (m *MemberPermissions) objects(p *policy, who *auth.Principal, names map[st
 			}
 			step := Step{Source: FromGrant, Effect: Effect(effect(&r)), Permission: r.permissions[0], ObjectID: r.object.named()}
 			if !r.alone() {
-				step.RoleID, step.RoleName = r.subject, names[r.subject]
+				step.RoleID = r.subject
+				step.name(names)
 			}
 			m.Objects = append(m.Objects, step)
 		}

@@ -30,11 +30,41 @@ func (s *Service) Own(ctx context.Context, db bun.IDB, resource, objectID string
 	return nil
 }
 
+// OnlyOwns reports whether the caller has a permission on an object for no other
+// reason than that he made it: no rule says anything.
+//
+// Errors: Unauthenticated, Forbidden without a tenant.
+func (s *Service) OnlyOwns(ctx context.Context, permission auth.Permission, objectID string) (bool, error) {
+	who, err := s.inTenant(ctx)
+	if err != nil || who.Kind == auth.KindService {
+		return false, err
+	}
+	v, err := s.byRules(ctx, who, permission, objectID)
+	if err != nil || v != unsaid {
+		return false, err
+	}
+	return owns(ctx, s.db.DB, who, permission, objectID)
+}
+
+// Disown forgets who made an object, in the transaction that deletes it.
+func (s *Service) Disown(ctx context.Context, db bun.IDB, tenantID, objectID string) error {
+	_, err := db.NewRaw("DELETE FROM ?schema.jet_owner WHERE tenant_id = ? AND object_id = ?", tenantID, objectID).Exec(ctx)
+	if err != nil {
+		return fmt.Errorf("forget who made the object: %w", err)
+	}
+	return nil
+}
+
+// Owned reports whether objects of a kind have an owner, see [Service.Own].
+func Owned(resource string) bool {
+	return slices.Contains([]string{"datasource", "query", "workflow", "file", "schedule", "webhook"}, resource)
+}
+
 // ownable reports whether whoever made an object has the permission on it.
 func ownable(permission auth.Permission) bool {
 	_, action, _ := strings.Cut(string(permission), ".")
 	return slices.Contains([]string{"read", "update", "delete", "execute"}, action) &&
-		slices.Contains([]string{"datasource", "query", "workflow", "file", "schedule", "webhook"}, permission.Resource())
+		Owned(permission.Resource())
 }
 
 // owns reports whether the caller has a permission on an object because he made it.

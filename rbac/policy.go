@@ -89,14 +89,20 @@ func (p *policy) relevant(q *question, subjects subjectSet) []*rule {
 			}
 		}
 	}
-	if p.owns(q.roles) && manages(q.permission) {
+	if p.frees(q.roles, q.permission) {
 		found = slices.DeleteFunc(found, func(r *rule) bool { return r.deny })
 	}
 	return found
 }
 
-// owns reports whether the Owner role is among the roles. What manages the tenant
-// cannot be denied to an Owner: somebody must be able to take a denial back.
+// frees reports whether no denial of a permission binds who has the roles. What
+// manages the tenant cannot be denied to an Owner: somebody must be able to take a
+// denial back.
+func (p *policy) frees(roles []string, permission auth.Permission) bool {
+	return manages(permission) && p.owns(roles)
+}
+
+// owns reports whether the Owner role is among the roles.
 func (p *policy) owns(roles []string) bool { return p.owner != "" && slices.Contains(roles, p.owner) }
 
 func manages(permission auth.Permission) bool {

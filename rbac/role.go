@@ -23,19 +23,19 @@ type Role struct {
 	Version     int               `json:"version"`
 }
 
-// Roles lists the roles of the caller's tenant in the order in which they were
-// made: the default roles come first.
+// Roles lists the roles of the caller's tenant that he may see, in the order in which
+// they were made: the default roles come first.
 //
 // Errors: Unauthenticated, Forbidden; Invalid for a bad page request.
 func (s *Service) Roles(ctx context.Context, r page.Request) (page.Page[Role], error) {
-	who, err := s.Authorize(ctx, auth.RoleList, "")
+	who, visible, err := s.Visible(ctx, auth.RoleList, "id")
 	if err != nil {
 		return page.Page[Role]{}, err
 	}
 	return page.List[roleRow, Role]{
 		Key:         func(r Role) string { return r.ID },
 		OldestFirst: true,
-		Query:       s.db.NewSelect().Where("tenant_id = ?", who.TenantID),
+		Query:       s.db.NewSelect().Where("tenant_id = ?", who.TenantID).Apply(visible),
 		Scope:       []string{"roles", who.TenantID},
 		View:        (*roleRow).role,
 	}.Read(ctx, s.pages, r)
@@ -59,7 +59,8 @@ func (s *Service) Role(ctx context.Context, id string) (Role, error) {
 // Default returns one of the default roles of the caller's tenant: [Owner],
 // [Admin], [Editor], [Operator] or [Viewer].
 //
-// Errors: Unauthenticated, Forbidden; NotFound for any other name.
+// Errors: Unauthenticated, Forbidden; NotFound for any other name, and for one that
+// is denied to the caller.
 func (s *Service) Default(ctx context.Context, builtin string) (Role, error) {
 	who, err := s.Authorize(ctx, auth.RoleList, "")
 	if err != nil {
@@ -73,6 +74,13 @@ func (s *Service) Default(ctx context.Context, builtin string) (Role, error) {
 	}
 	if err != nil {
 		return Role{}, fmt.Errorf("read a default role: %w", err)
+	}
+	refused, err := s.Refused(ctx, auth.RoleRead, row.ID)
+	if err != nil {
+		return Role{}, err
+	}
+	if refused {
+		return Role{}, problem.Missing("role")
 	}
 	return row.role()
 }

@@ -39,6 +39,9 @@ func (s *Service) principalOf(ctx context.Context, tenantID string, of Subject) 
 		}
 		return memberPrincipal(ctx, s.db.DB, tenantID, of.ID)
 	case SubjectRole:
+		if !id.Valid(of.ID) {
+			return nil, problem.Missing("role")
+		}
 		if _, err := s.Authorize(ctx, auth.RoleRead, of.ID); err != nil {
 			return nil, err
 		}

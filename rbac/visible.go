@@ -89,7 +89,7 @@ func (s *Service) view(ctx context.Context, who *auth.Principal, list auth.Permi
 	}
 	q := question{roles: who.Roles, userID: who.UserID}
 	subjects := q.subjects()
-	v.all, v.denied = ofKind == allowed, p.some(subjects, true, v.permission)
+	v.all, v.denied = ofKind == allowed, p.some(subjects, true, v.permission) && !p.frees(who.Roles, v.permission)
 	if v.all || who.Kind == auth.KindAPIKey && !covered(who.Scopes, v.permission) {
 		return v, nil
 	}

@@ -169,6 +169,8 @@ func TestT128_SocketIOHandshakeIsRefused(t *testing.T) {
 		"upgrade":               {"EIO=4&transport=websocket&sid=x", nil, 400, 1},
 		"token in the URL":      {"EIO=4&transport=websocket&token=ann", nil, 400, 3},
 		"auth in the URL":       {"EIO=4&transport=websocket&auth=%7B%7D", nil, 400, 3},
+		"unreadable":            {"EIO=4&transport=websocket&token=ann;", nil, 400, 3},
+		"unreadable escape":     {"EIO=4&transport=websocket&token=%zz", nil, 400, 3},
 		"foreign":               {"EIO=4&transport=websocket", []string{"Origin", "https://evil.example.com"}, 403, 4},
 		"null":                  {"EIO=4&transport=websocket", []string{"Origin", "null"}, 403, 4},
 		"cookie without origin": {"EIO=4&transport=websocket", []string{"Cookie", "session=ann"}, 403, 4},

@@ -17,7 +17,12 @@ import (
 // that the protocol does not know, 403 for a foreign origin. Other refusals are
 // those of ServeHTTP.
 func (h *Hub) ServeSocketIO(w http.ResponseWriter, r *http.Request) {
-	if refused, ok := checkHandshake(r.URL.Query()); !ok {
+	given, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil { // Query drops what it cannot read, a credential say
+		refuseHandshake(w, http.StatusBadRequest, eio.Refuse(eio.BadRequest, "the address has parameters in no known form"))
+		return
+	}
+	if refused, ok := checkHandshake(given); !ok {
 		refuseHandshake(w, http.StatusBadRequest, refused)
 		return
 	}

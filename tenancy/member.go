@@ -26,7 +26,7 @@ type Member struct {
 // MemberRole is a role that a member has.
 type MemberRole struct {
 	ID   string `json:"id"`
-	Name string `json:"name"`
+	Name string `json:"name"` // "" = it is denied to the caller
 }
 
 func (m *Member) roleIDs() []string {
@@ -37,25 +37,29 @@ func (m *Member) roleIDs() []string {
 	return ids
 }
 
-// Members lists the members of the caller's tenant, the newest account first.
+// Members lists the members of the caller's tenant that he may see, the newest
+// account first. A role that is denied to the caller has no name.
 //
 // Errors: Unauthenticated, Forbidden; Invalid for a bad page request.
 func (s *Service) Members(ctx context.Context, r page.Request) (page.Page[Member], error) {
-	who, err := s.authorize(ctx, auth.MemberList, "")
+	who, visible, err := s.cfg.Visible(ctx, auth.MemberList, "m.user_id")
 	if err != nil {
 		return page.Page[Member]{}, err
 	}
 	members, err := page.List[accountRow, Member]{
 		By:    "m.user_id",
 		Key:   func(m Member) string { return m.UserID },
-		Query: membersOf(s.db.NewSelect(), who.TenantID),
+		Query: membersOf(s.db.NewSelect(), who.TenantID).Apply(visible),
 		Scope: []string{"members", who.TenantID},
 		View:  page.Plain((*accountRow).member),
 	}.Read(ctx, s.pages, r)
 	if err != nil {
 		return page.Page[Member]{}, err
 	}
-	return members, addRoles(ctx, s.db.DB, who.TenantID, members.Items)
+	if err := addRoles(ctx, s.db.DB, who.TenantID, members.Items); err != nil {
+		return page.Page[Member]{}, err
+	}
+	return members, s.hideRoles(ctx, members.Items)
 }
 
 // Member returns one member of the caller's tenant.
@@ -66,7 +70,27 @@ func (s *Service) Member(ctx context.Context, userID string) (Member, error) {
 	if err != nil {
 		return Member{}, err
 	}
-	return selectMember(ctx, s.db.DB, who.TenantID, userID)
+	m, err := selectMember(ctx, s.db.DB, who.TenantID, userID)
+	if err != nil {
+		return Member{}, err
+	}
+	return m, s.hideRoles(ctx, []Member{m})
+}
+
+// hideRoles takes the names of roles that are denied to the caller out of members.
+func (s *Service) hideRoles(ctx context.Context, members []Member) error {
+	for _, m := range members {
+		for i := range m.Roles {
+			refused, err := s.cfg.Refused(ctx, auth.RoleRead, m.Roles[i].ID)
+			if err != nil {
+				return err
+			}
+			if refused {
+				m.Roles[i].Name = ""
+			}
+		}
+	}
+	return nil
 }
 
 type memberRow struct {

@@ -130,10 +130,14 @@ func (s *Service) RemoveMember(ctx context.Context, userID string) error {
 	})
 }
 
-// changeMember runs a change after which a member has the roles `after`. The
-// member's row is locked for it, and what may not happen to him is refused.
+// changeMember runs a change after which a member has the roles `after`. The tenant's
+// row and then the member's are locked for it, in the order of whoever makes
+// something, and what may not happen to him is refused.
 func (s *Service) changeMember(ctx context.Context, who *auth.Principal, userID string, after []string, fn func(ctx context.Context, tx bun.IDB, before Member) error) error {
 	return s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		if err := s.lockTenant(ctx, tx, who.TenantID); err != nil {
+			return err
+		}
 		if err := s.lockMember(ctx, tx, who.TenantID, userID); err != nil {
 			return err
 		}

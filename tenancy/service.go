@@ -56,8 +56,17 @@ type Config struct {
 	// Pages signs the cursors of [Service.Members]. Required.
 	Pages *page.Signer
 
+	// Refused reports whether the caller is denied a right by name, and does not only
+	// lack it: members are shown without the names of roles that are denied to him.
+	// Default: he never is.
+	Refused func(ctx context.Context, permission auth.Permission, objectID string) (bool, error)
+
 	// Roles knows what roles are. Required.
 	Roles Roles
+
+	// Visible is asked before the members are listed. Default: whoever may list sees
+	// all.
+	Visible auth.Visible
 }
 
 // Accounts is what tenancy needs of accounts.
@@ -167,6 +176,12 @@ func (cfg Config) withDefaults() Config {
 	cfg.Limits = cfg.Limits.or(defaultLimits())
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
+	}
+	if cfg.Refused == nil {
+		cfg.Refused = func(context.Context, auth.Permission, string) (bool, error) { return false, nil }
+	}
+	if cfg.Visible == nil {
+		cfg.Visible = cfg.Authorize.Sees
 	}
 	if cfg.Hooks.BeforeCreate == nil {
 		cfg.Hooks.BeforeCreate = func(context.Context, NewTenant) error { return nil }

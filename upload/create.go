@@ -91,10 +91,8 @@ func (s *Service) begin(ctx context.Context, row *fileRow) error {
 		if err := s.checkRoom(ctx, tx, row.TenantID, 1); err != nil {
 			return err
 		}
-		if _, err := tx.NewInsert().Model(row).Exec(ctx); err != nil {
-			return err
-		}
-		return s.cfg.Own(ctx, tx, "file", row.ID)
+		_, err = tx.NewInsert().Model(row).Exec(ctx)
+		return err
 	})
 }
 
@@ -156,6 +154,9 @@ func (s *Service) complete(ctx context.Context, row *fileRow) error {
 		}
 		if n == 0 {
 			return problem.New(problem.Conflict, "upload_abandoned", "the upload was given up").Fix("send the file again")
+		}
+		if err := s.cfg.Own(ctx, tx, "file", row.ID); err != nil {
+			return err
 		}
 		return s.cfg.Audit(ctx, tx, row.entry("file.create"))
 	})

@@ -108,6 +108,11 @@ type Config struct {
 	// or none. Default: none, which costs nothing.
 	TracerProvider trace.TracerProvider
 
+	// Refused reports whether the caller is denied a right by name, and does not only
+	// lack it: who is denied to read a run is not asked by its waits. Default: he
+	// never is.
+	Refused func(ctx context.Context, permission auth.Permission, objectID string) (bool, error)
+
 	// Visible is asked before a list is read. Default: whoever may list sees all.
 	Visible auth.Visible
 
@@ -174,6 +179,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Slots == 0 {
 		c.Slots = slotsPerProcessor * runtime.GOMAXPROCS(0)
+	}
+	if c.Refused == nil {
+		c.Refused = func(context.Context, auth.Permission, string) (bool, error) { return false, nil }
 	}
 	if c.Visible == nil {
 		c.Visible = c.Authorize.Sees

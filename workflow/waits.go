@@ -79,12 +79,32 @@ func (s *Service) Waits(ctx context.Context, f WaitFilter, r page.Request) (page
 	if f.Type != "" {
 		q = q.Where("w.type = ?", f.Type)
 	}
-	return page.List[waitRow, Waiting]{
+	p, err := page.List[waitRow, Waiting]{
 		Key:   func(w Waiting) string { return w.ID },
 		Query: q,
 		Scope: []string{"waits", who.TenantID, whose, f.RunID, f.Type},
 		View:  (*waitRow).waiting,
 	}.Read(ctx, s.cfg.Pages, r)
+	if err == nil && f.Mine {
+		p.Items, err = s.unrefused(ctx, p.Items)
+	}
+	return p, err
+}
+
+// unrefused are the waits of runs that the caller is not denied to read: the page that
+// they are of may have fewer entries than were asked for.
+func (s *Service) unrefused(ctx context.Context, waits []Waiting) ([]Waiting, error) {
+	kept := make([]Waiting, 0, len(waits))
+	for _, w := range waits {
+		refused, err := s.cfg.Refused(ctx, auth.RunRead, w.RunID)
+		if err != nil {
+			return nil, err
+		}
+		if !refused {
+			kept = append(kept, w)
+		}
+	}
+	return kept, nil
 }
 
 // Waiting reads a wait, open or not. It is there for whoever is asked to answer
@@ -108,6 +128,13 @@ func (s *Service) visibleWait(ctx context.Context, who *auth.Principal, waitID s
 	row, err := readWait(ctx, s.cfg.DB.DB, who.TenantID, waitID)
 	if err != nil {
 		return nil, err
+	}
+	refused, err := s.cfg.Refused(ctx, auth.RunRead, row.RunID)
+	if err != nil {
+		return nil, err
+	}
+	if refused {
+		return nil, problem.Missing("wait")
 	}
 	assigned, err := row.assigned(who)
 	if err != nil || assigned && !row.bars(who) {

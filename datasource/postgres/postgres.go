@@ -10,6 +10,7 @@ package postgres
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -88,12 +89,17 @@ func (c connector) Open(ctx context.Context, s datasource.Settings) (datasource.
 		return nil, err
 	}
 	cfg.AfterConnect = c.begin
+	cfg.MaxConnLifetime = connLifetime
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, connectError(err)
 	}
 	return &conn{pool: pool, known: map[string]bool{}}, nil
 }
+
+// connLifetime is how long a connection is used before the fence looks again: rights
+// that its user is given later are found by then.
+const connLifetime = 5 * time.Minute
 
 // begin readies a new connection.
 func (c connector) begin(ctx context.Context, conn *pgx.Conn) error {
