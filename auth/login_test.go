@@ -114,20 +114,54 @@ func TestT42_NewPasswordEndsOtherSessions(t *testing.T) {
 		b.user(ada)
 		other, _ := b.login(ada)
 		mine, ctx := b.login(ada)
+		open := b.known(mine)
 
 		const next = "a much better password"
-		if err := b.ChangePassword(ctx, auth.PasswordChange{Old: password, New: next}); err != nil {
+		fresh, err := b.ChangePassword(ctx, auth.PasswordChange{Old: password, New: next})
+		if err != nil {
 			t.Fatal(err)
 		}
 		b.dead(other)
-		b.known(mine)
-		_, err := b.Login(t.Context(), auth.Credentials{Email: ada, Password: password})
+		b.dead(mine) // T45: somebody may have copied it
+		_, err = b.Revalidate(t.Context(), open)
+		wantKind(t, err, problem.Unauthenticated)
+		if p := b.known(fresh.Token); p.UserID != open.UserID || p.SessionID == open.SessionID {
+			t.Errorf("the new session is %+v", p)
+		}
+		_, err = b.Login(t.Context(), auth.Credentials{Email: ada, Password: password})
 		wantKind(t, err, problem.Unauthenticated)
 		if _, err := b.Login(t.Context(), auth.Credentials{Email: ada, Password: next}); err != nil {
 			t.Errorf("with the new password: %v", err)
 		}
 		if got := b.actions(""); !slices.Contains(got, "user.password") {
 			t.Errorf("recorded %v, want user.password among them", got)
+		}
+	})
+}
+
+// T42: the keys of the account end too, unless their owner wants to keep them.
+func TestT42_NewPasswordRevokesTheKeys(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := setup(t, db)
+		u := b.user(ada)
+		tenantID := b.tenant(u)
+		_, key, err := b.CreateKey(b.in(tenantID, u), reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := password
+		for _, keep := range []bool{true, false} {
+			b.known(key)
+			next := before + "!"
+			if _, err := b.ChangePassword(b.in(tenantID, u), auth.PasswordChange{Old: before, New: next, KeepKeys: keep}); err != nil {
+				t.Fatal(err)
+			}
+			before = next
+		}
+		b.dead(key)
+		if got := b.actions(tenantID); !slices.Contains(got, "apikey.delete") {
+			t.Errorf("recorded %v, want apikey.delete among them", got)
 		}
 	})
 }
@@ -155,7 +189,8 @@ func TestT42_NewPasswordDuringALogin(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.DuringHash(plant)
-		wantKind(t, b.ChangePassword(ctx, auth.PasswordChange{Old: password, New: "a much better password"}), problem.Conflict)
+		_, err = b.ChangePassword(ctx, auth.PasswordChange{Old: password, New: "a much better password"})
+		wantKind(t, err, problem.Conflict)
 		if all, err := b.Sessions(ctx); err != nil || len(all) != 1 {
 			t.Errorf("sessions are %+v, %v, want the first log-in only", all, err)
 		}
@@ -203,19 +238,21 @@ func TestChangePasswordRefuses(t *testing.T) {
 		b.user(ada)
 		_, ctx := b.login(ada)
 
-		err := b.ChangePassword(ctx, auth.PasswordChange{Old: "not the old one", New: "short"})
+		_, err := b.ChangePassword(ctx, auth.PasswordChange{Old: "not the old one", New: "short"})
 		wantKind(t, err, problem.Invalid)
 		if got := len(problem.Of(err).Faults); got != 2 {
 			t.Errorf("%d faults, want the old and the new password: %v", got, err)
 		}
-		wantKind(t, b.ChangePassword(t.Context(), auth.PasswordChange{}), problem.Unauthenticated)
+		_, err = b.ChangePassword(t.Context(), auth.PasswordChange{})
+		wantKind(t, err, problem.Unauthenticated)
 
 		outsider := insertAccount(t, b, "https://id.example.com", "42")
 		there := auth.NewContext(t.Context(), &auth.Principal{Kind: auth.KindUser, UserID: outsider})
-		wantCode(t, b.ChangePassword(there, auth.PasswordChange{Old: password, New: password}), "user_external")
+		_, err = b.ChangePassword(there, auth.PasswordChange{Old: password, New: password})
+		wantCode(t, err, "user_external")
 
 		for range auth.AccountAttempts {
-			err = b.ChangePassword(ctx, auth.PasswordChange{Old: "not the old one", New: password})
+			_, err = b.ChangePassword(ctx, auth.PasswordChange{Old: "not the old one", New: password})
 		}
 		wantKind(t, err, problem.RateLimited)
 	})

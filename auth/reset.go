@@ -178,7 +178,7 @@ func (s *Service) ResetPassword(ctx context.Context, in NewPassword) error {
 			return badReset()
 		}
 		ctx = NewContext(ctx, user.principal())
-		if err := s.setPassword(ctx, tx, &user, hash, ""); err != nil {
+		if err := s.setPassword(ctx, tx, &user, hash); err != nil {
 			return err
 		}
 		return s.revokeKeysOf(ctx, tx, user.ID)

@@ -185,7 +185,7 @@ func TestT40_BadResetTokens(t *testing.T) {
 
 		p.forgot(ada)
 		changed := p.link()
-		if err := p.ChangePassword(in, auth.PasswordChange{Old: newPassword, New: password}); err != nil {
+		if _, err := p.ChangePassword(in, auth.PasswordChange{Old: newPassword, New: password}); err != nil {
 			t.Fatal(err)
 		}
 		bad("from before a change of the password", changed)
