@@ -41,6 +41,10 @@ const (
 	AccountAttempts = accountAttempts
 	AccountPause    = accountPause
 	AddressAttempts = addressAttempts
+	EveryAttempts   = everyAttempts
+	EveryNew        = everyNew
+	NewAccounts     = newAccounts
+	NewPause        = newPause
 	MaxSessions     = maxSessions
 	ResetAttempts   = resetAttempts
 	TouchEvery      = touchEvery

@@ -2,10 +2,12 @@ package auth_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/id"
@@ -325,6 +327,39 @@ func TestT138_OneAddressIsThrottledForItself(t *testing.T) {
 		wantKind(t, err, problem.RateLimited)
 	}
 	b.login(ada) // what the address was refused does not lock the account
+}
+
+// T138: who posts wrong passwords from one place locks nobody out who is elsewhere,
+// and an account is limited as a whole too.
+func TestT138_OnePlaceLocksNobodyOut(t *testing.T) {
+	t.Parallel()
+	b := setup(t, testdb.SQLite(t))
+	b.user(ada)
+	try := func(password, address string) error {
+		_, err := b.Login(t.Context(), auth.Credentials{Email: ada, Password: password, Address: address})
+		return err
+	}
+	var last error
+	for range 5 * auth.EveryAttempts { // one each second, for longer than the bound of all
+		last = try("wrong horse battery", "192.0.2.1")
+		b.time.pass(time.Second)
+		if last == nil {
+			t.Fatal("a wrong password is right")
+		}
+	}
+	if err := try(password, "198.51.100.7"); err != nil {
+		t.Fatalf("locked out from elsewhere: %v", err)
+	}
+	refused := 0
+	work := b.CountHashes()
+	for n := range auth.EveryAttempts + 10 {
+		if problem.Is(try("wrong horse battery", fmt.Sprintf("10.0.%d.%d", n/256, n%256)), problem.RateLimited) {
+			refused++
+		}
+	}
+	if refused == 0 || int(work.Load()/64) > auth.EveryAttempts {
+		t.Errorf("%d attempts from many places were refused, %d hashed", refused, work.Load()/64)
+	}
 }
 
 // insertAccount plants an account that has no password.

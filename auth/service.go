@@ -137,6 +137,9 @@ type Service struct {
 	passwords      *hasher
 	perAccount     *throttle.Throttle
 	perAddress     *throttle.Throttle
+	perEveryNew    *throttle.Throttle
+	perEveryone    *throttle.Throttle
+	perNew         *throttle.Throttle
 	perReset       *throttle.Throttle
 	resets         *semaphore.Weighted // links that are being sent
 	resetURL       string
@@ -168,6 +171,9 @@ func New(c Config) (*Service, error) {
 		passwords:      newHasher(defaultCost()),
 		perAccount:     c.throttle("account", accountAttempts, accountPause),
 		perAddress:     c.throttle("address", addressAttempts, addressPause),
+		perEveryNew:    c.throttle("every new account", everyNew, everyNewPause),
+		perEveryone:    c.throttle("account from everywhere", everyAttempts, everyPause),
+		perNew:         c.throttle("new account", newAccounts, newPause),
 		perReset:       c.throttle("reset", resetAttempts, resetPause),
 		resets:         semaphore.NewWeighted(maxResets),
 		resetURL:       c.ResetURL,
