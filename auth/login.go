@@ -56,6 +56,7 @@ func (s *Service) Login(ctx context.Context, in Credentials) (Login, error) {
 		return Login{}, err
 	}
 	s.perAccount.Forget(ctx, accountFrom(email, in.Address))
+	s.perEveryone.Forget(ctx, email)
 	s.tell(ctx, "AfterLogin", s.hooks.AfterLogin, login.User)
 	return login, nil
 }
