@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/jetadmin/jetadmin/internal/throttle"
+	"github.com/jetadmin/jetadmin/problem"
 )
 
 // How often something may be tried: so many times at once, then once per pause.
@@ -22,6 +23,8 @@ const (
 	newPause        = 6 * time.Second
 	everyNew        = 500 // the same from wherever
 	everyNewPause   = time.Second
+	badTokens       = 600 // refused keys and session tokens, from one network
+	badTokenPause   = 100 * time.Millisecond
 )
 
 // Limiter counts attempts for all processes together. It must be safe for
@@ -71,6 +74,26 @@ func (s *Service) admitNew(ctx context.Context) error {
 		}
 	}
 	return s.perEveryNew.Take(ctx, "", now)
+}
+
+// sparing judges a token of ours, unless too many from the same network were
+// refused just now: each costs a query, and anybody can make one up. A good one
+// does not count.
+func (s *Service) sparing(ctx context.Context, judge func() (*Principal, error)) (*Principal, error) {
+	from := AddressFrom(ctx)
+	if !from.IsValid() {
+		return judge()
+	}
+	place := network(from.String())
+	if err := s.perBadToken.Open(place, s.clock.Now()); err != nil {
+		return nil, err
+	}
+	p, err := judge()
+	if problem.Is(err, problem.Unauthenticated) {
+		// Too many is told to the next one: this one is judged already.
+		_ = s.perBadToken.Take(ctx, place, s.clock.Now())
+	}
+	return p, err
 }
 
 // network is what one party holds of an address: all of an IPv4 one, the first

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -263,5 +264,42 @@ func TestT138_NewAccountsAreThrottled(t *testing.T) {
 	wantKind(t, err, problem.RateLimited)
 	if made != auth.EveryNew {
 		t.Errorf("%d were made, want %d", made, auth.EveryNew)
+	}
+}
+
+// T138: tokens that anybody can make up are counted by network when they are refused;
+// beyond the limit they cost no query. Good ones do not count, wherever they come
+// from, and other networks are not held up.
+func TestT138_BadTokensAreThrottled(t *testing.T) {
+	t.Parallel()
+	b := setup(t, testdb.SQLite(t))
+	b.user(ada)
+	good, _ := b.login(ada)
+	bad := auth.WithChecksum("jas_" + strings.Repeat("A", 52))
+	try := func(token, address string) error {
+		r := request(t)
+		r.Header.Set("Authorization", "Bearer "+token)
+		_, err := b.Authenticate(r.WithContext(auth.WithAddress(t.Context(), netip.MustParseAddr(address))))
+		return err
+	}
+	for range 2 * auth.BadTokens {
+		if err := try(good, "192.0.2.1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range auth.BadTokens + 1 {
+		wantKind(t, try(bad, "192.0.2.1"), problem.Unauthenticated)
+	}
+	err := try(bad, "192.0.2.1")
+	wantKind(t, err, problem.RateLimited)
+	ctx := auth.WithAddress(t.Context(), netip.MustParseAddr("192.0.2.1"))
+	_, onSocket := b.AuthenticateToken(ctx, bad)
+	wantKind(t, onSocket, problem.RateLimited)
+	if err := try(good, "192.0.2.2"); err != nil {
+		t.Errorf("from elsewhere: %v", err)
+	}
+	b.time.pass(problem.Of(err).RetryAfter)
+	if err := try(good, "192.0.2.1"); err != nil {
+		t.Errorf("a moment later: %v", err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -137,6 +138,7 @@ type Service struct {
 	passwords      *hasher
 	perAccount     *throttle.Throttle
 	perAddress     *throttle.Throttle
+	perBadToken    *throttle.Throttle
 	perEveryNew    *throttle.Throttle
 	perEveryone    *throttle.Throttle
 	perNew         *throttle.Throttle
@@ -146,6 +148,7 @@ type Service struct {
 	ring           *secret.Keyring
 	sessionIdle    time.Duration
 	sessionMax     time.Duration
+	stopped        atomic.Bool
 }
 
 // New checks the configuration. It makes no connection and starts no goroutine.
@@ -171,6 +174,7 @@ func New(c Config) (*Service, error) {
 		passwords:      newHasher(defaultCost()),
 		perAccount:     c.throttle("account", accountAttempts, accountPause),
 		perAddress:     c.throttle("address", addressAttempts, addressPause),
+		perBadToken:    c.throttle("bad token", badTokens, badTokenPause),
 		perEveryNew:    c.throttle("every new account", everyNew, everyNewPause),
 		perEveryone:    c.throttle("account from everywhere", everyAttempts, everyPause),
 		perNew:         c.throttle("new account", newAccounts, newPause),
