@@ -81,7 +81,7 @@ var (
 	setupToken = regexp.MustCompile(`\bjau_[A-Z2-7]{30,}`)
 	// issuing are the requests whose replies have the credential that they make, the
 	// only time that it is shown.
-	issuing = regexp.MustCompile(`^POST .*(/auth/login|/auth/setup|/apikeys|/invitations|/webhooks|/(?:apikeys|webhooks)/[^/]+/rotate)$|^GET .*/auth/oidc/[^/]+/callback$`)
+	issuing = regexp.MustCompile(`^POST .*(/auth/login|/auth/setup|/auth/password|/apikeys|/invitations|/webhooks|/(?:apikeys|webhooks)/[^/]+/rotate)$|^GET .*/auth/oidc/[^/]+/callback$`)
 )
 
 // visible is how much of a credential anybody may see: its kind, and of an API key

@@ -22,6 +22,7 @@ import (
 	"github.com/jetadmin/jetadmin/internal/testdb"
 	"github.com/jetadmin/jetadmin/jetadmintest"
 	"github.com/jetadmin/jetadmin/rbac"
+	"github.com/jetadmin/jetadmin/tenancy"
 	"github.com/jetadmin/jetadmin/upload"
 )
 
@@ -139,6 +140,7 @@ func emptyWorld(t *testing.T, db *store.DB, cfg jetadmin.Config) *world {
 		links <- link
 		return nil
 	}
+	cfg.Hooks.Tenancy.BeforeAccept = func(context.Context, tenancy.Accepting) error { return nil }
 	issuer.Register(cfg.PublicURL + "/api/v1/auth/oidc/test/callback")
 	app := jetadmintest.Start(t, cfg)
 	return &world{t: t, app: app, db: db, anybody: reach(t, app), public: map[string]int{}, issuer: issuer, links: links}

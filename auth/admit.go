@@ -6,16 +6,25 @@ import (
 	"time"
 
 	"github.com/jetadmin/jetadmin/internal/throttle"
+	"github.com/jetadmin/jetadmin/problem"
 )
 
 // How often something may be tried: so many times at once, then once per pause.
 const (
-	accountAttempts = 10
+	accountAttempts = 10 // at one account, from one network
 	accountPause    = 6 * time.Second
+	everyAttempts   = 100 // at one account, from wherever
+	everyPause      = time.Second
 	addressAttempts = 60
 	addressPause    = time.Second
 	resetAttempts   = 3 // links to a new password that an account is sent
 	resetPause      = 10 * time.Minute
+	newAccounts     = 100 // of other systems, seen for the first time, from one network
+	newPause        = 6 * time.Second
+	everyNew        = 500 // the same from wherever
+	everyNewPause   = time.Second
+	badTokens       = 600 // refused keys and session tokens, from one network
+	badTokenPause   = 100 * time.Millisecond
 )
 
 // Limiter counts attempts for all processes together. It must be safe for
@@ -33,8 +42,9 @@ func (s *Service) Admit(ctx context.Context, address string) error { return s.ad
 // admit counts an attempt against the address it comes from and the account it
 // is for. Either may be "": not known.
 //
-// The address goes first: attempts that it refuses must not count against the
-// account, or anybody could lock anybody out from one place.
+// The narrow limits go first: attempts that they refuse must not count against the
+// account as a whole, which one place alone cannot use up. So nobody locks anybody
+// out from there, while guessing from many places stays slow.
 func (s *Service) admit(ctx context.Context, address, account string) error {
 	now := s.clock.Now()
 	if address != "" {
@@ -45,7 +55,45 @@ func (s *Service) admit(ctx context.Context, address, account string) error {
 	if account == "" {
 		return nil
 	}
-	return s.perAccount.Take(ctx, account, now)
+	if err := s.perAccount.Take(ctx, accountFrom(account, address), now); err != nil {
+		return err
+	}
+	return s.perEveryone.Take(ctx, account, now)
+}
+
+// accountFrom is an account as one network sees it.
+func accountFrom(account, address string) string { return network(address) + " " + account }
+
+// admitNew counts an account that is about to be made for an identity of another
+// system: whoever can have any number of those must not fill the database.
+func (s *Service) admitNew(ctx context.Context) error {
+	now := s.clock.Now()
+	if from := AddressFrom(ctx); from.IsValid() {
+		if err := s.perNew.Take(ctx, network(from.String()), now); err != nil {
+			return err
+		}
+	}
+	return s.perEveryNew.Take(ctx, "", now)
+}
+
+// sparing judges a token of ours, unless too many from the same network were
+// refused just now: each costs a query, and anybody can make one up. A good one
+// does not count.
+func (s *Service) sparing(ctx context.Context, judge func() (*Principal, error)) (*Principal, error) {
+	from := AddressFrom(ctx)
+	if !from.IsValid() {
+		return judge()
+	}
+	place := network(from.String())
+	if err := s.perBadToken.Open(place, s.clock.Now()); err != nil {
+		return nil, err
+	}
+	p, err := judge()
+	if problem.Is(err, problem.Unauthenticated) {
+		// Too many is told to the next one: this one is judged already.
+		_ = s.perBadToken.Take(ctx, place, s.clock.Now())
+	}
+	return p, err
 }
 
 // network is what one party holds of an address: all of an IPv4 one, the first

@@ -17,14 +17,14 @@ const (
 // RotateKey gives an API key another secret and returns it: the only time that
 // anybody sees it. Everything else stays: id, prefix, scopes, addresses, expiry.
 // The secret before is good for the overlap too, and no longer; 0 ends it at
-// once. version is the one that was read, 0 = any.
+// once, and with it one whose overlap still lasts. version is the one that was read, 0 = any.
 //
 // It needs apikey.update, and the caller is who made the key: the secret lets
 // its holder act as him.
 //
 // Errors: Invalid for an overlap of less than 0 or more than [MaxKeyOverlap];
-// Forbidden; NotFound; Conflict while the overlap of a rotation lasts, and for a
-// key that has expired; Stale.
+// Forbidden; NotFound; Conflict while the overlap of a rotation lasts, unless the
+// new one is 0, and for a key that has expired; Stale.
 func (s *Service) RotateKey(ctx context.Context, keyID string, overlap time.Duration, version int) (key APIKey, secret string, err error) {
 	who, err := s.keyKeeper(ctx, keyID)
 	if err != nil {
@@ -55,9 +55,9 @@ func (s *Service) replaceSecret(row *keyRow, who *Principal, overlap time.Durati
 	case row.UserID != who.UserID:
 		return "", problem.New(problem.Forbidden, "apikey_not_yours", "only who made an api key gets a secret of it").
 			Fix("revoke it, and make one of your own")
-	case row.rotating(now):
+	case row.rotating(now) && overlap > 0:
 		return "", problem.Newf(problem.Conflict, "rotation_under_way", "the secret before is good until %s", row.PreviousUntil.UTC().Format(time.RFC3339)).
-			Fix("wait for the end of the overlap, or revoke the key")
+			Fix("wait for the end of the overlap, or rotate with an overlap of 0s, which ends every secret before")
 	}
 	row.PreviousHash, row.PreviousUntil = nil, time.Time{}
 	if overlap > 0 {

@@ -16,6 +16,27 @@ import (
 	"github.com/jetadmin/jetadmin/problem"
 )
 
+// T53: a secret that has leaked is ended at once, in the middle of an overlap too.
+func TestT53_AnOverlapIsCutShort(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b, u, tenantID, key, first := keyed(t, db, reader)
+		ctx := b.in(tenantID, u)
+		_, second, err := b.RotateKey(ctx, key.ID, auth.MaxKeyOverlap, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.known(first)
+		_, third, err := b.RotateKey(ctx, key.ID, 0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.dead(first)
+		b.dead(second)
+		b.known(third)
+	})
+}
+
 // T53: in the overlap both secrets are good, then one; an open connection of the
 // other ends with it.
 func TestT53_RotationWithOverlap(t *testing.T) {
@@ -36,7 +57,7 @@ func TestT53_RotationWithOverlap(t *testing.T) {
 		if a, o := after, b.known(old); a.KeyID != o.KeyID || !slices.Equal(a.Scopes, o.Scopes) {
 			t.Errorf("the secrets are of %+v and %+v", a, o)
 		}
-		_, _, err = b.RotateKey(ctx, key.ID, 0, 0)
+		_, _, err = b.RotateKey(ctx, key.ID, time.Minute, 0)
 		wantCode(t, err, "rotation_under_way")
 
 		b.time.pass(time.Hour - time.Microsecond)

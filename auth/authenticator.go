@@ -41,7 +41,8 @@ var (
 // for it is what the client chose to say.
 //
 // nil, nil is an anonymous request. A credential that is not good, or that
-// nobody recognises, is Unauthenticated. No other header, and nothing of the
+// nobody recognises, is Unauthenticated; of keys and session tokens in the headers
+// too many that are not good are RateLimited, by network. No other header, and nothing of the
 // URL, ever names a caller.
 //
 // The principal is in no tenant yet (an API key's is in its own), see [Service.Enter].
@@ -120,10 +121,12 @@ func isOurs(token string) bool {
 }
 
 func (s *Service) byToken(ctx context.Context, token string) (*Principal, error) {
-	if strings.HasPrefix(token, keyMark) {
-		return s.byKey(ctx, token)
-	}
-	return s.bySession(ctx, token)
+	return s.sparing(ctx, func() (*Principal, error) {
+		if strings.HasPrefix(token, keyMark) {
+			return s.byKey(ctx, token)
+		}
+		return s.bySession(ctx, token)
+	})
 }
 
 // byCookie returns the principal of the first good session cookie, or why there

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/subtle"
 	"sync/atomic"
+
+	"github.com/jetadmin/jetadmin/audit"
 )
 
 // SetCost changes how expensive new password hashes are.
@@ -33,6 +35,20 @@ func (s *Service) DuringHash(happen func()) {
 	}
 }
 
+// Settle waits for the links to new passwords that are being sent.
+func (s *Service) Settle(ctx context.Context) error {
+	if err := s.resets.Acquire(ctx, maxResets); err != nil {
+		return err
+	}
+	s.resets.Release(maxResets)
+	return nil
+}
+
+// OnDenied has what is refused told to a test too.
+func (s *Service) OnDenied(tell func(audit.Denial)) {
+	s.denied = func(_ context.Context, d audit.Denial) { tell(d) }
+}
+
 // WithChecksum completes the text of a token.
 func WithChecksum(s string) string { return withChecksum(s) }
 
@@ -41,6 +57,11 @@ const (
 	AccountAttempts = accountAttempts
 	AccountPause    = accountPause
 	AddressAttempts = addressAttempts
+	BadTokens       = badTokens
+	EveryAttempts   = everyAttempts
+	EveryNew        = everyNew
+	NewAccounts     = newAccounts
+	NewPause        = newPause
 	MaxSessions     = maxSessions
 	ResetAttempts   = resetAttempts
 	TouchEvery      = touchEvery

@@ -106,7 +106,7 @@ func checkIdentity(said *Principal) error {
 // another system that was never seen.
 func (s *Service) account(ctx context.Context, said *Principal) (userRow, error) {
 	if said.UserID == "" {
-		return s.external(ctx, said)
+		return s.external(ctx, said, s.admitNew)
 	}
 	row, err := userByID(ctx, s.db.DB, said.UserID)
 	if problem.Is(err, problem.NotFound) {
@@ -118,9 +118,14 @@ func (s *Service) account(ctx context.Context, said *Principal) (userRow, error)
 	return row, err
 }
 
-func (s *Service) external(ctx context.Context, said *Principal) (userRow, error) {
+// external finds the account of an identity of another system, or makes it when
+// admit lets it.
+func (s *Service) external(ctx context.Context, said *Principal, admit func(context.Context) error) (userRow, error) {
 	row, err := userByIdentity(ctx, s.db.DB, said.Issuer, said.Subject)
 	if problem.Is(err, problem.NotFound) {
+		if err := admit(ctx); err != nil {
+			return userRow{}, err
+		}
 		return s.provision(ctx, said)
 	}
 	if err != nil {

@@ -3,8 +3,11 @@ package auth_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -217,4 +220,86 @@ func TestProvisionOnce(t *testing.T) {
 			t.Errorf("recorded %v, want %v", got, want)
 		}
 	})
+}
+
+// T138: an issuer where anybody signs up must not fill the database: accounts that
+// were never seen are made so often from one network, and from all together. Known
+// ones get in, and what the host itself makes is not counted.
+func TestT138_NewAccountsAreThrottled(t *testing.T) {
+	t.Parallel()
+	type key struct{}
+	b := setup(t, testdb.SQLite(t), func(c *auth.Config) {
+		c.Authenticators = []auth.Authenticator{auth.AuthenticatorFunc(func(r *http.Request) (*auth.Principal, error) {
+			return &auth.Principal{Issuer: "https://id.example.com", Subject: r.Context().Value(key{}).(string)}, nil
+		})}
+	})
+	come := func(subject, address string) error {
+		ctx := auth.WithAddress(context.WithValue(t.Context(), key{}, subject), netip.MustParseAddr(address))
+		_, err := b.Authenticate(request(t).WithContext(ctx))
+		return err
+	}
+	for n := range auth.NewAccounts {
+		if err := come(fmt.Sprint("here ", n), "2001:db8::1"); err != nil {
+			t.Fatalf("%d: %v", n, err)
+		}
+	}
+	err := come("one more", "2001:db8::2")
+	wantKind(t, err, problem.RateLimited)
+	if wait := problem.Of(err).RetryAfter; wait <= 0 || wait > auth.NewPause {
+		t.Errorf("retry after %v", wait)
+	}
+	if err := come("here 1", "2001:db8::1"); err != nil {
+		t.Errorf("an account that is known: %v", err)
+	}
+	if _, err := b.Provision(t.Context(), auth.Identity{Issuer: "https://id.example.com", Subject: "of the host"}); err != nil {
+		t.Errorf("the host makes one: %v", err)
+	}
+	made := auth.NewAccounts
+	for n := range auth.EveryNew {
+		if err = come(fmt.Sprint("there ", n), fmt.Sprintf("10.0.%d.%d", n/256, n%256)); err != nil {
+			break
+		}
+		made++
+	}
+	wantKind(t, err, problem.RateLimited)
+	if made != auth.EveryNew {
+		t.Errorf("%d were made, want %d", made, auth.EveryNew)
+	}
+}
+
+// T138: tokens that anybody can make up are counted by network when they are refused;
+// beyond the limit they cost no query. Good ones do not count, wherever they come
+// from, and other networks are not held up.
+func TestT138_BadTokensAreThrottled(t *testing.T) {
+	t.Parallel()
+	b := setup(t, testdb.SQLite(t))
+	b.user(ada)
+	good, _ := b.login(ada)
+	bad := auth.WithChecksum("jas_" + strings.Repeat("A", 52))
+	try := func(token, address string) error {
+		r := request(t)
+		r.Header.Set("Authorization", "Bearer "+token)
+		_, err := b.Authenticate(r.WithContext(auth.WithAddress(t.Context(), netip.MustParseAddr(address))))
+		return err
+	}
+	for range 2 * auth.BadTokens {
+		if err := try(good, "192.0.2.1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range auth.BadTokens + 1 {
+		wantKind(t, try(bad, "192.0.2.1"), problem.Unauthenticated)
+	}
+	err := try(bad, "192.0.2.1")
+	wantKind(t, err, problem.RateLimited)
+	ctx := auth.WithAddress(t.Context(), netip.MustParseAddr("192.0.2.1"))
+	_, onSocket := b.AuthenticateToken(ctx, bad)
+	wantKind(t, onSocket, problem.RateLimited)
+	if err := try(good, "192.0.2.2"); err != nil {
+		t.Errorf("from elsewhere: %v", err)
+	}
+	b.time.pass(problem.Of(err).RetryAfter)
+	if err := try(good, "192.0.2.1"); err != nil {
+		t.Errorf("a moment later: %v", err)
+	}
 }

@@ -31,8 +31,8 @@ type Login struct {
 //
 // An unknown address, a wrong password, an account without one and a disabled
 // one all get the same Unauthenticated error after the same work. Too many
-// attempts on an account or from an address are RateLimited before any work is
-// done; too many log-ins at once are Unavailable.
+// attempts on an account, from one network or from all, or from an address are
+// RateLimited before any work is done; too many log-ins at once are Unavailable.
 func (s *Service) Login(ctx context.Context, in Credentials) (Login, error) {
 	email, _ := normaliseEmail(in.Email)
 	if err := s.admit(ctx, in.Address, email); err != nil {
@@ -55,7 +55,8 @@ func (s *Service) Login(ctx context.Context, in Credentials) (Login, error) {
 	if err != nil {
 		return Login{}, err
 	}
-	s.perAccount.Forget(ctx, email)
+	s.perAccount.Forget(ctx, accountFrom(email, in.Address))
+	s.perEveryone.Forget(ctx, email)
 	s.tell(ctx, "AfterLogin", s.hooks.AfterLogin, login.User)
 	return login, nil
 }

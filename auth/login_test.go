@@ -2,10 +2,12 @@ package auth_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/id"
@@ -114,20 +116,54 @@ func TestT42_NewPasswordEndsOtherSessions(t *testing.T) {
 		b.user(ada)
 		other, _ := b.login(ada)
 		mine, ctx := b.login(ada)
+		open := b.known(mine)
 
 		const next = "a much better password"
-		if err := b.ChangePassword(ctx, auth.PasswordChange{Old: password, New: next}); err != nil {
+		fresh, err := b.ChangePassword(ctx, auth.PasswordChange{Old: password, New: next})
+		if err != nil {
 			t.Fatal(err)
 		}
 		b.dead(other)
-		b.known(mine)
-		_, err := b.Login(t.Context(), auth.Credentials{Email: ada, Password: password})
+		b.dead(mine) // T45: somebody may have copied it
+		_, err = b.Revalidate(t.Context(), open)
+		wantKind(t, err, problem.Unauthenticated)
+		if p := b.known(fresh.Token); p.UserID != open.UserID || p.SessionID == open.SessionID {
+			t.Errorf("the new session is %+v", p)
+		}
+		_, err = b.Login(t.Context(), auth.Credentials{Email: ada, Password: password})
 		wantKind(t, err, problem.Unauthenticated)
 		if _, err := b.Login(t.Context(), auth.Credentials{Email: ada, Password: next}); err != nil {
 			t.Errorf("with the new password: %v", err)
 		}
 		if got := b.actions(""); !slices.Contains(got, "user.password") {
 			t.Errorf("recorded %v, want user.password among them", got)
+		}
+	})
+}
+
+// T42: the keys of the account end too, unless their owner wants to keep them.
+func TestT42_NewPasswordRevokesTheKeys(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := setup(t, db)
+		u := b.user(ada)
+		tenantID := b.tenant(u)
+		_, key, err := b.CreateKey(b.in(tenantID, u), reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := password
+		for _, keep := range []bool{true, false} {
+			b.known(key)
+			next := before + "!"
+			if _, err := b.ChangePassword(b.in(tenantID, u), auth.PasswordChange{Old: before, New: next, KeepKeys: keep}); err != nil {
+				t.Fatal(err)
+			}
+			before = next
+		}
+		b.dead(key)
+		if got := b.actions(tenantID); !slices.Contains(got, "apikey.delete") {
+			t.Errorf("recorded %v, want apikey.delete among them", got)
 		}
 	})
 }
@@ -155,7 +191,8 @@ func TestT42_NewPasswordDuringALogin(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.DuringHash(plant)
-		wantKind(t, b.ChangePassword(ctx, auth.PasswordChange{Old: password, New: "a much better password"}), problem.Conflict)
+		_, err = b.ChangePassword(ctx, auth.PasswordChange{Old: password, New: "a much better password"})
+		wantKind(t, err, problem.Conflict)
 		if all, err := b.Sessions(ctx); err != nil || len(all) != 1 {
 			t.Errorf("sessions are %+v, %v, want the first log-in only", all, err)
 		}
@@ -203,19 +240,21 @@ func TestChangePasswordRefuses(t *testing.T) {
 		b.user(ada)
 		_, ctx := b.login(ada)
 
-		err := b.ChangePassword(ctx, auth.PasswordChange{Old: "not the old one", New: "short"})
+		_, err := b.ChangePassword(ctx, auth.PasswordChange{Old: "not the old one", New: "short"})
 		wantKind(t, err, problem.Invalid)
 		if got := len(problem.Of(err).Faults); got != 2 {
 			t.Errorf("%d faults, want the old and the new password: %v", got, err)
 		}
-		wantKind(t, b.ChangePassword(t.Context(), auth.PasswordChange{}), problem.Unauthenticated)
+		_, err = b.ChangePassword(t.Context(), auth.PasswordChange{})
+		wantKind(t, err, problem.Unauthenticated)
 
 		outsider := insertAccount(t, b, "https://id.example.com", "42")
 		there := auth.NewContext(t.Context(), &auth.Principal{Kind: auth.KindUser, UserID: outsider})
-		wantCode(t, b.ChangePassword(there, auth.PasswordChange{Old: password, New: password}), "user_external")
+		_, err = b.ChangePassword(there, auth.PasswordChange{Old: password, New: password})
+		wantCode(t, err, "user_external")
 
 		for range auth.AccountAttempts {
-			err = b.ChangePassword(ctx, auth.PasswordChange{Old: "not the old one", New: password})
+			_, err = b.ChangePassword(ctx, auth.PasswordChange{Old: "not the old one", New: password})
 		}
 		wantKind(t, err, problem.RateLimited)
 	})
@@ -288,6 +327,39 @@ func TestT138_OneAddressIsThrottledForItself(t *testing.T) {
 		wantKind(t, err, problem.RateLimited)
 	}
 	b.login(ada) // what the address was refused does not lock the account
+}
+
+// T138: who posts wrong passwords from one place locks nobody out who is elsewhere,
+// and an account is limited as a whole too.
+func TestT138_OnePlaceLocksNobodyOut(t *testing.T) {
+	t.Parallel()
+	b := setup(t, testdb.SQLite(t))
+	b.user(ada)
+	try := func(password, address string) error {
+		_, err := b.Login(t.Context(), auth.Credentials{Email: ada, Password: password, Address: address})
+		return err
+	}
+	var last error
+	for range 5 * auth.EveryAttempts { // one each second, for longer than the bound of all
+		last = try("wrong horse battery", "192.0.2.1")
+		b.time.pass(time.Second)
+		if last == nil {
+			t.Fatal("a wrong password is right")
+		}
+	}
+	if err := try(password, "198.51.100.7"); err != nil {
+		t.Fatalf("locked out from elsewhere: %v", err)
+	}
+	refused := 0
+	work := b.CountHashes()
+	for n := range auth.EveryAttempts + 10 {
+		if problem.Is(try("wrong horse battery", fmt.Sprintf("10.0.%d.%d", n/256, n%256)), problem.RateLimited) {
+			refused++
+		}
+	}
+	if refused == 0 || int(work.Load()/64) > auth.EveryAttempts {
+		t.Errorf("%d attempts from many places were refused, %d hashed", refused, work.Load()/64)
+	}
 }
 
 // insertAccount plants an account that has no password.

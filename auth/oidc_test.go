@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jetadmin/jetadmin/audit"
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/egress"
 	"github.com/jetadmin/jetadmin/internal/oidctest"
@@ -146,6 +147,21 @@ func TestOIDCInTheBrowser(t *testing.T) {
 			t.Error("the second log-in is another account")
 		}
 	})
+}
+
+// What is refused at an issuer is in the record, like a wrong password.
+func TestRefusedSignInIsRecorded(t *testing.T) {
+	t.Parallel()
+	b := setupIssuer(t, testdb.SQLite(t))
+	var told []audit.Denial
+	b.OnDenied(func(d audit.Denial) { told = append(told, d) })
+	_, answer := b.begin("/")
+	answer.State = "made up"
+	_, _, err := b.finish(answer)
+	wantCode(t, err, "sign_in_failed")
+	if len(told) != 1 || told[0].Action != "session.login" || told[0].Code != "sign_in_failed" {
+		t.Errorf("recorded %+v", told)
+	}
 }
 
 // A log-in is finished once, in time, by the browser that began it.

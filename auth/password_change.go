@@ -14,34 +14,49 @@ import (
 type PasswordChange struct {
 	Old string
 	New string // MinPassword to MaxPassword characters
+
+	// KeepKeys leaves the API keys of the account good. Default: they are revoked in
+	// every tenant, for whoever had the old password may have made one.
+	KeepKeys bool
+
+	UserAgent string // of the session that begins, as of [Credentials]
+	Address   string // where the call comes from, for the limit of attempts; "" = not known
 }
 
-// ChangePassword replaces the caller's own password and ends all of his
-// sessions but the one of the call. Errors: Invalid (a wrong old password
-// included), RateLimited, Conflict for an account that lives in another system
-// or was changed meanwhile.
-func (s *Service) ChangePassword(ctx context.Context, in PasswordChange) error {
+// ChangePassword replaces the caller's own password. All of his sessions end, that
+// of the call too, for somebody may have copied its token; a new one begins, which
+// is returned. His API keys are revoked unless he says otherwise.
+//
+// Errors: Invalid (a wrong old password included), RateLimited, Conflict for an
+// account that lives in another system or was changed meanwhile.
+func (s *Service) ChangePassword(ctx context.Context, in PasswordChange) (Login, error) {
 	who, err := Person(ctx)
 	if err != nil {
-		return err
+		return Login{}, err
 	}
 	row, err := userByID(ctx, s.db.DB, who.UserID)
 	if err != nil {
-		return err
+		return Login{}, err
 	}
 	if err := row.editable(0); err != nil {
-		return err
+		return Login{}, err
 	}
-	if err := s.admit(ctx, "", row.Subject); err != nil {
-		return err
+	if err := s.admit(ctx, in.Address, row.Subject); err != nil {
+		return Login{}, err
 	}
 	hash, err := s.newPassword(ctx, row, in)
 	if err != nil {
-		return err
+		return Login{}, err
 	}
-	return s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
-		return s.replacePassword(ctx, tx, row, hash, who.SessionID)
+	var login Login
+	err = s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		login, err = s.replacePassword(ctx, tx, row, hash, in)
+		return err
 	})
+	if err != nil {
+		return Login{}, err
+	}
+	return login, nil
 }
 
 // newPassword checks a change and hashes what is to be stored.
@@ -60,21 +75,29 @@ func (s *Service) newPassword(ctx context.Context, row userRow, in PasswordChang
 	return s.passwords.hash(ctx, in.New)
 }
 
-func (s *Service) replacePassword(ctx context.Context, tx bun.IDB, verified userRow, hash, session string) error {
+func (s *Service) replacePassword(ctx context.Context, tx bun.IDB, verified userRow, hash string, in PasswordChange) (Login, error) {
 	row, err := lockUser(ctx, tx, s.db.Dialect, verified.ID)
 	if err != nil {
-		return err
+		return Login{}, err
 	}
-	if row.PasswordHash != verified.PasswordHash {
-		return problem.New(problem.Conflict, "password_changed", "the password was changed meanwhile")
+	if row.Disabled || row.PasswordHash != verified.PasswordHash {
+		return Login{}, problem.New(problem.Conflict, "password_changed", "the password was changed meanwhile")
 	}
-	return s.setPassword(ctx, tx, &row, hash, session)
+	if err := s.setPassword(ctx, tx, &row, hash); err != nil {
+		return Login{}, err
+	}
+	if !in.KeepKeys {
+		if err := s.revokeKeysOf(ctx, tx, row.ID); err != nil {
+			return Login{}, err
+		}
+	}
+	return s.beginSession(ctx, tx, row, newSession{userAgent: in.UserAgent, address: in.Address})
 }
 
 // setPassword stores the hash of a new password in a row that the transaction has
-// locked. What the old one has begun ends: all sessions but one ("" = all), and a
-// link to another new one.
-func (s *Service) setPassword(ctx context.Context, tx bun.IDB, row *userRow, hash, session string) error {
+// locked. What the old one has begun ends: all sessions, and a link to another new
+// one.
+func (s *Service) setPassword(ctx context.Context, tx bun.IDB, row *userRow, hash string) error {
 	row.PasswordHash = hash
 	if err := s.saveUser(ctx, tx, row, "password_hash"); err != nil {
 		return err
@@ -82,7 +105,7 @@ func (s *Service) setPassword(ctx context.Context, tx bun.IDB, row *userRow, has
 	if err := dropReset(ctx, tx, row.ID); err != nil {
 		return err
 	}
-	if err := endSessions(ctx, tx, row.ID, session); err != nil {
+	if err := endSessions(ctx, tx, row.ID); err != nil {
 		return fmt.Errorf("after a new password: %w", err)
 	}
 	return s.audit(ctx, tx, audit.Entry{Action: "user.password", ObjectType: "user", ObjectID: row.ID})

@@ -22,6 +22,6 @@ func (s *Service) Provision(ctx context.Context, in Identity) (User, error) {
 	if err := checkIdentity(said); err != nil {
 		return User{}, problem.New(problem.Invalid, "identity_invalid", "the identity is not valid").Because(err)
 	}
-	row, err := s.external(ctx, said)
+	row, err := s.external(ctx, said, func(context.Context) error { return nil })
 	return row.user(), err
 }

@@ -55,7 +55,7 @@ func (s *Service) ForgotPassword(ctx context.Context, email, address string) err
 	if err := s.perReset.Take(ctx, email, s.clock.Now()); err != nil {
 		return err
 	}
-	if !s.resets.TryAcquire(1) {
+	if !s.startReset() {
 		return &problem.Error{
 			Kind: problem.Unavailable, Code: "reset_busy", RetryAfter: time.Second, Message: "too many links are being sent at this moment",
 		}
@@ -69,9 +69,23 @@ func (s *Service) ForgotPassword(ctx context.Context, email, address string) err
 	return nil
 }
 
-// Stop waits until the links that are under way are sent, or ctx ends. It is safe
-// to call twice.
+// startReset takes one of the places for links that are being sent. After Stop there
+// is none: nothing may reach a database that is closed.
+func (s *Service) startReset() bool {
+	if !s.resets.TryAcquire(1) {
+		return false
+	}
+	if s.stopped.Load() {
+		s.resets.Release(1)
+		return false
+	}
+	return true
+}
+
+// Stop waits until the links that are under way are sent, or ctx ends; from then on
+// none is sent. It is safe to call twice.
 func (s *Service) Stop(ctx context.Context) error {
+	s.stopped.Store(true)
 	if err := s.resets.Acquire(ctx, maxResets); err != nil {
 		return fmt.Errorf("wait for links to new passwords: %w", err)
 	}
@@ -178,7 +192,7 @@ func (s *Service) ResetPassword(ctx context.Context, in NewPassword) error {
 			return badReset()
 		}
 		ctx = NewContext(ctx, user.principal())
-		if err := s.setPassword(ctx, tx, &user, hash, ""); err != nil {
+		if err := s.setPassword(ctx, tx, &user, hash); err != nil {
 			return err
 		}
 		return s.revokeKeysOf(ctx, tx, user.ID)

@@ -51,7 +51,7 @@ func (p posted) settle() {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
 	defer cancel()
-	if err := p.Stop(ctx); err != nil {
+	if err := p.Settle(ctx); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -139,6 +139,23 @@ func TestT42_ResetRevokesTheKeys(t *testing.T) {
 	})
 }
 
+// T154: after Stop nothing begins that would reach a database that is closed.
+func TestT154_NoLinkAfterStop(t *testing.T) {
+	t.Parallel()
+	p := setupReset(t, testdb.SQLite(t))
+	p.user(ada)
+	for range 2 {
+		if err := p.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantKind(t, p.ForgotPassword(t.Context(), ada, ""), problem.Unavailable)
+	p.settle()
+	if len(p.mail) != 0 {
+		t.Error("a link was sent")
+	}
+}
+
 // T40: a link is good once, for an hour, for one account, and the newest one only.
 func TestT40_BadResetTokens(t *testing.T) {
 	t.Parallel()
@@ -185,7 +202,7 @@ func TestT40_BadResetTokens(t *testing.T) {
 
 		p.forgot(ada)
 		changed := p.link()
-		if err := p.ChangePassword(in, auth.PasswordChange{Old: newPassword, New: password}); err != nil {
+		if _, err := p.ChangePassword(in, auth.PasswordChange{Old: newPassword, New: password}); err != nil {
 			t.Fatal(err)
 		}
 		bad("from before a change of the password", changed)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -137,12 +138,17 @@ type Service struct {
 	passwords      *hasher
 	perAccount     *throttle.Throttle
 	perAddress     *throttle.Throttle
+	perBadToken    *throttle.Throttle
+	perEveryNew    *throttle.Throttle
+	perEveryone    *throttle.Throttle
+	perNew         *throttle.Throttle
 	perReset       *throttle.Throttle
 	resets         *semaphore.Weighted // links that are being sent
 	resetURL       string
 	ring           *secret.Keyring
 	sessionIdle    time.Duration
 	sessionMax     time.Duration
+	stopped        atomic.Bool
 }
 
 // New checks the configuration. It makes no connection and starts no goroutine.
@@ -168,6 +174,10 @@ func New(c Config) (*Service, error) {
 		passwords:      newHasher(defaultCost()),
 		perAccount:     c.throttle("account", accountAttempts, accountPause),
 		perAddress:     c.throttle("address", addressAttempts, addressPause),
+		perBadToken:    c.throttle("bad token", badTokens, badTokenPause),
+		perEveryNew:    c.throttle("every new account", everyNew, everyNewPause),
+		perEveryone:    c.throttle("account from everywhere", everyAttempts, everyPause),
+		perNew:         c.throttle("new account", newAccounts, newPause),
 		perReset:       c.throttle("reset", resetAttempts, resetPause),
 		resets:         semaphore.NewWeighted(maxResets),
 		resetURL:       c.ResetURL,

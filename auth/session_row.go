@@ -103,13 +103,9 @@ func (s *Service) pruneSessions(ctx context.Context, tx bun.IDB, userID string, 
 	return nil
 }
 
-// endSessions ends all sessions of a user but one ("" = all).
-func endSessions(ctx context.Context, tx bun.IDB, userID, except string) error {
-	q := tx.NewDelete().Model((*sessionRow)(nil)).Where("user_id = ?", userID)
-	if except != "" {
-		q = q.Where("id <> ?", except)
-	}
-	if _, err := q.Exec(ctx); err != nil {
+// endSessions ends all sessions of a user.
+func endSessions(ctx context.Context, tx bun.IDB, userID string) error {
+	if _, err := tx.NewDelete().Model((*sessionRow)(nil)).Where("user_id = ?", userID).Exec(ctx); err != nil {
 		return fmt.Errorf("end the sessions: %w", err)
 	}
 	return nil

@@ -184,6 +184,7 @@ func (s *Service) signInFailed(ctx context.Context, in SignInAnswer, reason erro
 		return reason
 	}
 	s.log.WarnContext(ctx, "auth: a log-in at an issuer is refused", "provider", in.Provider, "address", tidy(in.Address, maxAddress), "error", reason)
+	s.denied(ctx, audit.Denial{Action: "session.login", ObjectType: "user", Code: "sign_in_failed"})
 	if ok && known.Code != credentialInvalid {
 		return reason
 	}

@@ -138,7 +138,7 @@ func (s *Service) SetDisabled(ctx context.Context, userID string, disabled bool)
 			if err := dropReset(ctx, tx, row.ID); err != nil {
 				return err
 			}
-			if err := endSessions(ctx, tx, row.ID, ""); err != nil {
+			if err := endSessions(ctx, tx, row.ID); err != nil {
 				return err
 			}
 		}

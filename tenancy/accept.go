@@ -51,11 +51,14 @@ func badInvitation(reason error) error {
 }
 
 // Accept makes the caller a member by an invitation, once. Without a principal it
-// makes a local account first, which then signs in by itself.
+// makes a local account first, which then signs in by itself; that needs
+// Hooks.SendInvitation, by which a token proves the address, or Hooks.BeforeAccept,
+// by which the host answers for it.
 //
 // Errors: NotFound for every invitation that is not good; Invalid for the name and
 // password of a new account; Conflict for an address that has an account already,
-// and for a member; Forbidden for a key or service; RateLimited by address; what
+// and for a member; Forbidden for a key or service, and for a new account without
+// those hooks; RateLimited by address; what
 // Hooks.BeforeAccept returns.
 func (s *Service) Accept(ctx context.Context, in Acceptance) (Accepted, error) {
 	if err := s.accounts.Admit(ctx, in.Address); err != nil {
@@ -151,6 +154,9 @@ func (s *Service) accountFor(ctx context.Context, who *auth.Principal, row *invi
 	if who != nil {
 		return func(context.Context, bun.IDB) (string, error) { return who.UserID, nil }, nil
 	}
+	if s.hooks.SendInvitation == nil && s.hooks.BeforeAccept == nil {
+		return nil, unprovenAddress()
+	}
 	store, err := s.accounts.DraftUser(ctx, auth.NewUser{Email: row.Email, Name: in.Name, Password: in.Password})
 	if err != nil {
 		return nil, err
@@ -162,6 +168,13 @@ func (s *Service) accountFor(ctx context.Context, who *auth.Principal, row *invi
 		}
 		return user.ID, err
 	}, nil
+}
+
+// unprovenAddress is for who has a token that its maker was shown: it proves nothing
+// of the address, and a local account would hold that address in every tenant.
+func unprovenAddress() error {
+	return problem.New(problem.Forbidden, "invitation_needs_account", "this invitation is for somebody who has an account").
+		Fix("sign in with the address that was invited, then accept the invitation")
 }
 
 func (s *Service) beforeAccept(ctx context.Context, row *invitationRow, who *auth.Principal) error {

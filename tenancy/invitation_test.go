@@ -310,6 +310,28 @@ func TestT138_InvitationsAreThrottled(t *testing.T) {
 	}
 }
 
+// T36: who is shown the token of an invitation that he made, for an address that he
+// never proved, does not get the account of that address.
+func TestT36_AnInvitationProvesNoAddress(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := setup(t, db, func(c *tenancy.Config) { c.Hooks = tenancy.Hooks{} })
+		w := b.newWorkspace(t)
+		i := b.invited(t, w, b.in(t, w.ID, w.owner), "ceo@example.com", rbac.Viewer)
+		_, err := b.Accept(t.Context(), newAccount(i))
+		if e := problem.Of(err); e.Kind != problem.Forbidden || e.Code != "invitation_needs_account" || e.Remedy == "" {
+			t.Fatalf("anybody gets the account: %v", err)
+		}
+		user, err := b.auth.CreateUser(t.Context(), auth.NewUser{Email: "ceo@example.com", Name: "Grace", Password: password})
+		if err != nil {
+			t.Fatalf("the address is taken: %v", err)
+		}
+		if _, err := b.Accept(signedIn(user.ID), tenancy.Acceptance{Token: i.Token}); err != nil {
+			t.Errorf("who has the account: %v", err)
+		}
+	})
+}
+
 // A host sends the token, and may refuse that it is used.
 func TestInvitationHooks(t *testing.T) {
 	t.Parallel()

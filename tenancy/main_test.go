@@ -56,6 +56,7 @@ func setup(t *testing.T, db *store.DB, options ...func(*tenancy.Config)) bundle 
 	}
 	late := &accounts{}
 	cfg := tenancy.Config{Accounts: late, Audit: b.audit.Record, Authorize: b.rbac.Authorize, DB: db, Pages: pages, Roles: b.rbac}
+	cfg.Hooks.BeforeAccept = func(context.Context, tenancy.Accepting) error { return nil }
 	for _, option := range options {
 		option(&cfg)
 	}

@@ -105,7 +105,8 @@ type Roles interface {
 type Hooks struct {
 	// BeforeAccept may refuse that somebody becomes a member by an invitation, or
 	// that a local account is made for it: the call returns its error, of any
-	// problem.Kind, and the invitation stays open.
+	// problem.Kind, and the invitation stays open. Without it and SendInvitation no
+	// account is made for an invitation: nobody has proven the address.
 	BeforeAccept func(ctx context.Context, in Accepting) error
 
 	// BeforeCreate may refuse a tenant: the call returns its error, of any

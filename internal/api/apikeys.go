@@ -33,7 +33,7 @@ func (a *API) keyRoutes() {
 		ID: "rotateAPIKey", Method: http.MethodPost, Path: "/tenants/{tenantId}/apikeys/{id}/rotate", Access: InTenant, Permission: auth.APIKeyUpdate, Tag: tag,
 		Status:      http.StatusCreated,
 		Summary:     "Give an API key another secret",
-		Description: "It is in this reply and never again. The one before is good for the overlap too; until then there is no further rotation (409). Only who made a key rotates it.",
+		Description: "It is in this reply and never again. The one before is good for the overlap too; until then there is no further rotation (409) but one with an overlap of 0s, which ends every secret before. Only who made a key rotates it.",
 		Example:     map[string]any{"overlap": "24h"},
 	}, a.rotateKey)
 	register(a, Operation{

@@ -39,7 +39,9 @@ func (a *API) authRoutes() {
 	}, a.updateMe)
 	register(a, Operation{
 		ID: "changePassword", Method: http.MethodPost, Path: "/auth/password", Access: SignedIn, Tag: tag, Unkeyed: true,
-		Summary: "Change the password, and end every other session",
+		Summary:     "Change the password, and begin a new session",
+		Description: "Every session ends, that of this call too; the token of the new one also comes as a cookie. The caller's API keys are revoked unless `keepKeys` is true.",
+		Example:     map[string]any{"old": "correct horse battery staple", "new": "four random words here"},
 	}, a.changePassword)
 	if a.cfg.Auth.CanReset() {
 		a.resetRoutes(tag)
@@ -182,11 +184,17 @@ type passwordInput struct {
 	Body struct {
 		Old string `json:"old" maxLength:"4000"`
 		New string `json:"new" maxLength:"4000"`
+
+		KeepKeys bool `json:"keepKeys,omitempty" doc:"leave the caller's API keys good; default: they are revoked in every tenant"`
 	} `nameHint:"PasswordChange"`
 }
 
-func (a *API) changePassword(ctx context.Context, in *passwordInput) (*struct{}, error) {
-	return nil, a.cfg.Auth.ChangePassword(ctx, auth.PasswordChange{Old: in.Body.Old, New: in.Body.New})
+func (a *API) changePassword(ctx context.Context, in *passwordInput) (*loginOutput, error) {
+	c := clientOf(ctx)
+	login, err := a.cfg.Auth.ChangePassword(ctx, auth.PasswordChange{
+		Old: in.Body.Old, New: in.Body.New, KeepKeys: in.Body.KeepKeys, UserAgent: c.userAgent, Address: c.address,
+	})
+	return a.begun(ctx, login), err
 }
 
 type sessionsOutput struct {

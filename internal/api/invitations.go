@@ -32,7 +32,7 @@ func (a *API) invitationRoutes() {
 		ID: "acceptInvitation", Method: http.MethodPost, Path: "/invitations/accept", Access: Anyone, Tag: tag, Unkeyed: true,
 		Summary: "Become a member by an invitation",
 		Description: "Who is signed in with the address that was invited sends the token alone. Who has no account sends the address, " +
-			"a name and a password as well, gets a local account, and then signs in. Every invitation that is not good gets the same answer.",
+			"a name and a password as well, gets a local account, and then signs in; that needs a host that sends invitations or answers for them. Every invitation that is not good gets the same answer.",
 		Example: map[string]any{"token": "jai_…"},
 	}, a.acceptInvitation)
 }

@@ -45,7 +45,14 @@ func TestSetupLoginLogout(t *testing.T) {
 	}
 	own.call("DELETE", "/auth/sessions/0198c2f0-7a1b-7c3d-8e4f-5a6b7c8d9e0f", nil).want(404)
 	own.call("DELETE", "/auth/sessions/x", nil).want(404)
-	own.call("POST", "/auth/password", map[string]any{"old": password, "new": password + "!"}).want(204)
+	changed := own.call("POST", "/auth/password", map[string]any{"old": password, "new": password + "!"}).want(200)
+	own.call("GET", "/auth/me", nil).want(401) // T45: the token of the call is over as well
+	cookie = oneCookie(t, changed)
+	if cookie.Name != auth.CookieName || cookie.Value != changed.text("token") {
+		t.Fatalf("the new cookie is %+v", cookie)
+	}
+	browser = w.anonymous().with("Cookie", cookie.Name+"="+cookie.Value)
+	own = browser.with("Sec-Fetch-Site", "same-origin")
 	w.bearer(begun.text("token")).call("GET", "/auth/me", nil).want(401) // the other session is over
 
 	out := own.call("POST", "/auth/logout", nil).want(204)

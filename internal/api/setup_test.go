@@ -95,7 +95,10 @@ func newWorld(t *testing.T, db *store.DB, basePath string) *world {
 	roles, err = rbac.New(rbac.Config{Audit: record.Record, Clock: w.clock(), DB: db, Pages: pages})
 	must(t, err)
 	late := &accounts{}
-	tenants, err := tenancy.New(tenancy.Config{Accounts: late, Audit: record.Record, Authorize: authorize, Clock: w.clock(), DB: db, Pages: pages, Roles: roles})
+	tenants, err := tenancy.New(tenancy.Config{
+		Accounts: late, Audit: record.Record, Authorize: authorize, Clock: w.clock(), DB: db, Pages: pages, Roles: roles,
+		Hooks: tenancy.Hooks{BeforeAccept: func(context.Context, tenancy.Accepting) error { return nil }},
+	})
 	must(t, err)
 	users, err := auth.New(auth.Config{
 		Audit: record.Record, Authenticators: []auth.Authenticator{auth.AuthenticatorFunc(byHost)}, Authorize: authorize,

@@ -48,6 +48,7 @@ type Throttle struct {
 type attempts struct {
 	key     string
 	limiter *rate.Limiter
+	until   time.Time // no attempt before, as the last refusal said
 }
 
 // Config is what a throttle needs.
@@ -78,6 +79,30 @@ func (t *Throttle) Take(ctx context.Context, key string, now time.Time) error {
 	if wait <= 0 {
 		return nil
 	}
+	t.note(key, now.Add(wait))
+	return tooMany(wait)
+}
+
+// Open is RateLimited while the last refusal of this process for a key lasts. It
+// counts nothing: it is for what counts only when it fails.
+func (t *Throttle) Open(key string, now time.Time) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e, ok := t.keys[key]; ok {
+		if wait := e.Value.(*attempts).until.Sub(now); wait > 0 {
+			return tooMany(wait)
+		}
+	}
+	return nil
+}
+
+func (t *Throttle) note(key string, until time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.entry(key).until = until
+}
+
+func tooMany(wait time.Duration) error {
 	return &problem.Error{
 		Kind: problem.RateLimited, Code: "too_many_attempts", RetryAfter: wait,
 		Message: "too many attempts", Remedy: "wait before you try again",
@@ -99,7 +124,7 @@ func (t *Throttle) takeShared(ctx context.Context, key string) (time.Duration, b
 func (t *Throttle) takeHere(key string, now time.Time) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	r := t.limiter(key).ReserveN(now, 1)
+	r := t.entry(key).limiter.ReserveN(now, 1)
 	wait := r.DelayFrom(now)
 	if wait > 0 {
 		r.CancelAt(now)
@@ -121,17 +146,17 @@ func (t *Throttle) Forget(ctx context.Context, key string) {
 	}
 }
 
-func (t *Throttle) limiter(key string) *rate.Limiter {
+func (t *Throttle) entry(key string) *attempts {
 	if e, ok := t.keys[key]; ok {
 		t.order.MoveToFront(e)
-		return e.Value.(*attempts).limiter
+		return e.Value.(*attempts)
 	}
 	if t.order.Len() >= t.size {
 		t.drop(t.order.Back())
 	}
 	a := &attempts{key: key, limiter: rate.NewLimiter(rate.Every(t.pause), t.burst)}
 	t.keys[key] = t.order.PushFront(a)
-	return a.limiter
+	return a
 }
 
 func (t *Throttle) drop(e *list.Element) {

@@ -36,6 +36,35 @@ func TestThrottle(t *testing.T) {
 	}
 }
 
+// To ask whether a key is open counts nothing, and a refusal lasts as long as it said.
+func TestOpenCountsNothing(t *testing.T) {
+	t.Parallel()
+	th, now := New(Config{Burst: 1, Pause: time.Second}), time.Unix(1_000_000, 0)
+	for range 5 {
+		if err := th.Open("a", now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := th.Take(t.Context(), "a", now); err != nil {
+		t.Fatal(err)
+	}
+	if err := th.Open("a", now); err != nil {
+		t.Errorf("nothing was refused yet: %v", err)
+	}
+	if th.Take(t.Context(), "a", now) == nil {
+		t.Fatal("not refused")
+	}
+	if e := problem.Of(th.Open("a", now)); e == nil || e.Kind != problem.RateLimited || e.RetryAfter != time.Second {
+		t.Errorf("got %v, want RateLimited for a second", e)
+	}
+	if err := th.Open("b", now); err != nil {
+		t.Errorf("another key: %v", err)
+	}
+	if err := th.Open("a", now.Add(time.Second)); err != nil {
+		t.Errorf("a second later: %v", err)
+	}
+}
+
 func TestThrottleIsBounded(t *testing.T) {
 	t.Parallel()
 	th, now := New(Config{Burst: 1, Pause: time.Hour}), time.Unix(1_000_000, 0)
