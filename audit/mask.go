@@ -90,7 +90,7 @@ func isSecretName(name string) bool {
 	}
 	for _, word := range []string{
 		"password", "passwd", "passphrase", "pwd", "secret", "token", "apikey", "accesskey", "privatekey", "authorization",
-		"credential", "cookie", "dsn", "connectionstring", "bearer",
+		"credential", "cookie", "dsn", "connectionstring", "bearer", "signingkey", "encryptionkey", "passcode", "sessionid", "signature",
 	} {
 		if strings.Contains(plain, word) {
 			return true
@@ -104,8 +104,9 @@ var (
 	tokenText  = regexp.MustCompile(`ja[a-z]_[A-Za-z2-7]{16,}|whsec_[A-Za-z0-9+/=_-]{8,}|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*`)
 	schemeText = regexp.MustCompile(`(?i)\b(bearer|basic|digest)\s+[\w.~+/=:-]{8,}`)
 	urlText    = regexp.MustCompile(`(://[^\s/:@]*:)[^\s/@]+(@)`)
-	pairText   = regexp.MustCompile(`(?i)\b(\w*(?:password|passwd|pwd|secret|token|api_?key)\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s;&,'"]+)`)
-	pemText    = regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)`)
+	pairText   = regexp.MustCompile(`(?i)([\w-]*(?:password|passwd|passphrase|passcode|pwd|secret|token|(?:api|access|private|signing|encryption)[_-]?key)[\w-]*\\?["']?\s*[=:]\s*)` +
+		`(\\"[^"]*(?:"|$)|"(?:[^"\\]|\\.)*(?:"|$)|'[^']*(?:'|$)|[^\s;&,'"]+)`)
+	pemText = regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [A-Z ]*PRIVATE KEY-----|$)`)
 )
 
 func maskText(s string) string {

@@ -50,6 +50,27 @@ func TestT57_RecordMasksSecrets(t *testing.T) {
 	})
 }
 
+// T57: a text is searched for what the ways to write a secret have in common.
+func TestT57_TextsWithSecretsOfManyForms(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		`{"password":"` + leak + `"}`, `{"a": {"client_secret": "x y ` + leak + `"}}`, `{\"token\":\"` + leak + `\"}`, `{"password":"a\"` + leak + `"}`,
+		"X-Api-Key: " + leak, "aws_secret_access_key=" + leak, "DB_PASSWORD_PROD=" + leak, "access_key=" + leak, "passphrase: " + leak,
+		"access-key: '" + leak + " x'", `{"password":"cut ` + leak, "signing_key=" + leak, "'secret': '" + leak + "'",
+	} {
+		detail, err := audit.DetailOf(audit.Entry{After: map[string]any{"text": "before " + text + "\nafter"}})
+		if err != nil || strings.Contains(detail, leak) || !strings.Contains(detail, "before ") {
+			t.Errorf("%s is kept as %s (%v)", text, detail, err)
+		}
+	}
+	for _, name := range []string{"signingKey", "encryption_key", "passcode", "sessionId", "X-Signature"} {
+		detail, err := audit.DetailOf(audit.Entry{After: map[string]any{name: leak}})
+		if err != nil || strings.Contains(detail, leak) {
+			t.Errorf("%s is kept as %s (%v)", name, detail, err)
+		}
+	}
+}
+
 func deep(leaf any, n int) any {
 	for range n {
 		leaf = map[string]any{"in": leaf}
