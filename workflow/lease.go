@@ -140,15 +140,16 @@ func (e *engine) reclaim(ctx context.Context) error {
 }
 
 // orphans changes running nodes whose process has no lease any more. A process
-// without a lease of its own judges nobody.
+// without a lease of its own judges nobody, and after a restart of the database,
+// which can be too short for this process to notice, all have time to renew theirs.
 func (e *engine) orphans(ctx context.Context, rows *[]nodeRow, condition, set string, args ...any) error {
 	db := e.s.cfg.DB
 	now := bun.Safe(db.Dialect.Now())
-	all := append(args, maxLosses-1, now, e.workerID, now, reclaimBatch, bun.Safe(db.Dialect.SkipLocked()))
+	all := append(args, maxLosses-1, now, e.workerID, now, e.s.cfg.Lease.Milliseconds(), reclaimBatch, bun.Safe(db.Dialect.SkipLocked()))
 	return db.NewRaw(`UPDATE ?schema.jet_run_node /* across tenants: nodes of dead processes */ SET `+set+`, losses = losses + 1
 		WHERE id IN (SELECT id FROM ?schema.jet_run_node AS n WHERE status = 'running' AND `+condition+` AND NOT EXISTS (
 				SELECT 1 FROM ?schema.jet_worker AS k WHERE k.id = n.worker_id AND k.expires_at > ?)
-				AND EXISTS (SELECT 1 FROM ?schema.jet_worker AS me WHERE me.id = ? AND me.expires_at > ?)
+				AND EXISTS (SELECT 1 FROM ?schema.jet_worker AS me WHERE me.id = ? AND me.expires_at > ?) AND `+db.Dialect.UpFor()+`
 			ORDER BY id LIMIT ? ?)
 		RETURNING *`, all...).Scan(ctx, rows)
 }

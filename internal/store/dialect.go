@@ -68,6 +68,16 @@ func (d Dialect) After() string {
 	return "clock_timestamp() + ? * interval '1 millisecond'"
 }
 
+// UpFor is whether the server of the database has run for longer than a number of
+// milliseconds, which the caller gives as the next argument of the statement.
+// SQLite has no server.
+func (d Dialect) UpFor() string {
+	if d == SQLite {
+		return "? >= 0"
+	}
+	return "pg_postmaster_start_time() + ? * interval '1 millisecond' < clock_timestamp()"
+}
+
 // NowMillis is the database's clock in milliseconds since 1970, for those who
 // have to calculate with it.
 func (d Dialect) NowMillis() string {
