@@ -37,6 +37,10 @@ const (
 	exportLarge = 5
 )
 
+// exportRecheck is how long an export goes on before its caller's right is asked for
+// again.
+const exportRecheck = time.Second
+
 // exported are the rights to what an export has.
 func exported() []auth.Permission {
 	return []auth.Permission{
@@ -56,7 +60,8 @@ func exported() []auth.Permission {
 // state. That there was an export is in the audit record, and in the export itself. An
 // error of the function ends it and is returned.
 //
-// Errors: Unauthenticated, Forbidden; RateLimited beyond 10 at once and then one a
+// Errors: Unauthenticated, Forbidden, also when the right ends meanwhile, within a
+// second; RateLimited beyond 10 at once and then one a
 // minute.
 func (a *App) ExportTenant(ctx context.Context, each func(ExportLine) error) error {
 	who, err := a.roles.Authorize(ctx, auth.TenantExport, "")
@@ -77,7 +82,7 @@ func (a *App) ExportTenant(ctx context.Context, each func(ExportLine) error) err
 	if err != nil {
 		return err
 	}
-	e := &tenantExport{app: a, ctx: ctx, each: each, counts: map[string]int64{}}
+	e := &tenantExport{app: a, ctx: ctx, asked: time.Now(), each: each, counts: map[string]int64{}}
 	for _, part := range []func() error{e.tenant, e.members, e.datasources, e.queries, e.workflows, e.triggers, e.files, e.events} {
 		if err := part(); err != nil {
 			return err
@@ -90,11 +95,19 @@ func (a *App) ExportTenant(ctx context.Context, each func(ExportLine) error) err
 type tenantExport struct {
 	app    *App
 	ctx    context.Context
+	asked  time.Time // when the caller was last asked for his right
 	each   func(ExportLine) error
 	counts map[string]int64
 }
 
 func (e *tenantExport) line(kind string, data any) error {
+	if time.Since(e.asked) >= exportRecheck {
+		ctx, err := e.app.mayStill(e.ctx, auth.TenantExport)
+		if err != nil {
+			return err
+		}
+		e.ctx, e.asked = ctx, time.Now()
+	}
 	e.counts[kind]++
 	return e.each(ExportLine{Type: kind, Data: data})
 }

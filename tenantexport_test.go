@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/jetadmin/jetadmin"
 	"github.com/jetadmin/jetadmin/auth"
@@ -78,6 +79,26 @@ func TestExportOfATenant(t *testing.T) {
 		}
 		if problem.KindOf(err) != problem.RateLimited {
 			t.Errorf("many exports: %v", err)
+		}
+	})
+}
+
+// T30: an export ends within a second of its caller's right, in the middle.
+func TestT30_TheExportOfATenantEndsWithTheRight(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		w := newWorld(t, db)
+		second := w.app.Member(rbac.Owner)
+		lines := 0
+		err := w.app.ExportTenant(second.Context(t.Context()), func(jetadmin.ExportLine) error {
+			if lines++; lines == 1 {
+				must(t, w.app.Tenants().RemoveMember(w.app.Owner.Context(t.Context()), second.User.ID))
+				<-time.After(1100 * time.Millisecond)
+			}
+			return nil
+		})
+		if !problem.Is(err, problem.NotFound) && !problem.Is(err, problem.Forbidden) && !problem.Is(err, problem.Unauthenticated) || lines != 1 {
+			t.Errorf("%d lines, then %v", lines, err)
 		}
 	})
 }

@@ -54,7 +54,7 @@ func (a *App) build() (err error) {
 	gone := func(tenantID string) bool { return a.tenants.Gone(tenantID) }
 	a.audit, err = audit.New(audit.Config{
 		Actor: actor, Address: address, Authorize: a.authorizeAudit, DB: a.db, Gone: gone, Logger: cfg.Logger, Pages: pages,
-		RequestID: requestid.FromContext, Retention: cfg.AuditRetention, Sinks: cfg.AuditSinks,
+		Recheck: a.mayHaveRecord, RequestID: requestid.FromContext, Retention: cfg.AuditRetention, Sinks: cfg.AuditSinks,
 		Undenied: func(ctx context.Context, kindColumn, idColumn string) (func(*bun.SelectQuery) *bun.SelectQuery, error) {
 			return a.roles.Undenied(ctx, kindColumn, idColumn)
 		},
@@ -392,6 +392,23 @@ func eventOf(e audit.Entry) string {
 		return e.ObjectType + "." + verb + "ed"
 	}
 	return e.ObjectType + ".updated"
+}
+
+// mayStill asks again for the right of a caller for whom something takes long, and
+// returns him as he is now.
+func (a *App) mayStill(ctx context.Context, p auth.Permission) (context.Context, error) {
+	who, err := a.auth.Revalidate(ctx, auth.FromContext(ctx))
+	if err != nil {
+		return nil, err
+	}
+	ctx = auth.NewContext(ctx, who)
+	_, err = a.roles.Authorize(ctx, p, "")
+	return ctx, err
+}
+
+func (a *App) mayHaveRecord(ctx context.Context) error {
+	_, err := a.mayStill(ctx, auth.AuditList)
+	return err
 }
 
 func (a *App) authorizeAudit(ctx context.Context) (string, error) {

@@ -116,8 +116,9 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// take returns what may be told now, by tenant: all of it at the end.
-func (d *denials) take(now time.Time, all bool) map[string][]*tally {
+// take returns what may be told now, by tenant: all of it at the end. of says of
+// which tenants.
+func (d *denials) take(now time.Time, all bool, of func(tenantID string) bool) map[string][]*tally {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if now.Sub(d.window) >= denialWindow || now.Before(d.window) {
@@ -131,7 +132,7 @@ func (d *denials) take(now time.Time, all bool) map[string][]*tally {
 		if t.actor == severalActors {
 			room++
 		}
-		if !all && (d.told[t.denialKey] || d.spent[t.tenantID] >= room) {
+		if !of(t.tenantID) || !all && (d.told[t.denialKey] || d.spent[t.tenantID] >= room) {
 			continue
 		}
 		delete(d.waiting, t.denialKey)
@@ -149,7 +150,16 @@ func (d *denials) take(now time.Time, all bool) map[string][]*tally {
 // flush writes what may be told of denied attempts. What the database does not
 // take waits for the next time.
 func (l *Log) flush(ctx context.Context, all bool) error {
-	due := l.denials.take(l.clock.Now(), all)
+	return l.write(ctx, l.denials.take(l.clock.Now(), all, func(string) bool { return true }))
+}
+
+// flushOf is flush for a tenant whose record is read: the reader does not wait for
+// what others were denied.
+func (l *Log) flushOf(ctx context.Context, tenantID string) error {
+	return l.write(ctx, l.denials.take(l.clock.Now(), false, func(of string) bool { return of == tenantID }))
+}
+
+func (l *Log) write(ctx context.Context, due map[string][]*tally) error {
 	var failed error
 	for _, tenantID := range slices.Sorted(maps.Keys(due)) {
 		tallies := due[tenantID]

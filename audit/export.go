@@ -3,12 +3,17 @@ package audit
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/uptrace/bun"
 )
 
 // Exported is the action of events that tell that somebody took the record along.
 const Exported = "audit.export"
+
+// recheckEvery is how long an export goes on before its caller's right is asked for
+// again.
+const recheckEvery = time.Second
 
 // exportBatch is how many events of an export are held in memory.
 const exportBatch = 500
@@ -20,7 +25,8 @@ const exportBatch = 500
 // meanwhile. That there was an export is an event itself, which is not in it. An
 // error of the function ends the export and is returned.
 //
-// Errors: those of Config.Authorize; Invalid for a filter that makes no sense.
+// Errors: those of Config.Authorize; those of Config.Recheck, within a second of the
+// end of the right; Invalid for a filter that makes no sense.
 func (l *Log) Export(ctx context.Context, f Filter, each func(Event) error) error {
 	tenantID, err := l.ready(ctx, f)
 	if err != nil {
@@ -36,6 +42,7 @@ func (l *Log) Export(ctx context.Context, f Filter, each func(Event) error) erro
 	if err != nil {
 		return err
 	}
+	asked := l.clock.Now()
 	for after := head.DroppedSeq; ; {
 		visible, err := l.undenied(ctx, "a.object_type", "a.object_id")
 		if err != nil {
@@ -48,6 +55,12 @@ func (l *Log) Export(ctx context.Context, f Filter, each func(Event) error) erro
 			return fmt.Errorf("export the audit record: %w", err)
 		}
 		for i := range rows {
+			if now := l.clock.Now(); now.Sub(asked) >= recheckEvery {
+				if err := l.mayStill(ctx); err != nil {
+					return err
+				}
+				asked = now
+			}
 			if err := each(rows[i].event()); err != nil {
 				return err
 			}
@@ -57,4 +70,11 @@ func (l *Log) Export(ctx context.Context, f Filter, each func(Event) error) erro
 		}
 		after = rows[len(rows)-1].Seq
 	}
+}
+
+func (l *Log) mayStill(ctx context.Context) error {
+	if l.recheck == nil || l.platform {
+		return nil
+	}
+	return l.recheck(ctx)
 }

@@ -61,5 +61,5 @@ func (l *Log) Facets(ctx context.Context, f Filter) (Facets, error) {
 
 func (l *Log) counted(tenantID string, f Filter, visible func(*bun.SelectQuery) *bun.SelectQuery) *bun.SelectQuery {
 	return l.db.NewSelect().Model((*eventRow)(nil)).Column("action", "actor", "object_type").
-		Where("a.tenant_id = ?", tenantID).Apply(f.narrow, visible).OrderExpr("a.seq DESC").Limit(facetEvents)
+		Where("a.tenant_id = ?", tenantID).Apply(l.kept(tenantID), f.narrow, visible).OrderExpr("a.seq DESC").Limit(facetEvents)
 }

@@ -54,7 +54,7 @@ func (l *Log) List(ctx context.Context, f Filter, r page.Request) (page.Page[Eve
 	return page.List[eventRow, Event]{
 		By:    "seq",
 		Key:   func(e Event) string { return strconv.FormatInt(e.Seq, 10) },
-		Query: l.db.NewSelect().Where("tenant_id = ?", tenantID).Apply(f.narrow, visible),
+		Query: l.db.NewSelect().Where("tenant_id = ?", tenantID).Apply(l.kept(tenantID), f.narrow, visible),
 		Scope: []string{"audit", tenantID, f.Action, f.Actor, f.ObjectID, f.ObjectType, stamp(f.From), stamp(f.Until)},
 		View:  page.Plain((*eventRow).event),
 	}.Read(ctx, l.pages, r)
@@ -71,7 +71,7 @@ func (l *Log) ready(ctx context.Context, f Filter) (tenantID string, err error) 
 	if err := faults.Err("audit_filter_invalid", "the filter is not valid"); err != nil {
 		return "", err
 	}
-	if err := l.flush(ctx, false); err != nil && ctx.Err() == nil {
+	if err := l.flushOf(ctx, tenantID); err != nil && ctx.Err() == nil {
 		l.logger.WarnContext(ctx, "audit: denied attempts wait for the database", "error", err)
 	}
 	return tenantID, nil
@@ -95,6 +95,13 @@ func stamp(t time.Time) string {
 		return ""
 	}
 	return t.UTC().Format(time.RFC3339Nano)
+}
+
+// kept leaves out what retention has cut off already and not deleted yet.
+func (l *Log) kept(tenantID string) func(*bun.SelectQuery) *bun.SelectQuery {
+	return func(q *bun.SelectQuery) *bun.SelectQuery {
+		return q.Where("seq > COALESCE((SELECT h.dropped_seq FROM ?schema.jet_audit_head AS h WHERE h.tenant_id = ?), 0)", tenantID)
+	}
 }
 
 func (f Filter) narrow(q *bun.SelectQuery) *bun.SelectQuery {

@@ -53,6 +53,11 @@ type Config struct {
 	// Sinks get every event, see [Sink]. Default: none.
 	Sinks []Sink
 
+	// Recheck asks again whether the caller of an export may have the record; its
+	// error ends the export. It is not asked for [Log.Platform]. Default: who may at
+	// the beginning may to the end.
+	Recheck func(context.Context) error
+
 	// Undenied narrows a query over events to those about things that the caller may
 	// see; the columns hold the kind and the id of the thing. It is not asked for
 	// [Log.Platform]. Default: who may read the record sees all of it.
@@ -69,6 +74,7 @@ type Log struct {
 	gone      func(tenantID string) bool
 	logger    *slog.Logger
 	pages     *page.Signer
+	recheck   func(context.Context) error
 	requestID func(context.Context) string
 	retention time.Duration
 	undenied  func(ctx context.Context, kindColumn, idColumn string) (func(*bun.SelectQuery) *bun.SelectQuery, error)
@@ -95,6 +101,7 @@ func New(cfg Config) (*Log, error) {
 		gone:      cfg.Gone,
 		logger:    cfg.Logger,
 		pages:     cfg.Pages,
+		recheck:   cfg.Recheck,
 		requestID: cfg.RequestID,
 		retention: cfg.Retention,
 		undenied:  cfg.Undenied,

@@ -72,16 +72,17 @@ func (s *Service) Accept(ctx context.Context, in Acceptance) (Accepted, error) {
 	if err != nil {
 		return Accepted{}, err
 	}
-	// Outside of the transaction, for they read and hash in their own time.
-	inviter, err := s.still(ctx, row)
-	if err != nil {
-		return Accepted{}, err
-	}
+	// Outside of the transaction, for they read and hash in their own time, and so
+	// does the host; then the inviter, who may lose his rights meanwhile.
 	account, err := s.accountFor(ctx, who, row, in)
 	if err != nil {
 		return Accepted{}, err
 	}
 	if err := s.beforeAccept(ctx, row, who); err != nil {
+		return Accepted{}, err
+	}
+	inviter, err := s.still(ctx, row)
+	if err != nil {
 		return Accepted{}, err
 	}
 	accepted := Accepted{TenantID: row.TenantID}

@@ -35,8 +35,9 @@ func (by inviter) principal(tenantID string) *auth.Principal {
 	return &auth.Principal{Kind: by.Kind, UserID: by.UserID, KeyID: by.KeyID, Service: by.Service, Grants: by.Grants, TenantID: tenantID}
 }
 
-// still is the inviter with the rights that he has now. A right that he has lost
-// makes the invitation void: badInvitation.
+// still is the inviter with the rights that he has now, which are only asked for: it
+// is not he who tries. A right that he has lost makes the invitation void:
+// badInvitation.
 func (s *Service) still(ctx context.Context, row *invitationRow) (context.Context, error) {
 	by, err := row.inviter()
 	if err != nil {
@@ -46,7 +47,7 @@ func (s *Service) still(ctx context.Context, row *invitationRow) (context.Contex
 	if err != nil {
 		return nil, voidFor(err)
 	}
-	ctx = auth.NewContext(ctx, who)
+	ctx = auth.AsQuestion(auth.NewContext(ctx, who))
 	_, err = s.authorize(ctx, auth.MemberInvite, "")
 	return ctx, voidFor(err)
 }

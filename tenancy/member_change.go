@@ -152,7 +152,7 @@ func (s *Service) changeMember(ctx context.Context, who *auth.Principal, userID 
 		if err := s.roles.Grantable(ctx, tx, had); err != nil {
 			return err
 		}
-		if err := s.keepOwner(ctx, tx, who.TenantID, had, after); err != nil {
+		if err := s.keepOwner(ctx, tx, who.TenantID, userID, had, after); err != nil {
 			return err
 		}
 		return fn(ctx, tx, before)

@@ -359,3 +359,30 @@ func TestMembersAreListedInPages(t *testing.T) {
 		}
 	})
 }
+
+// T26: an Owner who cannot sign in keeps nobody's tenant.
+func TestT26_ADisabledOwnerIsNoOtherOwner(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := setup(t, db)
+		w := b.newWorkspace(t)
+		second := b.join(t, w, rbac.Owner)
+		disable := func(disabled bool) {
+			if _, err := db.NewRaw("UPDATE ?schema.jet_user SET disabled = ? WHERE id = ?", disabled, second).Exec(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		owner := b.in(t, w.ID, w.owner)
+		disable(true)
+		if err := b.RemoveMember(owner, w.owner); problem.Of(err).Code != "last_owner" {
+			t.Errorf("the last who can sign in leaves: %v", err)
+		}
+		if err := b.RemoveMember(owner, second); err != nil {
+			t.Errorf("the one who cannot sign in stays: %v", err)
+		}
+		second = b.join(t, w, rbac.Owner)
+		if err := b.RemoveMember(owner, w.owner); err != nil {
+			t.Error(err)
+		}
+	})
+}

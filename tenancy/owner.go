@@ -10,10 +10,10 @@ import (
 	"github.com/jetadmin/jetadmin/problem"
 )
 
-// keepOwner refuses a change of the last Owner's roles to ones without that of
-// Owner. The Owners stay locked until the change is done: of two Owners who
-// remove each other at once, the second finds himself the last.
-func (s *Service) keepOwner(ctx context.Context, tx bun.IDB, tenantID string, had, after []string) error {
+// keepOwner refuses a change of a member's roles to ones without that of Owner when
+// no other Owner is left who can sign in. The Owners stay locked until the change is
+// done: of two Owners who remove each other at once, the second finds himself the last.
+func (s *Service) keepOwner(ctx context.Context, tx bun.IDB, tenantID, userID string, had, after []string) error {
 	ownerRole, err := s.roles.OwnerRole(ctx, tx, tenantID)
 	if err != nil {
 		return err
@@ -25,7 +25,12 @@ func (s *Service) keepOwner(ctx context.Context, tx bun.IDB, tenantID string, ha
 	if err != nil {
 		return err
 	}
-	if len(owners) < 2 {
+	others := slices.DeleteFunc(owners, func(owner string) bool { return owner == userID })
+	enabled, err := s.anyEnabled(ctx, tx, others)
+	if err != nil {
+		return err
+	}
+	if !enabled {
 		return problem.New(problem.Conflict, "last_owner", "the last owner of a tenant stays").
 			Fix("make somebody else an owner first")
 	}
@@ -41,4 +46,15 @@ func (s *Service) lockOwners(ctx context.Context, tx bun.IDB, tenantID, ownerRol
 		return nil, fmt.Errorf("lock the owners: %w", err)
 	}
 	return owners, nil
+}
+
+func (s *Service) anyEnabled(ctx context.Context, tx bun.IDB, userIDs []string) (enabled bool, err error) {
+	if len(userIDs) == 0 {
+		return false, nil
+	}
+	err = tx.NewRaw("SELECT EXISTS (SELECT 1 FROM ?schema.jet_user WHERE id IN (?) AND NOT disabled)", bun.In(userIDs)).Scan(ctx, &enabled)
+	if err != nil {
+		return false, fmt.Errorf("look for another owner: %w", err)
+	}
+	return enabled, nil
 }

@@ -1,0 +1,87 @@
+package audit_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/jetadmin/jetadmin/audit"
+	"github.com/jetadmin/jetadmin/internal/page"
+	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/internal/testdb"
+	"github.com/jetadmin/jetadmin/problem"
+)
+
+// T30: an export ends within a second of its caller's right.
+func TestT30_AnExportEndsWithTheRight(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		lost := false
+		b := setup(t, db, func(cfg *audit.Config) {
+			cfg.Recheck = func(context.Context) error {
+				if lost {
+					return problem.New(problem.Forbidden, "gone", "the right is gone")
+				}
+				return nil
+			}
+		})
+		b.fill(t, 10)
+		seen := 0
+		err := b.Export(t.Context(), audit.Filter{}, func(audit.Event) error {
+			seen++
+			b.pass(2 * time.Second)
+			lost = seen == 4
+			return nil
+		})
+		if problem.Of(err).Code != "gone" || seen != 4 {
+			t.Errorf("%d events, then %v", seen, err)
+		}
+	})
+}
+
+// What retention has cut off is shown no more, also while it is not deleted yet.
+func TestWhatIsCutOffIsNotShown(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := setup(t, db)
+		b.fill(t, 10)
+		if _, err := db.NewRaw("UPDATE ?schema.jet_audit_head SET dropped_seq = 7 WHERE tenant_id = ?", b.tenant).Exec(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		left, err := b.List(t.Context(), audit.Filter{}, page.Request{})
+		if err != nil || len(left.Items) != 3 || left.Items[2].Seq != 8 {
+			t.Errorf("the list shows %v, %v", left.Items, err)
+		}
+		facets, err := b.Facets(t.Context(), audit.Filter{})
+		if err != nil || facets.Events != 3 {
+			t.Errorf("%d are counted, %v", facets.Events, err)
+		}
+	})
+}
+
+// Who reads one record does not write down what was denied in another.
+func TestReadersWaitForNoOtherTenant(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := setup(t, db)
+		const other = "0190f5c4-7f3a-7c3e-9d5b-000000000001"
+		for _, tenantID := range []string{b.tenant, other} {
+			b.Deny(t.Context(), audit.Denial{TenantID: tenantID, Action: "query.update", ObjectType: "query", Code: "permission_required"})
+		}
+		if shown := b.events(t, audit.Filter{Action: audit.Denied}); len(shown) != 1 {
+			t.Errorf("%d denials are shown", len(shown))
+		}
+		written := 0
+		err := db.NewRaw("SELECT count(*) FROM ?schema.jet_audit WHERE tenant_id = ?", other).Scan(t.Context(), &written)
+		if err != nil || written != 0 {
+			t.Errorf("%d of the other tenant were written, %v", written, err)
+		}
+		if err := b.Flush(t.Context(), true); err != nil {
+			t.Fatal(err)
+		}
+		err = db.NewRaw("SELECT count(*) FROM ?schema.jet_audit WHERE tenant_id = ?", other).Scan(t.Context(), &written)
+		if err != nil || written != 1 {
+			t.Errorf("%d of the other tenant were written in the end, %v", written, err)
+		}
+	})
+}
