@@ -1,6 +1,7 @@
 package jetadmin_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/jetadmin/jetadmin/jetadmintest"
 	"github.com/jetadmin/jetadmin/rbac"
 	"github.com/jetadmin/jetadmin/realtime/liveclient"
+	"github.com/jetadmin/jetadmin/tenancy"
 )
 
 // Every change of something that a tenant has is told to who watches the tenant, by
@@ -17,6 +19,7 @@ import (
 func TestWhoWatchesATenantIsToldOfChanges(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, cfg jetadmin.Config) {
+		cfg.Hooks.Tenancy.BeforeAccept = func(context.Context, tenancy.Accepting) error { return nil }
 		app := jetadmintest.Start(t, cfg)
 		login, err := app.Auth().Login(t.Context(), auth.Credentials{Email: app.Owner.User.Email, Password: app.Owner.Password})
 		must(t, err)

@@ -41,7 +41,6 @@ func (a *API) authRoutes() {
 		ID: "changePassword", Method: http.MethodPost, Path: "/auth/password", Access: SignedIn, Tag: tag, Unkeyed: true,
 		Summary:     "Change the password, and begin a new session",
 		Description: "Every session ends, that of this call too; the token of the new one also comes as a cookie. The caller's API keys are revoked unless `keepKeys` is true.",
-		Example:     map[string]any{"old": "correct horse battery staple", "new": "four random words here"},
 	}, a.changePassword)
 	if a.cfg.Auth.CanReset() {
 		a.resetRoutes(tag)
