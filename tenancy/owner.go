@@ -52,7 +52,7 @@ func (s *Service) anyEnabled(ctx context.Context, tx bun.IDB, userIDs []string) 
 	if len(userIDs) == 0 {
 		return false, nil
 	}
-	err = tx.NewRaw("SELECT EXISTS (SELECT 1 FROM ?schema.jet_user WHERE id IN (?) AND NOT disabled)", bun.In(userIDs)).Scan(ctx, &enabled)
+	err = tx.NewRaw("SELECT EXISTS (SELECT 1 FROM ?schema.jet_user WHERE id IN (?) AND NOT disabled)", bun.List(userIDs)).Scan(ctx, &enabled)
 	if err != nil {
 		return false, fmt.Errorf("look for another owner: %w", err)
 	}
