@@ -50,9 +50,7 @@ func faults() []fault {
 			s.redis.Start()
 		}},
 		{name: "crash PostgreSQL", shared: func(s *scene, random *rand.Rand) {
-			s.postgres.Crash()
-			<-time.After(time.Duration(random.IntN(1000)) * time.Millisecond)
-			s.postgres.Start()
+			s.crashPostgres(time.Duration(random.IntN(1000)) * time.Millisecond)
 		}},
 		{name: "repeat hints", shared: func(s *scene, _ *rand.Rand) { s.repeatHints() }},
 	}
@@ -97,6 +95,15 @@ func (s *scene) make(f fault, random *rand.Rand) bool {
 	defer s.servers.Unlock()
 	f.shared(s, random)
 	return true
+}
+
+// crashPostgres takes the database away for a while.
+func (s *scene) crashPostgres(away time.Duration) {
+	from := time.Now()
+	s.postgres.Crash()
+	<-time.After(away)
+	s.postgres.Start()
+	s.fleet.noteOutage(from, time.Now())
 }
 
 // emptyRedis takes away every hint.

@@ -27,6 +27,7 @@ type fleet struct {
 	workers []*worker // those that run
 	ever    []*worker
 	harms   []harm
+	outages []outage
 }
 
 // harm is a time in which a worker could not do its work.
@@ -186,6 +187,15 @@ func (f *fleet) listen(w *worker, said io.Reader) {
 			f.note(w, time.UnixMilli(from), time.UnixMilli(to))
 		}
 	}
+}
+
+// outage is a time in which no result could be stored.
+type outage struct{ from, to time.Time }
+
+func (f *fleet) noteOutage(from, to time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.outages = append(f.outages, outage{from, to})
 }
 
 func (f *fleet) note(w *worker, from, to time.Time) {

@@ -22,9 +22,7 @@ func TestPostgreSQLCrashes(t *testing.T) {
 			s.begin(workflows[s.count%len(workflows)])
 		}
 		s.begun(s.count)
-		s.postgres.Crash()
-		<-time.After(lease + lease/2) // every lease runs out meanwhile
-		s.postgres.Start()
+		s.crashPostgres(lease + lease/2) // every lease runs out meanwhile
 		back := time.Now()
 		s.ended(0)
 		t.Logf("%d runs had ended %s after it was back", s.count, time.Since(back).Round(time.Millisecond))

@@ -16,6 +16,9 @@ import (
 // until a lease is renewed.
 const slack = lease + time.Second
 
+// retryStore is the longest pause between two attempts of the engine to store a result.
+const retryStore = 2 * time.Second
+
 // verdict is what was found in the ledger.
 type verdict struct {
 	executions int
@@ -252,7 +255,7 @@ func (f *fleet) harmed(e entry, done map[string]entry) (harm, bool) {
 	defer f.mu.Unlock()
 	until := time.Now() // it never got to the end
 	if d, ok := done[e.Mark]; ok {
-		until = d.At
+		until = f.storedBy(d.At)
 	}
 	for _, h := range f.harms {
 		if h.worker == e.Worker && h.to.Add(slack).After(e.At) && h.from.Add(-slack).Before(until) {
@@ -260,4 +263,16 @@ func (f *fleet) harmed(e entry, done map[string]entry) (harm, bool) {
 		}
 	}
 	return harm{}, false
+}
+
+// storedBy is when a process surely had stored what a node came to at a time: while
+// the database is away it keeps the result, tries again at least every retryStore,
+// and is at the node still. f.mu is held.
+func (f *fleet) storedBy(at time.Time) time.Time {
+	for _, o := range f.outages {
+		if o.from.Add(-slack).Before(at) && o.to.After(at) {
+			at = o.to.Add(retryStore)
+		}
+	}
+	return at
 }
