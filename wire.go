@@ -355,9 +355,9 @@ var resources = map[string]bool{
 	"schedule": true, "tenant": true, "webhook": true, "workflow": true,
 }
 
-// record writes a change down, forgets who made what is deleted by it, and when it is committed tells who watches the
-// tenant that there is one, no more than its kind and the id of the object. Nobody
-// watches a tenant that is only made.
+// record writes a change down, forgets who made what is deleted by it, and when it is
+// committed tells who watches the tenant that there is one, no more than its kind and
+// the id of the object. Nobody watches a tenant that is only made.
 func (a *App) record(ctx context.Context, db bun.IDB, e audit.Entry) error {
 	if err := a.audit.Record(ctx, db, e); err != nil {
 		return err
@@ -369,9 +369,6 @@ func (a *App) record(ctx context.Context, db bun.IDB, e audit.Entry) error {
 	}
 	if e.TenantID != "" && e.ObjectID != "" && resources[e.ObjectType] && e.Action != "tenant.create" {
 		store.AfterCommit(ctx, func() { a.publish(ctx, "tenant:"+e.TenantID, eventOf(e), changed{e.ObjectID}) })
-	}
-	if userID, ok := e.Detail["userId"].(string); ok && e.Action == "invitation.accept" {
-		store.AfterCommit(ctx, func() { a.publish(ctx, "tenant:"+e.TenantID, "member.created", changed{userID}) })
 	}
 	return nil
 }

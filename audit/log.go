@@ -44,6 +44,11 @@ type Config struct {
 	// Pages signs the cursors of [Log.List]. Required.
 	Pages *page.Signer
 
+	// Recheck asks again whether the caller of an export may have the record; its
+	// error ends the export. It is not asked for [Log.Platform]. Default: who may at
+	// the beginning may to the end.
+	Recheck func(context.Context) error
+
 	// RequestID names the request of a context. Default: events carry no request.
 	RequestID func(context.Context) string
 
@@ -52,11 +57,6 @@ type Config struct {
 
 	// Sinks get every event, see [Sink]. Default: none.
 	Sinks []Sink
-
-	// Recheck asks again whether the caller of an export may have the record; its
-	// error ends the export. It is not asked for [Log.Platform]. Default: who may at
-	// the beginning may to the end.
-	Recheck func(context.Context) error
 
 	// Undenied narrows a query over events to those about things that the caller may
 	// see; the columns hold the kind and the id of the thing. It is not asked for

@@ -2,9 +2,9 @@ package auth
 
 import (
 	"context"
-	"net/netip"
 	"time"
 
+	"github.com/jetadmin/jetadmin/internal/peer"
 	"github.com/jetadmin/jetadmin/internal/throttle"
 	"github.com/jetadmin/jetadmin/problem"
 )
@@ -97,24 +97,16 @@ func (s *Service) sparing(ctx context.Context, judge func() (*Principal, error))
 	return p, err
 }
 
-// network is what one party holds of an address: all of an IPv4 one, the first
-// half of an IPv6 one.
+// network is the network of an address as a text, see [peer.Network]. What is no
+// address stands for itself.
 func network(address string) string {
-	ip, err := netip.ParseAddr(address)
-	if err != nil {
-		port, err := netip.ParseAddrPort(address)
-		if err != nil {
-			return tidy(address, maxAddress)
-		}
-		ip = port.Addr()
+	ip, ok := peer.Address(address)
+	if !ok {
+		return tidy(address, maxAddress)
 	}
-	ip = ip.Unmap().WithZone("")
-	if ip.Is4() {
-		return ip.String()
+	p := peer.Network(ip)
+	if p.IsSingleIP() {
+		return p.Addr().String()
 	}
-	prefix, err := ip.Prefix(64)
-	if err != nil {
-		return ip.String()
-	}
-	return prefix.String()
+	return p.String()
 }

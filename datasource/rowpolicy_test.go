@@ -289,17 +289,24 @@ func TestT30_StreamsEndWhenOtherRulesHold(t *testing.T) {
 	q := w.savedOn(t, "fake", "held", datasource.NewQuery{Operation: sqlText("rows"), Rules: []datasource.RowRule{
 		{Roles: []string{"sales"}, Filter: "true"}, {Everyone: true, Filter: "false"},
 	}})
-	done := make(chan error, 1)
-	ctx := w.having(t, "u", nil, "sales")
-	go func() {
-		_, err := w.StreamQuery(ctx, q.ID, nil, &count{})
-		done <- err
-	}()
-	<-w.fake.started
+	done := w.held(t, q.ID)
 	roles.Store(&[]string{})
 	if err := <-done; problem.Of(err).Code != "row_rules_changed" {
 		t.Errorf("got %v", err)
 	}
+}
+
+// held begins a stream that its source holds, and returns how it ends.
+func (w *world) held(t *testing.T, queryID string) <-chan error {
+	t.Helper()
+	done := make(chan error, 1)
+	ctx := w.having(t, "u", nil, "sales")
+	go func() {
+		_, err := w.StreamQuery(ctx, queryID, nil, &count{})
+		done <- err
+	}()
+	<-w.fake.started
+	return done
 }
 
 // Case T30: a stream ends also when the rules of the query are changed, or it gets some.
@@ -311,13 +318,7 @@ func TestT30_StreamsEndWhenTheRulesChange(t *testing.T) {
 		w := setup(t, testdb.SQLite(t))
 		w.rowsOf([]any{"x", "y", "z", "0"}, nil)
 		q := w.savedOn(t, "fake", "held", datasource.NewQuery{Operation: sqlText("rows"), Rules: rules})
-		done := make(chan error, 1)
-		ctx := w.having(t, "u", nil, "sales")
-		go func() {
-			_, err := w.StreamQuery(ctx, q.ID, nil, &count{})
-			done <- err
-		}()
-		<-w.fake.started
+		done := w.held(t, q.ID)
 		if _, err := w.UpdateQuery(w.owner(t), q.ID, datasource.QueryUpdate{Rules: &[]datasource.RowRule{{Everyone: true, Filter: "row.a == 'x'"}}}); err != nil {
 			t.Fatal(err)
 		}

@@ -37,7 +37,7 @@ type client struct {
 	ended    atomic.Bool
 	checked  atomic.Int64 // when it was asked what it may do, in nanoseconds
 	from     netip.Addr
-	holder   holder // as whose it is counted; the reader's once it runs
+	party    party // as whose it is counted; the reader's once it runs
 
 	mu     sync.Mutex
 	who    *auth.Principal // nil until authenticated
@@ -354,20 +354,18 @@ func (c *client) authenticate(r request, err error) {
 	c.reply(reply{ID: r.ID, Op: opOK})
 }
 
-const tooMany = "too many connections"
-
 // countAs makes the connection one of who's, nil = of the network it comes from,
 // unless he has enough.
 func (c *client) countAs(who *auth.Principal) bool {
-	h, most := holderOf(who, c.from), c.hub.cfg.MaxPerAddress
+	p, most := partyOf(who, c.from), c.hub.cfg.MaxPerAddress
 	if who != nil {
 		most = c.hub.cfg.MaxPerCredential
 	}
-	if !c.hub.quota.take(h, most) {
+	if !c.hub.quota.take(p, most) {
 		return false
 	}
-	c.hub.quota.give(c.holder)
-	c.holder = h
+	c.hub.quota.give(c.party)
+	c.party = p
 	return true
 }
 

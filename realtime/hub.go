@@ -53,7 +53,7 @@ func New(cfg Config) (*Hub, error) {
 		return nil, err
 	}
 	return &Hub{
-		cfg: cfg, origins: origins, quota: quota{held: map[holder]int{}}, stopped: make(chan struct{}),
+		cfg: cfg, origins: origins, quota: quota{held: map[party]int{}}, stopped: make(chan struct{}),
 		clients: map[*client]struct{}{}, rooms: map[string]*room{},
 	}, nil
 }
@@ -192,7 +192,7 @@ func (h *Hub) admit() (full bool, err error) {
 }
 
 // release counts a connection out.
-func (h *Hub) release(whose holder) {
+func (h *Hub) release(whose party) {
 	h.quota.give(whose)
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -213,7 +213,7 @@ func (h *Hub) forget(c *client) {
 	h.mu.Lock()
 	delete(h.clients, c)
 	h.mu.Unlock()
-	h.release(c.holder)
+	h.release(c.party)
 }
 
 var errPanic = errors.New("panic in a callback")

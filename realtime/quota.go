@@ -5,62 +5,59 @@ import (
 	"sync"
 
 	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/internal/peer"
 )
+
+const tooMany = "too many connections"
 
 // quota counts connections by whose they are: of a credential, or of the network
 // that a stranger comes from.
 type quota struct {
 	mu   sync.Mutex
-	held map[holder]int
+	held map[party]int
 }
 
-// holder is whose a connection is. The zero holder is nobody in particular.
-type holder struct {
+// party is whose a connection is. The zero party is nobody in particular.
+type party struct {
 	credential credential
 	network    netip.Prefix
 }
 
-// holderOf a connection of who from an address. A stranger from the machine
+// partyOf a connection of who from an address. A stranger from the machine
 // itself, or from an address that is not known, comes through a proxy that does
 // not tell for whom: nobody can be counted.
-func holderOf(who *auth.Principal, from netip.Addr) holder {
+func partyOf(who *auth.Principal, from netip.Addr) party {
 	if who != nil {
-		return holder{credential: credentialOf(who)}
+		return party{credential: credentialOf(who)}
 	}
-	from = from.Unmap().WithZone("")
-	if !from.IsValid() || from.IsLoopback() {
-		return holder{}
+	if !from.IsValid() || from.Unmap().IsLoopback() {
+		return party{}
 	}
-	bits := from.BitLen()
-	if from.Is6() {
-		bits = 64 // what one customer has
-	}
-	network, _ := from.Prefix(bits) // valid, and has as many bits
-	return holder{network: network}
+	return party{network: peer.Network(from)}
 }
 
-// take counts a connection in, unless its holder has as many as allowed.
-func (q *quota) take(h holder, most int) bool {
-	if h == (holder{}) {
+// take counts a connection in, unless its party has as many as allowed.
+func (q *quota) take(p party, most int) bool {
+	if p == (party{}) {
 		return true
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.held[h] >= most {
+	if q.held[p] >= most {
 		return false
 	}
-	q.held[h]++
+	q.held[p]++
 	return true
 }
 
 // give counts a connection out that was counted in.
-func (q *quota) give(h holder) {
+func (q *quota) give(p party) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if h == (holder{}) {
+	if p == (party{}) {
 		return
 	}
-	if q.held[h]--; q.held[h] <= 0 {
-		delete(q.held, h)
+	if q.held[p]--; q.held[p] <= 0 {
+		delete(q.held, p)
 	}
 }

@@ -50,7 +50,7 @@ func (h *Hub) upgrade(w http.ResponseWriter, r *http.Request, p protocol) {
 	full = full || !c.countAs(c.who)
 	if c.conn, err = accept(w, r, h.cfg.WriteTimeout, c.allowMessage); err != nil {
 		c.cancel()
-		h.release(c.holder)
+		h.release(c.party)
 		return // the library has replied
 	}
 	if full {

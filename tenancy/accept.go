@@ -218,6 +218,11 @@ func (s *Service) join(ctx context.Context, tx bun.IDB, row *invitationRow, invi
 	if err != nil {
 		return Member{}, err
 	}
-	ctx = auth.NewContext(ctx, &auth.Principal{Kind: auth.KindUser, UserID: userID, TenantID: row.TenantID})
-	return m, s.audit(ctx, tx, used.entry("invitation.accept", map[string]any{"userId": userID, "roles": m.Roles, "invitedBy": auth.FromContext(inviter).Actor()}))
+	who := &auth.Principal{Kind: auth.KindUser, UserID: userID, TenantID: row.TenantID}
+	ctx = auth.NewContext(ctx, who)
+	err = s.audit(ctx, tx, used.entry("invitation.accept", map[string]any{"userId": userID, "roles": m.Roles, "invitedBy": auth.FromContext(inviter).Actor()}))
+	if err != nil {
+		return Member{}, err
+	}
+	return m, s.audit(ctx, tx, memberEntry(who, auth.MemberCreate, userID, nil, map[string]any{"roles": m.Roles}))
 }

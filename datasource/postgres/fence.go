@@ -11,9 +11,9 @@ import (
 )
 
 // reaches asks whether the user of a connection, by itself or by a role that it may
-// take, has a right on one of the given tables, or owns their schema. A table is known by name and OID,
-// which are the same on a physical replica, whatever the server is called. What
-// views and functions of others show is in the hands of who grants them.
+// take, has a right on one of the given tables, or owns their schema. A table is known
+// by name and OID, which are the same on a physical replica, whatever the server is
+// called. What views and functions of others show is in the hands of who grants them.
 const reaches = `SELECT EXISTS (
 	SELECT 1 FROM unnest($1::oid[], $2::text[]) AS fenced (id, name)
 	JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) fenced.id AND c.relname OPERATOR(pg_catalog.=) fenced.name::name

@@ -26,6 +26,18 @@ func Address(remote string) (netip.Addr, bool) {
 
 func plain(ip netip.Addr) netip.Addr { return ip.Unmap().WithZone("") }
 
+// Network is what one party holds of an address: all of an IPv4 one, the first half
+// of an IPv6 one. That of no address is the zero prefix.
+func Network(ip netip.Addr) netip.Prefix {
+	ip = plain(ip)
+	bits := ip.BitLen()
+	if ip.Is6() {
+		bits = 64
+	}
+	p, _ := ip.Prefix(bits) // which has as many bits
+	return p
+}
+
 // Within reports whether an address is in one of the ranges.
 func Within(ip netip.Addr, ranges []netip.Prefix) bool {
 	return slices.ContainsFunc(ranges, func(p netip.Prefix) bool {

@@ -16,8 +16,8 @@ import (
 // until a lease is renewed.
 const slack = lease + time.Second
 
-// retryStore is the longest pause between two attempts of the engine to store a result.
-const retryStore = 2 * time.Second
+// maxRetryStore is the longest pause between two attempts of the engine to store a result.
+const maxRetryStore = 2 * time.Second
 
 // verdict is what was found in the ledger.
 type verdict struct {
@@ -266,12 +266,12 @@ func (f *fleet) harmed(e entry, done map[string]entry) (harm, bool) {
 }
 
 // storedBy is when a process surely had stored what a node came to at a time: while
-// the database is away it keeps the result, tries again at least every retryStore,
+// the database is away it keeps the result, tries again at least every maxRetryStore,
 // and is at the node still. f.mu is held.
 func (f *fleet) storedBy(at time.Time) time.Time {
 	for _, o := range f.outages {
 		if o.from.Add(-slack).Before(at) && o.to.After(at) {
-			at = o.to.Add(retryStore)
+			at = o.to.Add(maxRetryStore)
 		}
 	}
 	return at
