@@ -154,6 +154,35 @@ func TestT79_WhatIsDiscardedIsNotKept(t *testing.T) {
 	}
 }
 
+// T79: a row that is too large takes nothing away from the one before it, also when
+// both come in one piece.
+func TestT79_TheRowBeforeATooLargeOneIsRead(t *testing.T) {
+	t.Parallel()
+	settings := serve(t, fake(func(command byte, _ string) string {
+		if command != comExecute {
+			return ""
+		}
+		return packets("\x01", column("a"), end, "\x00\x00\x01a") + "\xff\xff\xff\x04" + strings.Repeat("\x00", 100)
+	}))
+	conn := open(t, settings)
+	parsed, err := mysql.Connector().Parse(text("SELECT 1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := conn.Query(t.Context(), datasource.Statement{Operation: parsed, MaxRows: 2, MaxBytes: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	if row, err := rows.Next(); err != nil || row[0] != "a" {
+		t.Errorf("the first row is %v, %v", row, err)
+	}
+	_, err = rows.Next()
+	if e, ok := errors.AsType[*datasource.StatementError](err); !ok || !strings.Contains(e.Message, "one row") {
+		t.Errorf("the second row: %v", err)
+	}
+}
+
 // T79: a server that goes on with results behind the end of the rows is left.
 func TestT79_ResultsWithoutEndAreLeft(t *testing.T) {
 	t.Parallel()

@@ -78,8 +78,9 @@ func (a *packets) command(code byte) {
 }
 
 // read judges what is about to be given to the driver, and numbers packets as it
-// expects them.
-func (a *packets) read(b []byte) error {
+// expects them. What is good comes before the packet that is refused.
+func (a *packets) read(b []byte) (good int, err error) {
+	all := len(b)
 	for len(b) > 0 {
 		n := 0
 		if a.got < len(a.header) {
@@ -88,10 +89,10 @@ func (a *packets) read(b []byte) error {
 				b[at] -= a.ahead
 			}
 			if a.got += n; a.got < len(a.header) {
-				return nil
+				return all, nil
 			}
 			if err := a.announce(); err != nil {
-				return err
+				return good, err
 			}
 			b = b[n:]
 		}
@@ -101,11 +102,12 @@ func (a *packets) read(b []byte) error {
 		b = b[n:]
 		if a.rest == 0 {
 			if err := a.end(); err != nil {
-				return err
+				return good, err
 			}
+			good = all - len(b)
 		}
 	}
-	return nil
+	return all, nil
 }
 
 func (a *packets) length() int {

@@ -42,6 +42,7 @@ type socket struct {
 	introduced bool // the driver has sent its first packet
 	packets    packets
 	left       int64 // bytes that may be read until the next allow
+	refused    error // what comes next; the driver reads what came before it first
 	broken     atomic.Pointer[error]
 }
 
@@ -86,14 +87,21 @@ func (s *socket) read(b []byte) (int, error) {
 		s.greeting = s.greeting[n:]
 		return n, nil
 	}
+	if s.refused != nil {
+		return 0, s.refused
+	}
 	n, err := s.stream().Read(b)
 	if s.left -= int64(n); s.left < 0 {
 		return 0, errTooLarge
 	}
-	if refused := s.packets.read(b[:n]); refused != nil {
+	good, refused := s.packets.read(b[:n])
+	if s.refused = refused; refused == nil {
+		return n, err
+	}
+	if good == 0 {
 		return 0, refused
 	}
-	return n, err
+	return good, nil
 }
 
 func (s *socket) stream() io.ReadWriter {
