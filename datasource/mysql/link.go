@@ -166,8 +166,9 @@ func (l *link) ask(ctx context.Context, statement string, limit int) ([][]string
 	return all, nil
 }
 
-// kill has the server end the statement of the link, over a second connection to
-// the same address. Behind an address may be several servers: another one's
+// kill has the server end the link with its statement, over a second connection to
+// the same address: of the end of a statement alone it forgets when the statement
+// does not run yet. Behind an address may be several servers: another one's
 // connection of that number is left alone.
 func (l *link) kill(ctx context.Context) (err error) {
 	defer contain(&err)
@@ -179,6 +180,6 @@ func (l *link) kill(ctx context.Context) (err error) {
 	if other.instance != l.instance {
 		return errors.New("the address led to another server")
 	}
-	_, err = other.ExecContext(ctx, "KILL QUERY "+strconv.FormatUint(l.id, 10), nil)
+	_, err = other.ExecContext(ctx, "KILL "+strconv.FormatUint(l.id, 10), nil)
 	return err
 }
