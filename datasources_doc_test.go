@@ -2,6 +2,7 @@ package jetadmin_test
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/datasource"
+	demoshop "github.com/jetadmin/jetadmin/examples/server/shop"
 	"github.com/jetadmin/jetadmin/jetadmintest"
 )
 
@@ -19,12 +21,15 @@ func datasourcesDoc(t *testing.T) string {
 	return string(text)
 }
 
-// TestTheCommandsOfTheDatasourcesGuide runs the commands of docs/datasources.md.
+// TestTheCommandsOfTheDatasourcesGuide runs the commands of docs/datasources.md on the
+// shop of the demo server.
 func TestTheCommandsOfTheDatasourcesGuide(t *testing.T) {
 	t.Parallel()
 	cfg := quiet(t)
 	app := jetadmintest.Start(t, cfg)
-	makeShop(t, cfg.DataDir, app.Tenant.ID)
+	folder := filepath.Join(cfg.DataDir, "files", app.Tenant.ID)
+	must(t, os.MkdirAll(folder, 0o700))
+	must(t, demoshop.Create(t.Context(), filepath.Join(folder, "shop.db")))
 	if shown := runCommands(t, datasourcesDoc(t), app); shown < 9 {
 		t.Errorf("the guide shows only %d replies", shown)
 	}

@@ -4,15 +4,17 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync/atomic"
+	"testing"
 
 	"github.com/jetadmin/jetadmin"
 	"github.com/jetadmin/jetadmin/datasource"
+	"github.com/jetadmin/jetadmin/datasource/connectortest"
 	"github.com/jetadmin/jetadmin/datasource/template"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
-// stock makes the host's own stock a type of datasource: it is its connector and,
-// because there is nothing to open, its connection too.
+// stock makes the host's own stock a type of datasource.
 type stock map[string]int64
 
 func (stock) Spec() datasource.Spec {
@@ -26,7 +28,6 @@ func (stock) Spec() datasource.Spec {
 type lookup struct{ article template.Text }
 
 func (l lookup) Placeholders() []string { return l.article.Placeholders() }
-
 func (stock) Parse(operation json.RawMessage) (datasource.Operation, error) {
 	var in struct {
 		Article string `json:"article"`
@@ -38,17 +39,34 @@ func (stock) Parse(operation json.RawMessage) (datasource.Operation, error) {
 	return lookup{article}, err
 }
 
-func (s stock) Open(context.Context, datasource.Settings) (datasource.Conn, error) { return s, nil }
-func (stock) Ping(context.Context) error                                           { return nil }
-func (stock) Close() error                                                         { return nil }
+func (s stock) Open(context.Context, datasource.Settings) (datasource.Conn, error) {
+	return &openStock{stock: s}, nil
+}
 
-func (s stock) Query(_ context.Context, st datasource.Statement) (datasource.Rows, error) {
+// openStock is a connection: the stock until it is closed.
+type openStock struct {
+	stock  stock
+	closed atomic.Bool
+}
+
+func (c *openStock) Close() error { c.closed.Store(true); return nil }
+func (c *openStock) Ping(context.Context) error {
+	if c.closed.Load() {
+		return problem.New(problem.Upstream, "closed", "the stock is closed")
+	}
+	return nil
+}
+
+func (c *openStock) Query(ctx context.Context, st datasource.Statement) (datasource.Rows, error) {
+	if err := c.Ping(ctx); err != nil {
+		return nil, err
+	}
 	asText := func(_ string, value any) (string, error) { return fmt.Sprint(value), nil }
 	name, err := st.Operation.(lookup).article.Expand(func(param string) any { return st.Params[param] }, nil, asText)
 	if err != nil {
 		return nil, err
 	}
-	left, known := s[name]
+	left, known := c.stock[name]
 	if !known {
 		return nil, &datasource.StatementError{Message: "there is no such article", Position: -1}
 	}
@@ -79,4 +97,11 @@ func Example_connector() {
 	// Output:
 	// ink 2
 	// upstream there is no such article
+}
+
+// TestStockIsAConnector is all that such a type needs to be tested like the others.
+func TestStockIsAConnector(t *testing.T) {
+	connectortest.Run(t, stock{"ink": 2}, datasource.Settings{}, connectortest.Fixtures{
+		Refused: json.RawMessage(`{"article": "gold"}`),
+	})
 }

@@ -184,11 +184,22 @@ type Settings struct {
 	Values map[string]any
 
 	// Secrets holds the secret fields that are set.
-	Secrets map[string]secret.Text
+	Secrets map[string]Secret
 
 	// Egress is how the connector reaches the network, and the only way.
-	Egress egress.Policy
+	Egress Egress
 }
+
+// Secret is the value of a secret field. However it is printed, logged or marshalled,
+// it shows a mask; its method Reveal gives the value.
+type Secret = secret.Text
+
+// NewSecret hides a value, for tests of a connector.
+func NewSecret(value string) Secret { return secret.NewText(value) }
+
+// Egress makes connections and HTTP clients that reach public addresses only, and
+// those that the host allows. The zero value allows no others.
+type Egress = egress.Policy
 
 // String is the value of a string or text field, "" when it has none.
 func (s Settings) String(field string) string { v, _ := s.Values[field].(string); return v }
@@ -206,4 +217,4 @@ func (s Settings) Map(field string) map[string]string {
 }
 
 // Secret is the value of a secret field, empty when it is not set.
-func (s Settings) Secret(field string) secret.Text { return s.Secrets[field] }
+func (s Settings) Secret(field string) Secret { return s.Secrets[field] }

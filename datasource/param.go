@@ -136,9 +136,7 @@ func newRule(p Param, path string, faults *problem.Faults) rule {
 	r.compile(path, faults)
 	r.choices(path, faults)
 	if p.Default != nil {
-		var message string
-		r.absent, message = r.value(p.Default)
-		faults.Check(message == "", path, "has a default that "+message)
+		r.absent = r.value(p.Default, path+".default", faults)
 	}
 	return r
 }
@@ -185,9 +183,7 @@ func bind(rules []rule, given map[string]any) (map[string]any, error) {
 		case v == nil:
 			values[r.Name] = nil
 		default:
-			value, message := r.value(v)
-			faults.Check(message == "", "params."+r.Name, message)
-			values[r.Name] = value
+			values[r.Name] = r.value(v, "params."+r.Name, &faults)
 		}
 	}
 	for _, name := range sortedKeys(given) {

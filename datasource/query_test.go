@@ -110,8 +110,34 @@ func TestRulesOfParametersAreChecked(t *testing.T) {
 	} {
 		p.Name = "p"
 		_, err := w.CreateQuery(w.owner(t), newQuery(ds, "SELECT {{ p }}", p))
-		if got := paths(t, err); !slices.Equal(got, []string{"params.p"}) {
+		want := "params.p"
+		if strings.HasPrefix(name, "default") {
+			want = "params.p.default"
+		}
+		if got := paths(t, err); !slices.Equal(got, []string{want}) {
 			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// What is wrong in a list is told element by element, of a long one the first ten.
+func TestFaultsOfAListNameItsElements(t *testing.T) {
+	t.Parallel()
+	w := setup(t, testdb.SQLite(t))
+	q := w.query(t, w.shopSource(t), "SELECT 1 WHERE 1 IN ({{ ids }})", datasource.Param{Name: "ids", Type: "integer[]"})
+	for _, tt := range []struct {
+		list []any
+		want []string
+	}{
+		{[]any{1, "x", 2, nil}, []string{"params.ids.1", "params.ids.3"}},
+		{slices.Repeat([]any{"x"}, 12), []string{
+			"params.ids", "params.ids.0", "params.ids.1", "params.ids.2", "params.ids.3", "params.ids.4",
+			"params.ids.5", "params.ids.6", "params.ids.7", "params.ids.8", "params.ids.9",
+		}},
+	} {
+		_, err := w.RunQuery(w.owner(t), q.ID, map[string]any{"ids": tt.list})
+		if got := paths(t, err); !slices.Equal(got, tt.want) {
+			t.Errorf("%v: %v", tt.list, got)
 		}
 	}
 }

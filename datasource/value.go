@@ -17,31 +17,46 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jetadmin/jetadmin/datasource/template"
+	"github.com/jetadmin/jetadmin/problem"
 )
 
 const maxDigits = 400 // of a number: more than any database keeps
 
-// value gives v the type of the parameter, or says in words what is wrong.
-func (r rule) value(v any) (any, string) {
+// maxListFaults is how many elements of a list are told of, one by one.
+const maxListFaults = 10
+
+// value gives v the type of the parameter. What is wrong is told at path, of a list
+// at its elements: "params.ids.3".
+func (r rule) value(v any, path string, faults *problem.Faults) any {
 	if !r.list {
-		return r.one(v)
+		value, message := r.one(v)
+		faults.Check(message == "", path, message)
+		return value
 	}
 	list := reflect.ValueOf(v)
 	if list.Kind() != reflect.Slice || list.Type().Elem().Kind() == reflect.Uint8 {
-		return nil, "must be a list"
+		faults.Add(path, "must be a list")
+		return nil
 	}
 	if list.Len() > MaxListElements {
-		return nil, fmt.Sprintf("must not have more than %d elements", MaxListElements)
+		faults.Addf(path, "must not have more than %d elements", MaxListElements)
+		return nil
 	}
 	out := make([]any, list.Len())
+	wrong := 0
 	for i := range out {
 		value, message := r.one(list.Index(i).Interface())
-		if message != "" {
-			return nil, fmt.Sprintf("has an element %d that %s", i, message)
-		}
 		out[i] = value
+		if message != "" {
+			if wrong++; wrong <= maxListFaults {
+				faults.Add(path+"."+strconv.Itoa(i), message)
+			}
+		}
 	}
-	return out, ""
+	if wrong > maxListFaults {
+		faults.Addf(path, "has %d more elements that are wrong", wrong-maxListFaults)
+	}
+	return out
 }
 
 func (r rule) one(v any) (any, string) {

@@ -48,7 +48,7 @@ func statuses() []any {
 	return []any{"pending", "paid", "shipped", "delivered", "cancelled", "returned"}
 }
 
-const openOrders = `SELECT t.order_id, c.name AS customer, c.country, t.status, t.ordered_at, t.total, o.note
+const openOrders = `SELECT t.order_id, c.name AS customer, t.country, t.status, t.ordered_at, t.total, o.note
 FROM order_totals t
 JOIN orders o ON o.id = t.order_id
 JOIN customers c ON c.id = t.customer_id
@@ -56,13 +56,12 @@ WHERE t.status = {{ status }} AND t.cents >= 100 * {{ min_total }}
 ORDER BY t.cents DESC, t.order_id
 LIMIT {{ limit }}`
 
-const revenueByCountry = `SELECT c.country, count(*) AS orders, printf('%d.%02d', sum(t.cents) / 100, sum(t.cents) % 100) AS revenue
-FROM order_totals t
-JOIN customers c ON c.id = t.customer_id
-WHERE t.status NOT IN ('cancelled', 'returned')
-	AND t.ordered_at >= {{ from }} AND t.ordered_at < date({{ to }}, '+1 day')
-GROUP BY c.country
-ORDER BY sum(t.cents) DESC`
+const revenueByCountry = `SELECT country, count(*) AS orders, printf('%d.%02d', sum(cents) / 100, sum(cents) % 100) AS revenue
+FROM order_totals
+WHERE status NOT IN ('cancelled', 'returned')
+	AND ordered_at >= {{ from }} AND ordered_at < date({{ to }}, '+1 day')
+GROUP BY country
+ORDER BY sum(cents) DESC`
 
 const bestSellers = `SELECT p.sku, p.name, p.category, sum(l.quantity) AS sold, p.weight_kg, p.discontinued_on
 FROM order_lines l

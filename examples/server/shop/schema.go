@@ -45,9 +45,9 @@ CREATE TABLE order_lines (
 ) WITHOUT ROWID;
 
 CREATE VIEW order_totals AS
-SELECT o.id AS order_id, o.customer_id, o.status, o.ordered_at, sum(l.quantity * l.price_cents) AS cents,
+SELECT o.id AS order_id, o.customer_id, c.country, o.status, o.ordered_at, sum(l.quantity * l.price_cents) AS cents,
 	printf('%d.%02d', sum(l.quantity * l.price_cents) / 100, sum(l.quantity * l.price_cents) % 100) AS total
-FROM orders o JOIN order_lines l ON l.order_id = o.id
+FROM orders o JOIN customers c ON c.id = o.customer_id JOIN order_lines l ON l.order_id = o.id
 GROUP BY o.id;
 
 CREATE INDEX orders_customer ON orders (customer_id);
