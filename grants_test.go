@@ -82,6 +82,23 @@ func (s *shelf) lists(c *caller, path string, want ...string) {
 	}
 }
 
+// Case T9: whoever may list and not read learns what there is, and not how it is made.
+func TestT9_ListsLeaveOutWhatOnlyAReaderSees(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, cfg jetadmin.Config) {
+		s := newShelf(t, cfg)
+		_, guest := s.role("Guest", []string{"datasource.list", "query.list", "workflow.list"})
+		for path, secret := range map[string]string{"/datasources": "shop.db", "/queries": "SELECT", "/workflows": "start"} {
+			if body := string(guest.call("GET", s.tenant+path, nil).want(http.StatusOK).Body); !strings.Contains(body, `"one"`) || strings.Contains(body, secret) {
+				t.Errorf("%s shows who may only list: %s", path, body)
+			}
+			if body := string(s.owner.call("GET", s.tenant+path, nil).want(http.StatusOK).Body); !strings.Contains(body, secret) {
+				t.Errorf("%s shows the owner: %s", path, body)
+			}
+		}
+	})
+}
+
 // Who has grants on single objects alone sees, runs and changes these and no others.
 func TestGrantsOnSingleObjects(t *testing.T) {
 	t.Parallel()

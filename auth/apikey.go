@@ -172,13 +172,13 @@ func (s *Service) holds(ctx context.Context, scopes []Permission) error {
 	var beyond []string
 	for _, scope := range scopes {
 		for _, p := range scope.Expand() {
-			_, err := s.authorize(AsQuestion(ctx), p, "")
-			if problem.Is(err, problem.Forbidden) {
-				beyond = append(beyond, string(scope))
-				break
-			}
+			held, err := s.authorize.May(ctx, p, "")
 			if err != nil {
 				return err
+			}
+			if !held {
+				beyond = append(beyond, string(scope))
+				break
 			}
 		}
 	}

@@ -1,6 +1,10 @@
 package auth
 
-import "context"
+import (
+	"context"
+
+	"github.com/jetadmin/jetadmin/problem"
+)
 
 type questionKey struct{}
 
@@ -14,4 +18,13 @@ func AsQuestion(ctx context.Context) context.Context {
 func IsQuestion(ctx context.Context) bool {
 	is, _ := ctx.Value(questionKey{}).(bool)
 	return is
+}
+
+// May reports whether the principal of ctx may do this, as a question ([AsQuestion]).
+func (a Authorize) May(ctx context.Context, permission Permission, objectID string) (bool, error) {
+	_, err := a(AsQuestion(ctx), permission, objectID)
+	if problem.Is(err, problem.Forbidden) {
+		return false, nil
+	}
+	return err == nil, err
 }

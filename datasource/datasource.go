@@ -49,7 +49,8 @@ type DatasourceUpdate struct {
 	Version     int               `json:"version"` // of the datasource that was read; 0 = whatever it is
 }
 
-// List returns the datasources of the tenant that the caller may see, newest first.
+// List returns the datasources of the tenant that the caller may see, newest first. Of
+// those that he may not read ([auth.DatasourceRead]) it leaves out settings and secrets.
 func (s *Service) List(ctx context.Context, r page.Request) (page.Page[Datasource], error) {
 	who, visible, err := s.cfg.Visible(ctx, auth.DatasourceList, "id")
 	if err != nil {
@@ -59,8 +60,20 @@ func (s *Service) List(ctx context.Context, r page.Request) (page.Page[Datasourc
 		Key:   func(d Datasource) string { return d.ID },
 		Query: s.db.NewSelect().Where("tenant_id = ?", who.TenantID).Apply(visible),
 		Scope: []string{"datasources", who.TenantID},
-		View:  s.view,
+		View:  func(row *datasourceRow) (Datasource, error) { return s.listedSource(ctx, row) },
 	}.Read(ctx, s.cfg.Pages, r)
+}
+
+func (s *Service) listedSource(ctx context.Context, row *datasourceRow) (Datasource, error) {
+	d, err := s.view(row)
+	if err != nil {
+		return d, err
+	}
+	readable, err := s.authorize.May(ctx, auth.DatasourceRead, row.ID)
+	if !readable {
+		d.Settings, d.Secrets = map[string]any{}, map[string]string{}
+	}
+	return d, err
 }
 
 // Get returns one datasource.

@@ -76,7 +76,8 @@ type QueryFilter struct {
 }
 
 // Queries returns the saved queries of the tenant that the caller may see, newest
-// first.
+// first. Of those that he may not read ([auth.QueryRead]) it leaves out what only a
+// reader sees: operation, rules and transformation.
 func (s *Service) Queries(ctx context.Context, f QueryFilter, r page.Request) (page.Page[Query], error) {
 	who, visible, err := s.cfg.Visible(ctx, auth.QueryList, "id")
 	if err != nil {
@@ -90,8 +91,20 @@ func (s *Service) Queries(ctx context.Context, f QueryFilter, r page.Request) (p
 		Key:   func(q Query) string { return q.ID },
 		Query: q,
 		Scope: []string{"queries", who.TenantID, f.DatasourceID},
-		View:  (*queryRow).view,
+		View:  func(row *queryRow) (Query, error) { return s.listed(ctx, row) },
 	}.Read(ctx, s.cfg.Pages, r)
+}
+
+func (s *Service) listed(ctx context.Context, row *queryRow) (Query, error) {
+	q, err := row.view()
+	if err != nil {
+		return q, err
+	}
+	readable, err := s.authorize.May(ctx, auth.QueryRead, row.ID)
+	if !readable {
+		q.Operation, q.Rules, q.Transform = nil, []RowRule{}, Transform{Language: TransformNone}
+	}
+	return q, err
 }
 
 // Query returns one saved query.

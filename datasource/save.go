@@ -83,12 +83,12 @@ var errText = errors.New("the caller may not change the text of the query")
 func (s *Service) ruled(ctx context.Context, queryID string, fn func(mayChange) error) error {
 	may := mayChange{text: true}
 	var err error
-	if may.rules, err = s.may(ctx, auth.QueryRules, queryID); err != nil {
+	if may.rules, err = s.authorize.May(ctx, auth.QueryRules, queryID); err != nil {
 		return err
 	}
 	owns, err := s.cfg.OnlyOwns(ctx, auth.QueryUpdate, queryID)
 	if err == nil && owns {
-		may.text, err = s.may(ctx, auth.QueryCreate, "")
+		may.text, err = s.authorize.May(ctx, auth.QueryCreate, "")
 	}
 	if err != nil {
 		return err
@@ -107,15 +107,6 @@ func (s *Service) ruled(ctx context.Context, queryID string, fn func(mayChange) 
 		return denied
 	}
 	return problem.New(problem.Stale, "stale", "the rights of the caller have just changed").Fix("repeat the change")
-}
-
-// may asks for a right without a record of the refusal.
-func (s *Service) may(ctx context.Context, permission auth.Permission, objectID string) (bool, error) {
-	_, err := s.authorize(auth.AsQuestion(ctx), permission, objectID)
-	if problem.Is(err, problem.Forbidden) {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 // sends reports whether two contents of a query send the same to the same datasource.

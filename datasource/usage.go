@@ -5,7 +5,6 @@ import (
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/page"
-	"github.com/jetadmin/jetadmin/problem"
 )
 
 // QueryUse is a saved query of a datasource, with what uses it.
@@ -36,12 +35,12 @@ func (s *Service) Usage(ctx context.Context, datasourceID string, r page.Request
 
 func (s *Service) use(ctx context.Context, row *queryRow) (QueryUse, error) {
 	u := QueryUse{ID: row.ID, Name: row.Name, Writes: row.Writes, UsedBy: []string{}}
-	_, err := s.authorize(auth.AsQuestion(ctx), auth.QueryRead, row.ID)
-	if problem.Is(err, problem.Forbidden) {
-		u.Name, err = "", nil
-	}
+	readable, err := s.authorize.May(ctx, auth.QueryRead, row.ID)
 	if err != nil {
 		return u, err
+	}
+	if !readable {
+		u.Name = ""
 	}
 	users, err := s.cfg.UsedBy(ctx, row.ID)
 	u.UsedBy = append(u.UsedBy, users...)

@@ -44,12 +44,12 @@ func (s *Service) Using(ctx context.Context, grant auth.Grant) ([]string, error)
 		}
 		seen = append(seen, row.ID)
 		name := "the workflow " + strconv.Quote(row.Name)
-		switch _, err := s.cfg.Authorize(auth.AsQuestion(ctx), auth.WorkflowRead, row.ID); problem.KindOf(err) {
-		case "":
-		case problem.Forbidden:
-			name = "a workflow that you may not see"
-		default:
+		readable, err := s.cfg.Authorize.May(ctx, auth.WorkflowRead, row.ID)
+		if err != nil {
 			return nil, err
+		}
+		if !readable {
+			name = "a workflow that you may not see"
 		}
 		names = append(names, name)
 	}

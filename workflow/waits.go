@@ -140,11 +140,14 @@ func (s *Service) visibleWait(ctx context.Context, who *auth.Principal, waitID s
 	if err != nil || assigned && !row.bars(who) {
 		return row, err
 	}
-	_, err = s.cfg.Authorize(auth.AsQuestion(ctx), auth.RunRead, row.RunID)
-	if problem.Is(err, problem.Forbidden) {
+	readable, err := s.cfg.Authorize.May(ctx, auth.RunRead, row.RunID)
+	if err != nil {
+		return nil, err
+	}
+	if !readable {
 		return nil, problem.Missing("wait")
 	}
-	return row, err
+	return row, nil
 }
 
 func (r *waitRow) waiting() (Waiting, error) {

@@ -93,7 +93,8 @@ func (s *Service) Get(ctx context.Context, workflowID string) (Workflow, error) 
 	return show(ctx, s, auth.WorkflowRead, workflowID, readWorkflow, (*workflowRow).workflow)
 }
 
-// List reads the workflows that the caller may see, newest first.
+// List reads the workflows that the caller may see, newest first. Of those that he may
+// not read ([auth.WorkflowRead]) it leaves out the draft.
 func (s *Service) List(ctx context.Context, r page.Request) (page.Page[Workflow], error) {
 	who, visible, err := s.cfg.Visible(ctx, auth.WorkflowList, "id")
 	if err != nil {
@@ -103,8 +104,20 @@ func (s *Service) List(ctx context.Context, r page.Request) (page.Page[Workflow]
 		Key:   func(w Workflow) string { return w.ID },
 		Query: s.cfg.DB.NewSelect().Where("tenant_id = ?", who.TenantID).Where("deleted_at IS NULL").Apply(visible),
 		Scope: []string{"workflows", who.TenantID},
-		View:  (*workflowRow).workflow,
+		View:  func(row *workflowRow) (Workflow, error) { return s.listed(ctx, row) },
 	}.Read(ctx, s.cfg.Pages, r)
+}
+
+func (s *Service) listed(ctx context.Context, row *workflowRow) (Workflow, error) {
+	w, err := row.workflow()
+	if err != nil {
+		return w, err
+	}
+	readable, err := s.cfg.Authorize.May(ctx, auth.WorkflowRead, row.ID)
+	if !readable {
+		w.Draft = Graph{}
+	}
+	return w, err
 }
 
 // Update changes a workflow. Runs and published versions stay as they are.
