@@ -103,7 +103,7 @@ func (s *scene) crashPostgres(away time.Duration) {
 	s.postgres.Crash()
 	<-time.After(away)
 	s.postgres.Start()
-	s.fleet.noteOutage(from, time.Now())
+	s.fleet.noteOutage("", from)
 }
 
 // emptyRedis takes away every hint.
@@ -127,7 +127,9 @@ func (s *scene) insist(what string, do func() error) {
 // cut ends the connections of a worker's engine to PostgreSQL, in the middle of
 // whatever they are doing. The server may be away: then they are cut already.
 func (s *scene) cut(w *worker) {
+	from := time.Now()
 	_, _ = s.db.NewRaw(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = ?`, w.name).Exec(s.t.Context())
+	s.fleet.noteOutage(w.name, from)
 }
 
 // repeatHints sends hints again that were sent before, some times each, also where

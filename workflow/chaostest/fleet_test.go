@@ -189,13 +189,17 @@ func (f *fleet) listen(w *worker, said io.Reader) {
 	}
 }
 
-// outage is a time in which no result could be stored.
-type outage struct{ from, to time.Time }
+// outage is a time in which results could not be stored: those of one worker, or ""
+// those of all.
+type outage struct {
+	worker   string
+	from, to time.Time
+}
 
-func (f *fleet) noteOutage(from, to time.Time) {
+func (f *fleet) noteOutage(worker string, from time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.outages = append(f.outages, outage{from, to})
+	f.outages = append(f.outages, outage{worker, from, time.Now()})
 }
 
 func (f *fleet) note(w *worker, from, to time.Time) {

@@ -243,8 +243,8 @@ func (s *scene) judgeRepetition(n nodeName, list []entry, done map[string]entry)
 		}
 	}
 	if len(unharmed) > 1 {
-		s.t.Errorf("node %s of run %s ran %d times, also in %v, which were neither killed nor paused: %+v\n%s", n.key, n.runID, len(list), unharmed, list,
-			strings.Join(s.fleet.said(n.runID), "\n"))
+		s.t.Errorf("node %s of run %s ran %d times, also in %v, which were neither killed nor paused: %+v\n%s\n%s", n.key, n.runID, len(list), unharmed, list,
+			s.fleet.story(list, done), strings.Join(s.fleet.said(n.runID), "\n"))
 	}
 	return recovery
 }
@@ -255,7 +255,7 @@ func (f *fleet) harmed(e entry, done map[string]entry) (harm, bool) {
 	defer f.mu.Unlock()
 	until := time.Now() // it never got to the end
 	if d, ok := done[e.Mark]; ok {
-		until = f.storedBy(d.At)
+		until = f.storedBy(e.Worker, d.At)
 	}
 	for _, h := range f.harms {
 		if h.worker == e.Worker && h.to.Add(slack).After(e.At) && h.from.Add(-slack).Before(until) {
@@ -266,13 +266,37 @@ func (f *fleet) harmed(e entry, done map[string]entry) (harm, bool) {
 }
 
 // storedBy is when a process surely had stored what a node came to at a time: while
-// the database is away it keeps the result, tries again at least every maxRetryStore,
-// and is at the node still. f.mu is held.
-func (f *fleet) storedBy(at time.Time) time.Time {
+// the database is away, or its connections were cut, it keeps the result, tries again
+// at least every maxRetryStore, and is at the node still. f.mu is held.
+func (f *fleet) storedBy(worker string, at time.Time) time.Time {
+	slices.SortFunc(f.outages, func(a, b outage) int { return a.from.Compare(b.from) })
 	for _, o := range f.outages {
-		if o.from.Add(-slack).Before(at) && o.to.After(at) {
+		if (o.worker == "" || o.worker == worker) && o.from.Add(-slack).Before(at) && o.to.After(at) {
 			at = o.to.Add(maxRetryStore)
 		}
 	}
 	return at
+}
+
+// story is what happened, from the first to the last time that a node began, to the
+// processes in which it did.
+func (f *fleet) story(list []entry, done map[string]entry) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var b strings.Builder
+	from, to := list[0].At.Add(-slack), list[len(list)-1].At.Add(slack)
+	for _, e := range list {
+		fmt.Fprintf(&b, "%s began at %s and ended at %s\n", e.Worker, e.At.Format(time.StampMilli), done[e.Mark].At.Format(time.StampMilli))
+		for _, h := range f.harms {
+			if h.worker == e.Worker {
+				fmt.Fprintf(&b, "%s was harmed from %s to %s\n", h.worker, h.from.UTC().Format(time.StampMilli), h.to.UTC().Format(time.StampMilli))
+			}
+		}
+	}
+	for _, o := range f.outages {
+		if o.to.After(from) && o.from.Before(to) {
+			fmt.Fprintf(&b, "%q could not store from %s to %s\n", o.worker, o.from.UTC().Format(time.StampMilli), o.to.UTC().Format(time.StampMilli))
+		}
+	}
+	return b.String()
 }
