@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jetadmin/jetadmin/problem"
 )
@@ -18,10 +19,13 @@ type StatementError struct {
 }
 
 func (e *StatementError) Error() string {
-	if e.Cause == nil || e.Cause.Error() == e.Message {
+	if e.Cause == nil {
 		return e.Message
 	}
-	return e.Message + ": " + e.Cause.Error()
+	if cause := e.Cause.Error(); !strings.Contains(cause, e.Message) {
+		return e.Message + ": " + cause
+	}
+	return e.Cause.Error()
 }
 
 // Unwrap gives the private cause to errors.Is and errors.As.

@@ -115,7 +115,11 @@ func newRules(params []Param, used []string, faults *problem.Faults) []rule {
 		rules = append(rules, newRule(p, path, faults))
 	}
 	for _, name := range used {
-		faults.Check(seen[name] || template.Trusted(name), "params."+name, "is used in the operation but not declared")
+		message := "is used in the operation but not declared"
+		if strings.HasPrefix(name, "user.") || strings.HasPrefix(name, "tenant.") {
+			message = "is not a value that the server fills in: those are tenant.id, user.id and user.claims.<name>"
+		}
+		faults.Check(seen[name] || template.Trusted(name), "params."+name, message)
 	}
 	return rules
 }

@@ -76,7 +76,8 @@ func TestT31_FaultsOfAQueryAreAllTold(t *testing.T) {
 	}
 	for operation, path := range map[string]string{
 		`{"text": "SELECT '{{ a }}'"}`:           "operation.text",
-		`{"text": "SELECT 1", "timeout": 1}`:     "operation",
+		`{"text": "SELECT 1", "timeout": 1}`:     "operation.timeout",
+		`{"text": ["SELECT 1"]}`:                 "operation.text",
 		`{}`:                                     "operation.text",
 		`not json`:                               "operation",
 		``:                                       "operation",

@@ -284,6 +284,6 @@ func (s *Service) connector(name string) (Connector, error) {
 		return c, nil
 	}
 	var faults problem.Faults
-	faults.Add("type", "is not a type of datasource here")
+	faults.Add("type", "is not a type of datasource here; GET /datasource-types lists those that are")
 	return nil, faults.Err("datasource_invalid", "the datasource is not valid")
 }

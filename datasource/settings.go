@@ -91,7 +91,7 @@ func (f Field) value(v any) (any, string) {
 	case !text.OneLine(s):
 		return nil, "must not contain control characters"
 	case len(f.Enum) > 0 && !slices.Contains(f.Enum, s):
-		return nil, "must be one of " + strings.Join(f.Enum, ", ")
+		return nil, "must be one of " + text.Choices(f.Enum)
 	}
 	return s, ""
 }

@@ -9,9 +9,9 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/jetadmin/jetadmin/datasource"
+	"github.com/jetadmin/jetadmin/internal/text"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -165,8 +165,8 @@ type CSVOptions struct {
 // Validate reports every option that has no meaning, by the names of the settings.
 func (o CSVOptions) Validate() error {
 	var faults problem.Faults
-	faults.Check(o.Encoding == "" || slices.Contains(encodingNames(), o.Encoding), "encoding", "must be one of "+strings.Join(encodingNames(), ", "))
-	faults.Check(o.Delimiter == "" || slices.Contains(delimiterNames, o.Delimiter), "delimiter", "must be one of "+strings.Join(delimiterNames, ", "))
+	faults.Check(o.Encoding == "" || slices.Contains(encodingNames(), o.Encoding), "encoding", "must be one of "+text.Choices(encodingNames()))
+	faults.Check(o.Delimiter == "" || slices.Contains(delimiterNames, o.Delimiter), "delimiter", "must be one of "+text.Choices(delimiterNames))
 	faults.Check(o.Decimal == "" || o.Decimal == "." || o.Decimal == ",", "decimal", "must be . or ,")
 	return faults.Err("options_invalid", "the options are not valid")
 }

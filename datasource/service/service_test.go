@@ -224,7 +224,7 @@ func TestArgumentFaults(t *testing.T) {
 		`{"operation": "createCharge", "args": {"amount": null, "currency": "eur"}}`:            "[args.amount]",
 		`{"operation": "createCustomer", "args": {"metadata": {"{{ k }}": 1}}}`:                 "[args.metadata]",
 		`{"operation": "listCharges", "args": {"limit": 101, "expand": "x"}}`:                   "[args.expand args.limit]",
-		`{"operation": "retrieveCharge", "args": {"id": "{{ id }}"}, "rows": "/x"}`:             "[]",
+		`{"operation": "retrieveCharge", "args": {"id": "{{ id }}"}, "rows": "/x"}`:             "[rows]",
 	} {
 		_, err := c.Parse(json.RawMessage(operation))
 		if !problem.Is(err, problem.Invalid) || fmt.Sprint(paths(err)) != want {

@@ -84,7 +84,7 @@ func (c *conn) Query(ctx context.Context, s datasource.Statement) (datasource.Ro
 	rows, err := query(ctx, session, s)
 	if err != nil {
 		_ = session.Close()
-		return nil, err
+		return nil, whileReading(err)
 	}
 	rows.done = session.Close
 	return rows, nil

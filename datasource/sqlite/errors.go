@@ -27,6 +27,15 @@ func queryError(err error) error {
 	return refused(e.Error(), err)
 }
 
+// whileReading says of a statement that was not allowed for a reader that a query which
+// is marked as writing may be allowed more.
+func whileReading(err error) error {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok && e.Code()&0xff == lib.SQLITE_AUTH {
+		return refused("the statement does more than read, and the query is not marked as writing", err)
+	}
+	return err
+}
+
 func refused(message string, cause error) error {
 	return &datasource.StatementError{Message: message, Position: -1, Cause: cause}
 }
@@ -44,7 +53,8 @@ func connectError(err error) error {
 	case lib.SQLITE_BUSY, lib.SQLITE_LOCKED:
 		return problem.New(problem.Upstream, datasource.CodeBusy, "the database is busy").Fix("try again shortly").Because(err)
 	case lib.SQLITE_NOTADB, lib.SQLITE_CORRUPT:
-		return problem.New(problem.Upstream, "not_a_database", "the file is not a sound SQLite database").Because(err)
+		return problem.New(problem.Upstream, "not_a_database", "the file is not a sound SQLite database").
+			Fix("name another file in the settings of the datasource, or put a sound one in its place").Because(err)
 	}
 	return problem.New(problem.Upstream, "database_unusable", "the database file cannot be used").
 		Fix("check that the server may read the file and its folder").Because(err)

@@ -5,7 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"reflect"
+	"strconv"
+	"strings"
 
+	"github.com/jetadmin/jetadmin/internal/text"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -48,6 +52,42 @@ func Strict(operation json.RawMessage, into any) error {
 		return nil
 	}
 	var faults problem.Faults
-	faults.Add("", "does not fit the schema of the operation")
+	faults.Add(misfit(err))
 	return problem.Of(faults.Err("operation_invalid", "the operation is not valid")).Because(err)
+}
+
+// misfit says where a document does not fit, and what belongs there.
+func misfit(err error) (path, message string) {
+	const otherwise = "does not fit the schema of the operation"
+	if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		if what := nounOf(t.Type); what != "" && text.OneLine(t.Field) {
+			return problem.Below("", t.Field), "must be " + what
+		}
+		return "", otherwise
+	}
+	quoted, ok := strings.CutPrefix(err.Error(), "json: unknown field ")
+	name, bad := strconv.Unquote(quoted)
+	if !ok || bad != nil || !text.OneLine(name) {
+		return "", otherwise
+	}
+	return problem.Below("", name), "is not a field of this operation"
+}
+
+// nounOf names what JSON has for a Go type; "" when it has more than one.
+func nounOf(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "a text"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice, reflect.Array:
+		return "a list"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.Int, reflect.Int64:
+		return "a whole number"
+	case reflect.Float64:
+		return "a number"
+	}
+	return ""
 }

@@ -106,7 +106,22 @@ func (a *API) createDatasource(ctx context.Context, in *newDatasourceInput) (*cr
 	return &createdVersion[datasource.Datasource]{Location: a.at(in.TenantID, "datasources", d.ID), ETag: etag(d.Version), Body: d}, err
 }
 
-func (a *API) testDatasource(ctx context.Context, in *newDatasourceInput) (*output[datasource.Report], error) {
+// DatasourceTest is a datasource that need not have a name yet.
+type DatasourceTest struct {
+	Name        string            `json:"name,omitempty" maxLength:"1000"`
+	Description string            `json:"description,omitempty" maxLength:"10000"`
+	Type        string            `json:"type" maxLength:"100" doc:"one of the datasource types"`
+	Settings    map[string]any    `json:"settings,omitempty" doc:"the fields of the type that are not secret"`
+	Secrets     map[string]string `json:"secrets,omitempty" doc:"those that are"`
+	ReadOnly    bool              `json:"readOnly,omitempty"`
+}
+
+type datasourceTestInput struct {
+	TenantPath
+	Body DatasourceTest
+}
+
+func (a *API) testDatasource(ctx context.Context, in *datasourceTestInput) (*output[datasource.Report], error) {
 	return reply200(a.cfg.Datasources.Test(ctx, datasource.NewDatasource(in.Body)))
 }
 

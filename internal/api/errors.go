@@ -67,8 +67,11 @@ func (a *API) reply(ctx context.Context, err error) *Problem {
 
 func (a *API) logProblem(ctx context.Context, status int, err error) {
 	level := slog.LevelDebug
-	if status >= http.StatusInternalServerError {
+	switch {
+	case status == http.StatusInternalServerError:
 		level = slog.LevelError
+	case status > http.StatusInternalServerError: // somebody else's: a datasource, a queue
+		level = slog.LevelWarn
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		level = slog.LevelDebug // the caller has gone: nobody reads the reply, and nothing is wrong

@@ -1,7 +1,8 @@
-// Package text judges texts that somebody chose.
+// Package text judges texts that somebody chose, and words for messages.
 package text
 
 import (
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -11,4 +12,13 @@ import (
 // and no terminal acts upon it.
 func OneLine(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+}
+
+// Choices lists values for a message, each in quotes.
+func Choices(values []string) string {
+	quoted := make([]string, len(values))
+	for i, v := range values {
+		quoted[i] = strconv.Quote(v)
+	}
+	return strings.Join(quoted, ", ")
 }
