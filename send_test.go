@@ -100,6 +100,25 @@ func TestAnswerOverALiveConnection(t *testing.T) {
 	})
 }
 
+// T50: a key of narrow scopes does not hear of everything in its tenant.
+func TestT50_TheTenantTopicAsksForTheScope(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, cfg jetadmin.Config) {
+		app := jetadmintest.Start(t, cfg)
+		owner, T := app.Client(app.Owner), "/tenants/"+app.Tenant.ID
+		for scope, want := range map[string]string{"query.list": "error permission_required", "tenant.read": "ok "} {
+			var key struct{ Key string }
+			owner.Call("POST", T+"/apikeys", object{"name": scope, "scopes": []string{scope}}).Want(http.StatusCreated).Into(&key)
+			c := reach(t, app).bearer(key.Key)
+			socket := c.wire().signIn(c)
+			socket.send(object{"id": "1", "op": "subscribe", "topic": "tenant:" + app.Tenant.ID})
+			if f := socket.next(); f.Op+" "+f.Code != want {
+				t.Errorf("%s: got %+v, want %s", scope, f, want)
+			}
+		}
+	})
+}
+
 // holds asks until a condition holds.
 func holds(t *testing.T, what string, condition func() bool) {
 	t.Helper()

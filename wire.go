@@ -337,12 +337,16 @@ func (a *App) receiveAnswer(ctx context.Context, in realtime.Input) error {
 	return err
 }
 
-// authorizeTopic says who may watch what: a tenant its members, its engine
-// whoever may see that, a run whoever may read it.
+// authorizeTopic says who may watch what: a tenant its members and the keys that may
+// read it, its engine whoever may see that, a run whoever may read it.
 func (a *App) authorizeTopic(ctx context.Context, who *auth.Principal, t realtime.Topic) (*auth.Principal, error) {
 	switch t.Kind {
 	case "tenant":
-		return a.auth.Enter(ctx, who, t.ID)
+		inTenant, err := a.auth.Enter(ctx, who, t.ID)
+		if err != nil || inTenant.Kind != auth.KindAPIKey {
+			return inTenant, err
+		}
+		return a.roles.Authorize(auth.NewContext(ctx, inTenant), auth.TenantRead, "")
 	case "monitor":
 		inTenant, err := a.auth.Enter(ctx, who, t.ID)
 		if err != nil {
