@@ -22,6 +22,7 @@ import (
 	"github.com/jetadmin/jetadmin/internal/egress"
 	"github.com/jetadmin/jetadmin/internal/safelog"
 	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/realtime"
 	"github.com/jetadmin/jetadmin/tenancy"
 	"github.com/jetadmin/jetadmin/upload"
 	"github.com/jetadmin/jetadmin/workflow"
@@ -209,6 +210,7 @@ type Queries struct {
 type Hooks struct {
 	Auth       auth.Hooks
 	Datasource datasource.Hooks
+	Realtime   realtime.Hooks
 	Tenancy    tenancy.Hooks
 	Workflow   workflow.Hooks
 }

@@ -32,7 +32,7 @@ func TestT131_SocketsEndWithMembershipAndKey(t *testing.T) {
 		topic := "tenant:" + app.Tenant.ID
 		key := func(m jetadmintest.Member, expires *time.Time) (auth.APIKey, string) {
 			k, secret, err := app.Auth().CreateKey(m.Context(t.Context()), auth.NewKey{
-				Name: "x", Scopes: []auth.Permission{"workflow.list"}, ExpiresAt: expires,
+				Name: "x", Scopes: []auth.Permission{"workflow.list", "tenant.read"}, ExpiresAt: expires,
 			})
 			must(t, err)
 			return k, secret

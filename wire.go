@@ -1,7 +1,9 @@
 package jetadmin
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -169,7 +171,9 @@ func (a *App) buildEvents() (err error) {
 	}
 	a.events, err = realtime.New(realtime.Config{
 		AllowedOrigins: a.cfg.AllowedOrigins, Authenticate: a.auth.Authenticate, AuthenticateToken: a.auth.AuthenticateToken,
-		Authorize: a.authorizeTopic, Bus: bus, Logger: a.cfg.Logger, OnDemand: []string{"run"}, Revalidate: a.auth.Revalidate,
+		Authorize: a.authorizeTopic, Bus: bus, Hooks: a.cfg.Hooks.Realtime,
+		Inputs: map[string]func(context.Context, realtime.Input) error{"run": a.receiveAnswer},
+		Logger: a.cfg.Logger, OnDemand: []string{"run"}, Presence: []string{"run", "tenant"}, Revalidate: a.auth.Revalidate,
 		Samples: map[string]func(context.Context, realtime.Topic) (realtime.Event, error){"monitor": a.sampleMonitor},
 	})
 	if err != nil {
@@ -308,12 +312,41 @@ func (a *App) sampleMonitor(ctx context.Context, t realtime.Topic) (realtime.Eve
 	return realtime.Event{Type: workflow.EventMonitor, Key: "stats", Data: stats}, err
 }
 
-// authorizeTopic says who may watch what: a tenant its members, its engine
-// whoever may see that, a run whoever may read it.
+// receiveAnswer takes the answer to something that a run waits for.
+func (a *App) receiveAnswer(ctx context.Context, in realtime.Input) error {
+	if in.Type != "run.answer" {
+		return problem.New(problem.Invalid, "input_unknown", `a run takes no input of this type`).Fix(`send "run.answer"`)
+	}
+	var said struct {
+		WaitID string `json:"waitId"`
+		workflow.Answer
+	}
+	d := json.NewDecoder(bytes.NewReader(in.Data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&said); err != nil {
+		return problem.New(problem.Invalid, "answer_invalid", "the answer is an object with waitId and approved, values or comment").Because(err)
+	}
+	wait, err := a.workflows.Waiting(ctx, said.WaitID)
+	if err == nil && wait.RunID != in.Topic.ID {
+		err = problem.Missing("wait")
+	}
+	if err != nil {
+		return err
+	}
+	_, err = a.workflows.Answer(ctx, said.WaitID, said.Answer)
+	return err
+}
+
+// authorizeTopic says who may watch what: a tenant its members and the keys that may
+// read it, its engine whoever may see that, a run whoever may read it.
 func (a *App) authorizeTopic(ctx context.Context, who *auth.Principal, t realtime.Topic) (*auth.Principal, error) {
 	switch t.Kind {
 	case "tenant":
-		return a.auth.Enter(ctx, who, t.ID)
+		inTenant, err := a.auth.Enter(ctx, who, t.ID)
+		if err != nil || inTenant.Kind != auth.KindAPIKey {
+			return inTenant, err
+		}
+		return a.roles.Authorize(auth.NewContext(ctx, inTenant), auth.TenantRead, "")
 	case "monitor":
 		inTenant, err := a.auth.Enter(ctx, who, t.ID)
 		if err != nil {

@@ -52,6 +52,8 @@ type RedisBus struct {
 	read    *redis.Script
 	turn    *redis.Script
 
+	presence *redis.Script
+
 	sender   *redisSender
 	listener *redisListener
 	cancel   context.CancelFunc
@@ -67,6 +69,7 @@ func NewRedisBus(rdb redis.UniversalClient, prefix string) *RedisBus {
 	b := &RedisBus{
 		rdb: rdb, prefix: prefix,
 		publish: redis.NewScript(redisPublishScript), read: redis.NewScript(redisReadScript), turn: redis.NewScript(redisTurnScript),
+		presence: redis.NewScript(redisPresenceScript),
 	}
 	b.sender, b.listener = newRedisSender(b), newRedisListener(b)
 	return b

@@ -313,6 +313,8 @@ func (c *client) serve(r request) {
 		c.subscribe(r)
 	case opUnsubscribe:
 		c.unsubscribe(r)
+	case opSend:
+		c.send(r)
 	case opPing:
 		c.reply(reply{ID: r.ID, Op: opPong})
 	case opAuth:

@@ -43,6 +43,15 @@ type Config struct {
 	// Clock is the time of events. Default: the machine's.
 	Clock clock.Clock
 
+	// Hooks tell the host what happens. Default: nobody hears.
+	Hooks Hooks
+
+	// Inputs take what clients send to topics of a kind. The context has the sender as
+	// he is in the tenant of the topic; he may watch it, and what more it takes is
+	// theirs to ask. An error is the reply to him; they have 5 seconds, and while they
+	// work the connection answers nothing else. Default: no topic takes input.
+	Inputs map[string]func(ctx context.Context, in Input) error
+
 	// Logger receives causes that clients do not see. Default: slog.Default().
 	Logger *slog.Logger
 
@@ -79,6 +88,10 @@ type Config struct {
 	// PingInterval is how often a client is asked for a sign of life. It has as
 	// long as WriteTimeout to answer. Default: 25 seconds, which proxies accept.
 	PingInterval time.Duration
+
+	// Presence names the kinds of topics of which [Hub.Presence] knows who watches
+	// them. Default: none.
+	Presence []string
 
 	// QueueBytes and QueueSize are how many bytes and frames may wait for one
 	// connection. Who lets more wait is closed with [CloseSlow]. Events are shared

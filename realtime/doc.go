@@ -13,6 +13,7 @@
 //	{"id":"1","op":"auth","token":"…"}
 //	{"id":"2","op":"subscribe","topic":"run:…","since":1764000000000123}
 //	{"id":"3","op":"unsubscribe","topic":"run:…"}
+//	{"id":"4","op":"send","topic":"run:…","type":"…","data":{…}}
 //	{"op":"ping"}
 //
 // and receives

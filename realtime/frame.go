@@ -15,6 +15,7 @@ const (
 	opSubscribe   = "subscribe"
 	opUnsubscribe = "unsubscribe"
 	opPing        = "ping"
+	opSend        = "send"
 
 	opOK    = "ok"
 	opError = "error"
@@ -31,6 +32,10 @@ type request struct {
 	Topic string `json:"topic"`
 	Since *int64 `json:"since"`
 	Token string `json:"token"`
+
+	// Of a send.
+	Type string          `json:"type"`
+	Data json.RawMessage `json:"data"`
 }
 
 // control is what a protocol's own upkeep asks for, beside the requests.
@@ -49,7 +54,7 @@ func decodeRequest(frame []byte) (request, error) {
 	var r request
 	if err := json.Unmarshal(frame, &r); err != nil {
 		// The parser's text would repeat parts of the frame, a token among them.
-		return request{}, problem.New(problem.Invalid, "frame_invalid", "a frame is one JSON object with string fields id, op, topic and token and an integer since")
+		return request{}, problem.New(problem.Invalid, "frame_invalid", "a frame is one JSON object with string fields id, op, topic, token and type and an integer since")
 	}
 	var faults problem.Faults
 	faults.Check(len(r.ID) <= maxRequestID, "id", "is too long")

@@ -20,6 +20,8 @@ type Hub struct {
 	origins originPolicy
 	quota   quota
 
+	presence *presence
+
 	ctx        context.Context // of all callbacks; ends when the hub has stopped
 	cancel     context.CancelFunc
 	background sync.WaitGroup
@@ -53,7 +55,7 @@ func New(cfg Config) (*Hub, error) {
 		return nil, err
 	}
 	return &Hub{
-		cfg: cfg, origins: origins, quota: quota{held: map[party]int{}}, stopped: make(chan struct{}),
+		cfg: cfg, origins: origins, quota: quota{held: map[party]int{}}, presence: newPresence(cfg.Presence), stopped: make(chan struct{}),
 		clients: map[*client]struct{}{}, rooms: map[string]*room{},
 	}, nil
 }
@@ -79,6 +81,9 @@ func (h *Hub) Start(ctx context.Context) error {
 	h.ctx, h.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	h.state = hubRunning
 	h.background.Go(h.recheckAll)
+	if roster, ok := h.cfg.Bus.(Roster); ok && len(h.cfg.Presence) > 0 {
+		h.background.Go(func() { h.tellPresence(roster) })
+	}
 	return nil
 }
 
@@ -114,6 +119,9 @@ func (h *Hub) Stop(ctx context.Context) error {
 	h.awaitClients(ctx, clients)
 	h.cancel()
 	h.background.Wait()
+	if roster, ok := h.cfg.Bus.(Roster); ok {
+		h.tellAll(ctx, roster, false) // that all are gone
+	}
 	if bus, ok := h.cfg.Bus.(Background); ok {
 		return bus.Stop(ctx)
 	}

@@ -88,7 +88,7 @@ func TestRequestsThatFail(t *testing.T) {
 		{`{"id":"4","op":"subscribe","topic":"run:2","since":-1}`, "", "frame_invalid"},
 		{`{"id":"5","op":"unsubscribe","topic":"run:2"}`, "5", "not_subscribed"},
 		{`{"id":"6","op":"dance"}`, "6", "op_unknown"},
-		{`{"id":"7","op":"send","topic":"run:1","type":"x","data":1}`, "7", "op_unknown"},
+		{`{"id":"7","op":"send","topic":"run:1","type":"x","data":1}`, "7", "input_not_accepted"},
 		{`{"id":"8","op":"auth","token":"ann"}`, "8", "already_authenticated"},
 		{`{"id":9,"op":"ping"}`, "", "frame_invalid"},
 		{`[]`, "", "frame_invalid"},

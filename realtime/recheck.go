@@ -164,8 +164,13 @@ func (h *Hub) revalidate(ctx context.Context, who *auth.Principal) (*auth.Princi
 }
 
 func (h *Hub) authorize(ctx context.Context, who *auth.Principal, topic Topic) error {
-	_, err := h.ask(ctx, func() (*auth.Principal, error) { return h.cfg.Authorize(ctx, who, topic) })
+	_, err := h.enter(ctx, who, topic)
 	return err
+}
+
+// enter is authorize for who needs the principal as he is in the topic's tenant.
+func (h *Hub) enter(ctx context.Context, who *auth.Principal, topic Topic) (*auth.Principal, error) {
+	return h.ask(ctx, func() (*auth.Principal, error) { return h.cfg.Authorize(ctx, who, topic) })
 }
 
 func (h *Hub) ask(ctx context.Context, question func() (*auth.Principal, error)) (who *auth.Principal, err error) {

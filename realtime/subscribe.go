@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -23,8 +24,9 @@ type subscription struct {
 	topic  Topic
 	room   *room
 	ended  atomic.Bool
-	end    chan struct{} // closed when it has ended
-	sent   atomic.Int64  // position that the client has surely reached
+	end    chan struct{}   // closed when it has ended
+	who    *auth.Principal // as he was when it began
+	sent   atomic.Int64    // position that the client has surely reached
 
 	position int64 // up to where events were queued; the room guards it once live
 }
@@ -85,10 +87,11 @@ func (c *client) open(ctx context.Context, name string) (*subscription, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &subscription{client: c, topic: topic, end: make(chan struct{})}
+	s := &subscription{client: c, topic: topic, end: make(chan struct{}), who: who}
 	if s.room, err = c.hub.join(ctx, name); err != nil {
 		return nil, err
 	}
+	c.hub.begun(s)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.topics[name] = s
@@ -118,6 +121,7 @@ func (c *client) leave(s *subscription) {
 	c.mu.Unlock()
 	s.room.exit(s)
 	c.hub.part(s.room)
+	c.hub.over(s)
 }
 
 func (c *client) leaveAll() {
