@@ -18,7 +18,8 @@ type entry struct {
 	IdempotencyKey string
 	Attempt        int
 	Worker         string
-	Done           bool   // false: the node begins
+	Done           bool   // it came to an end
+	Stored         bool   // the worker has stored that it did; with neither, it begins
 	Mark           string // of this execution: its output
 	Saw            map[string]any
 	At             time.Time
@@ -75,7 +76,7 @@ func readLedger(t testing.TB, dir string) []entry {
 // beginnings are the lines of nodes that begin, of those that ok chooses.
 func beginnings(all []entry, ok func(entry) bool) (list []entry) {
 	for _, e := range all {
-		if !e.Done && ok(e) {
+		if !e.Done && !e.Stored && ok(e) {
 			list = append(list, e)
 		}
 	}

@@ -19,6 +19,10 @@ const slack = lease + time.Second
 // maxRetryStore is the longest pause between two attempts of the engine to store a result.
 const maxRetryStore = 2 * time.Second
 
+// storePatience is for how long a result may wait at most while the database is there:
+// for a transaction of a paused process, or for a processor.
+const storePatience = 10 * time.Second
+
 // verdict is what was found in the ledger.
 type verdict struct {
 	executions int
@@ -125,6 +129,12 @@ type nodeRecord struct {
 
 type nodeName struct{ runID, key string }
 
+// storing is what a worker has stored.
+type storing struct {
+	node   nodeName
+	worker string
+}
+
 // judgeLedger holds what the database says against what the nodes wrote.
 func (s *scene) judgeLedger(givenUp map[string]bool) verdict {
 	s.t.Helper()
@@ -135,8 +145,13 @@ func (s *scene) judgeLedger(givenUp map[string]bool) verdict {
 	}
 	executed := map[nodeName][]entry{} // beginnings
 	done := map[string]entry{}         // by their marks
+	stored := map[storing]time.Time{}
 	for _, e := range readLedger(s.t, s.dir) {
 		if givenUp[e.RunID] {
+			continue
+		}
+		if e.Stored {
+			stored[storing{nodeName{e.RunID, e.Key}, e.Worker}] = e.At
 			continue
 		}
 		if e.Done {
@@ -148,6 +163,9 @@ func (s *scene) judgeLedger(givenUp map[string]bool) verdict {
 		v.executions++
 	}
 	v.nodes = len(executed)
+	if 2*len(stored) < v.nodes { // they are told after the fact, so a killed process owes some
+		s.t.Errorf("the workers told that they stored %d results of %d nodes", len(stored), v.nodes)
+	}
 	marks := map[nodeName]string{} // that the database has
 	roots := map[string]string{}
 	for _, r := range s.nodeRecords() {
@@ -164,7 +182,7 @@ func (s *scene) judgeLedger(givenUp map[string]bool) verdict {
 		}
 		if len(list) > 1 {
 			v.repeated++
-			v.recovery = max(v.recovery, s.judgeRepetition(n, list, done))
+			v.recovery = max(v.recovery, s.judgeRepetition(n, list, done, stored))
 		}
 	}
 	return v
@@ -226,12 +244,12 @@ func (s *scene) judgeSeen(n nodeName, e entry, root string, marks map[nodeName]s
 // judgeRepetition checks that of all the times a node began, at most one was in a
 // process to which nothing had happened. It returns the longest time between a
 // harm and the next beginning.
-func (s *scene) judgeRepetition(n nodeName, list []entry, done map[string]entry) (recovery time.Duration) {
+func (s *scene) judgeRepetition(n nodeName, list []entry, done map[string]entry, stored map[storing]time.Time) (recovery time.Duration) {
 	s.t.Helper()
 	slices.SortFunc(list, func(a, b entry) int { return a.At.Compare(b.At) })
 	var unharmed []string
 	for i, e := range list {
-		h, ok := s.fleet.harmed(e, done)
+		h, ok := s.fleet.harmed(e, done, stored)
 		if !ok {
 			unharmed = append(unharmed, e.Worker)
 		} else if i+1 < len(list) {
@@ -244,18 +262,21 @@ func (s *scene) judgeRepetition(n nodeName, list []entry, done map[string]entry)
 	}
 	if len(unharmed) > 1 {
 		s.t.Errorf("node %s of run %s ran %d times, also in %v, which were neither killed nor paused: %+v\n%s\n%s", n.key, n.runID, len(list), unharmed, list,
-			s.fleet.story(list, done), strings.Join(s.fleet.said(n.runID), "\n"))
+			s.fleet.story(list, done, stored), strings.Join(s.fleet.said(n.runID), "\n"))
 	}
 	return recovery
 }
 
-// harmed finds what happened to the process while it was at the node.
-func (f *fleet) harmed(e entry, done map[string]entry) (harm, bool) {
+// harmed finds what happened to the process while it was at the node: until it had
+// stored the result, or should have.
+func (f *fleet) harmed(e entry, done map[string]entry, stored map[storing]time.Time) (harm, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	until := time.Now() // it never got to the end
 	if d, ok := done[e.Mark]; ok {
-		until = f.storedBy(e.Worker, d.At)
+		if until, ok = stored[storing{nodeName{e.RunID, e.Key}, e.Worker}]; !ok {
+			until = f.storedBy(e.Worker, d.At).Add(storePatience)
+		}
 	}
 	for _, h := range f.harms {
 		if h.worker == e.Worker && h.to.Add(slack).After(e.At) && h.from.Add(-slack).Before(until) {
@@ -280,13 +301,14 @@ func (f *fleet) storedBy(worker string, at time.Time) time.Time {
 
 // story is what happened, from the first to the last time that a node began, to the
 // processes in which it did.
-func (f *fleet) story(list []entry, done map[string]entry) string {
+func (f *fleet) story(list []entry, done map[string]entry, stored map[storing]time.Time) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var b strings.Builder
 	from, to := list[0].At.Add(-slack), list[len(list)-1].At.Add(slack)
 	for _, e := range list {
-		fmt.Fprintf(&b, "%s began at %s and ended at %s\n", e.Worker, e.At.Format(time.StampMilli), done[e.Mark].At.Format(time.StampMilli))
+		fmt.Fprintf(&b, "%s began at %s, ended at %s, stored at %s\n", e.Worker, e.At.Format(time.StampMilli), done[e.Mark].At.Format(time.StampMilli),
+			stored[storing{nodeName{e.RunID, e.Key}, e.Worker}].Format(time.StampMilli))
 		for _, h := range f.harms {
 			if h.worker == e.Worker {
 				fmt.Fprintf(&b, "%s was harmed from %s to %s\n", h.worker, h.from.UTC().Format(time.StampMilli), h.to.UTC().Format(time.StampMilli))

@@ -100,7 +100,7 @@ func (o order) serve(stop <-chan os.Signal, end *deathbed) error {
 	defer rdb.Close()
 	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	service, err := newService(workflow.Config{
-		DB: db, Lease: o.Lease, Logger: logger, Slots: o.Slots, WorkerName: o.Name, Nodes: o.nodes(ledger),
+		DB: db, Lease: o.Lease, Logger: logger, Slots: o.Slots, WorkerName: o.Name, Nodes: o.nodes(ledger), Publish: ledger.stored,
 		Queue: workflow.NewAsynqQueue(rdb, o.Place.Queue, logger),
 	})
 	if err != nil {
