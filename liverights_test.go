@@ -178,3 +178,29 @@ func TestT129_WrongKeyInTheHeaderIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// Case T53: what somebody has left in a tenant does not come back with him.
+func TestT53_KeysAndInvitationsEndWithTheMembership(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, cfg jetadmin.Config) {
+		cfg.Hooks.Tenancy.BeforeAccept = func(context.Context, tenancy.Accepting) error { return nil }
+		app := jetadmintest.Start(t, cfg)
+		owner, leaver := app.Owner.Context(t.Context()), app.Member(rbac.Admin)
+		roles := leaver.Context(t.Context())
+		_, secret, err := app.Auth().CreateKey(roles, auth.NewKey{Name: "x", Scopes: []auth.Permission{"workflow.list"}})
+		must(t, err)
+		member, err := app.Tenants().Member(owner, leaver.User.ID)
+		must(t, err)
+		roleIDs := []string{member.Roles[0].ID}
+		invited, err := app.Tenants().Invite(roles, tenancy.NewInvitation{Email: "guest@example.com", RoleIDs: roleIDs})
+		must(t, err)
+		must(t, app.Tenants().RemoveMember(owner, leaver.User.ID))
+		_, err = app.Tenants().AddMember(owner, tenancy.NewMember{UserID: leaver.User.ID, RoleIDs: roleIDs})
+		must(t, err)
+		reach(t, app).bearer(secret).call("GET", "/tenants/"+app.Tenant.ID+"/workflows", nil).want(http.StatusUnauthorized)
+		_, err = app.Tenants().Accept(t.Context(), tenancy.Acceptance{Token: invited.Token, Email: "guest@example.com", Name: "G", Password: "a long enough password"})
+		if !problem.Is(err, problem.NotFound) {
+			t.Errorf("an invitation of before: %v", err)
+		}
+	})
+}

@@ -112,7 +112,7 @@ func (a *App) build() (err error) {
 		Admit: a.admit, Audit: a.record, Authorize: a.roles.Authorize, CacheBytes: cfg.Queries.CacheBytes, Connectors: slices.Concat(builtin, services, cfg.Connectors),
 		DB: a.db, Egress: outbound, FileExists: a.files.Exists, Gone: a.tenants.Gone, HistoryRetention: cfg.Queries.HistoryRetention, Hooks: cfg.Hooks.Datasource, Keys: a.keys, Logger: cfg.Logger,
 		MaxOpen: cfg.Queries.MaxOpen, MaxStatements: cfg.Queries.MaxStatements, OnlyOwns: a.roles.OnlyOwns, Own: a.roles.Own, Pages: pages,
-		Refused: a.roles.Refused, Revalidate: a.auth.Revalidate, Roles: a.roles.Lookup, Scripts: a.scripts, UsedBy: a.usersOfQuery, Visible: a.roles.Visible,
+		Publish: a.publish, Refused: a.roles.Refused, Revalidate: a.auth.Revalidate, Roles: a.roles.Lookup, Scripts: a.scripts, UsedBy: a.usersOfQuery, Visible: a.roles.Visible,
 	})
 	if err != nil {
 		return fmt.Errorf("jetadmin.Config.Connectors: %w", err)
@@ -173,7 +173,7 @@ func (a *App) buildEvents() (err error) {
 		AllowedOrigins: a.cfg.AllowedOrigins, Authenticate: a.auth.Authenticate, AuthenticateToken: a.auth.AuthenticateToken,
 		Authorize: a.authorizeTopic, Bus: bus, Hooks: a.cfg.Hooks.Realtime,
 		Inputs: map[string]func(context.Context, realtime.Input) error{"run": a.receiveAnswer},
-		Logger: a.cfg.Logger, OnDemand: []string{"run"}, Presence: []string{"run", "tenant"}, Revalidate: a.auth.Revalidate,
+		Logger: a.cfg.Logger, OnDemand: []string{"run", "workflow", "datasource"}, Presence: []string{"run", "tenant"}, Revalidate: a.auth.Revalidate,
 		Samples: map[string]func(context.Context, realtime.Topic) (realtime.Event, error){"monitor": a.sampleMonitor},
 	})
 	if err != nil {
@@ -219,6 +219,10 @@ func (a accounts) Admit(ctx context.Context, address string) error {
 
 func (a accounts) DraftUser(ctx context.Context, in auth.NewUser) (func(ctx context.Context, tx bun.IDB) (auth.User, error), error) {
 	return a.app.auth.DraftUser(ctx, in)
+}
+
+func (a accounts) LeaveTenant(ctx context.Context, tx bun.IDB, tenantID, userID string) error {
+	return a.app.auth.LeaveTenant(ctx, tx, tenantID, userID)
 }
 
 func (a accounts) Revalidate(ctx context.Context, p *auth.Principal) (*auth.Principal, error) {
@@ -338,7 +342,7 @@ func (a *App) receiveAnswer(ctx context.Context, in realtime.Input) error {
 }
 
 // authorizeTopic says who may watch what: a tenant its members and the keys that may
-// read it, its engine whoever may see that, a run whoever may read it.
+// read it, its engine whoever may see that, anything else whoever may read it.
 func (a *App) authorizeTopic(ctx context.Context, who *auth.Principal, t realtime.Topic) (*auth.Principal, error) {
 	switch t.Kind {
 	case "tenant":
@@ -354,20 +358,30 @@ func (a *App) authorizeTopic(ctx context.Context, who *auth.Principal, t realtim
 		}
 		return a.roles.Authorize(auth.NewContext(ctx, inTenant), auth.MonitorRead, "")
 	case "run":
-		tenantID, err := a.workflows.TenantOf(ctx, t.ID)
-		if err != nil {
-			return nil, err
-		}
-		inTenant, err := a.auth.Enter(ctx, who, tenantID)
-		if problem.Is(err, problem.NotFound) {
-			return nil, problem.Missing("run").Because(err)
-		}
-		if err != nil {
-			return nil, err
-		}
-		return a.roles.Authorize(auth.NewContext(ctx, inTenant), auth.RunRead, t.ID)
+		return a.authorizeReader(ctx, who, t, a.workflows.TenantOf, auth.RunRead)
+	case "workflow":
+		return a.authorizeReader(ctx, who, t, a.workflows.TenantOfWorkflow, auth.WorkflowRead)
+	case "datasource":
+		return a.authorizeReader(ctx, who, t, a.datasources.TenantOf, auth.DatasourceRead)
 	}
 	return nil, problem.Missing("topic")
+}
+
+// authorizeReader lets whoever may read an object watch it. One of another tenant is
+// missing, like one that is not there.
+func (a *App) authorizeReader(ctx context.Context, who *auth.Principal, t realtime.Topic, tenantOf func(context.Context, string) (string, error), read auth.Permission) (*auth.Principal, error) {
+	tenantID, err := tenantOf(ctx, t.ID)
+	if err != nil {
+		return nil, err
+	}
+	inTenant, err := a.auth.Enter(ctx, who, tenantID)
+	if problem.Is(err, problem.NotFound) {
+		return nil, problem.Missing(t.Kind).Because(err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return a.roles.Authorize(auth.NewContext(ctx, inTenant), read, t.ID)
 }
 
 // publish hands news to the hub. News is lost, and logged, when it cannot be
@@ -388,9 +402,12 @@ var resources = map[string]bool{
 	"schedule": true, "tenant": true, "webhook": true, "workflow": true,
 }
 
+// watched are those that have a topic of their own too.
+var watched = map[string]bool{"datasource": true, "workflow": true}
+
 // record writes a change down, forgets who made what is deleted by it, and when it is
-// committed tells who watches the tenant that there is one, no more than its kind and
-// the id of the object. Nobody watches a tenant that is only made.
+// committed tells who watches the tenant, or the object, that there is one, no more
+// than its kind and the id of the object. Nobody watches a tenant that is only made.
 func (a *App) record(ctx context.Context, db bun.IDB, e audit.Entry) error {
 	if err := a.audit.Record(ctx, db, e); err != nil {
 		return err
@@ -401,7 +418,12 @@ func (a *App) record(ctx context.Context, db bun.IDB, e audit.Entry) error {
 		}
 	}
 	if e.TenantID != "" && e.ObjectID != "" && resources[e.ObjectType] && e.Action != "tenant.create" {
-		store.AfterCommit(ctx, func() { a.publish(ctx, "tenant:"+e.TenantID, eventOf(e), changed{e.ObjectID}) })
+		store.AfterCommit(ctx, func() {
+			a.publish(ctx, "tenant:"+e.TenantID, eventOf(e), changed{e.ObjectID})
+			if watched[e.ObjectType] {
+				a.publish(ctx, e.ObjectType+":"+e.ObjectID, eventOf(e), changed{e.ObjectID})
+			}
+		})
 	}
 	return nil
 }

@@ -26,12 +26,18 @@ const exportBatch = 500
 // error of the function ends the export and is returned.
 //
 // Errors: those of Config.Authorize; those of Config.Recheck, within a second of the
-// end of the right; Invalid for a filter that makes no sense.
+// end of the right; Invalid for a filter that makes no sense; RateLimited while two
+// others go through the record of the tenant.
 func (l *Log) Export(ctx context.Context, f Filter, each func(Event) error) error {
 	tenantID, err := l.ready(ctx, f)
 	if err != nil {
 		return err
 	}
+	leave, err := l.readers.enter(tenantID)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	head, err := l.readHead(ctx, tenantID)
 	if err != nil {
 		return fmt.Errorf("export the audit record: %w", err)

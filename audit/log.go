@@ -81,6 +81,7 @@ type Log struct {
 
 	denials    *denials
 	outlets    []*outlet
+	readers    readers
 	background *background // nil = it does not run
 	platform   bool        // the record of no tenant is open
 }

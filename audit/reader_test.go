@@ -85,3 +85,27 @@ func TestReadersWaitForNoOtherTenant(t *testing.T) {
 		}
 	})
 }
+
+// Case T138: a tenant's record is gone through by a few at a time.
+func TestT138_ReadersOfARecordAreFew(t *testing.T) {
+	t.Parallel()
+	b := setup(t, testdb.SQLite(t))
+	b.fill(t, 1)
+	var inner error
+	export := func(each func(audit.Event) error) error { return b.Export(t.Context(), audit.Filter{}, each) }
+	err := export(func(audit.Event) error {
+		return export(func(audit.Event) error {
+			if _, err := b.Verify(t.Context()); !problem.Is(err, problem.RateLimited) {
+				t.Errorf("a third reader: %v", err)
+			}
+			inner = export(func(audit.Event) error { return nil })
+			return nil
+		})
+	})
+	if err != nil || !problem.Is(inner, problem.RateLimited) {
+		t.Errorf("two readers: %v, a third: %v", err, inner)
+	}
+	if _, err := b.Verify(t.Context()); err != nil {
+		t.Errorf("when they are done: %v", err)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -63,8 +64,10 @@ type outlet struct {
 	done   chan struct{}
 	lost   atomic.Int64
 	logger *slog.Logger
-	logged time.Time // by its goroutine alone
-	known  int64
+
+	mu     sync.Mutex
+	logged time.Time // when losses were last told of
+	known  int64     // which were
 }
 
 func newOutlet(sink Sink, number int, logger *slog.Logger) *outlet {
@@ -77,6 +80,7 @@ func (o *outlet) offer(t told) {
 	case o.queue <- t:
 	default:
 		o.lost.Add(1)
+		o.report(false) // the sink may hang
 	}
 }
 
@@ -129,16 +133,23 @@ func (o *outlet) attempt(ctx context.Context, t told) (err error) {
 	return o.sink.Write(ctx, t.tenantID, t.event)
 }
 
-func (o *outlet) due() bool { return time.Since(o.logged) >= lossPause }
+func (o *outlet) due() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return time.Since(o.logged) >= lossPause
+}
 
 // report logs what was lost since the last time.
 func (o *outlet) report(last bool) {
-	lost := o.lost.Load()
-	if lost == o.known || !last && !o.due() {
+	o.mu.Lock()
+	lost, known := o.lost.Load(), o.known
+	if lost == known || !last && time.Since(o.logged) < lossPause {
+		o.mu.Unlock()
 		return
 	}
-	o.logger.Warn("audit: a sink has missed events, they are in the record", "sink", o.number, "missed", lost-o.known, "missedInAll", lost)
 	o.known, o.logged = lost, time.Now()
+	o.mu.Unlock()
+	o.logger.Warn("audit: a sink has missed events, they are in the record", "sink", o.number, "missed", lost-known, "missedInAll", lost)
 }
 
 // Missed is how many events were lost to sinks in this process, each counted for

@@ -87,7 +87,10 @@ func TestSinkThatHangsHoldsUpNothing(t *testing.T) {
 		<-free
 		return nil
 	})
-	b := setup(t, testdb.SQLite(t), func(c *audit.Config) { c.Sinks = []audit.Sink{hanging} })
+	var log bytes.Buffer // written by who loses an event: this test
+	b := setup(t, testdb.SQLite(t), func(c *audit.Config) {
+		c.Sinks, c.Logger = []audit.Sink{hanging}, slog.New(slog.NewTextHandler(&log, nil))
+	})
 	b.Start()
 	b.fill(t, 1)
 	<-entered
@@ -104,6 +107,9 @@ func TestSinkThatHangsHoldsUpNothing(t *testing.T) {
 	}
 	if b.Missed() != 10 {
 		t.Errorf("%d are missed, want 10", b.Missed())
+	}
+	if !strings.Contains(log.String(), "a sink has missed events") {
+		t.Errorf("nobody is told of it: %s", log.String())
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(10*time.Millisecond, cancel)

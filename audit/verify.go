@@ -52,6 +52,11 @@ func (l *Log) Verify(ctx context.Context) (Verification, error) {
 	if err != nil {
 		return Verification{}, err
 	}
+	leave, err := l.readers.enter(tenantID)
+	if err != nil {
+		return Verification{}, err
+	}
+	defer leave()
 	w, err := l.walk(ctx, tenantID)
 	if err != nil {
 		return Verification{}, fmt.Errorf("verify the audit record: %w", err)

@@ -63,7 +63,8 @@ func (s *Service) Keys(ctx context.Context, r page.Request) (page.Page[APIKey], 
 // kind of object as a whole.
 //
 // Errors: Invalid; Forbidden when a scope goes beyond the caller's rights, or
-// the caller is not a person: a key makes no keys.
+// the caller is not a person: a key makes no keys; Conflict for a tenant that has 1,000
+// keys already.
 func (s *Service) CreateKey(ctx context.Context, in NewKey) (key APIKey, secret string, err error) {
 	who, err := s.authorize(ctx, APIKeyCreate, "")
 	if err != nil {
@@ -83,6 +84,9 @@ func (s *Service) CreateKey(ctx context.Context, in NewKey) (key APIKey, secret 
 		return APIKey{}, "", err
 	}
 	err = s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		if err := roomForKey(ctx, tx, who.TenantID); err != nil {
+			return err
+		}
 		if _, err := tx.NewInsert().Model(&row).Exec(ctx); err != nil {
 			return fmt.Errorf("store the api key: %w", err)
 		}
@@ -96,6 +100,21 @@ func (s *Service) CreateKey(ctx context.Context, in NewKey) (key APIKey, secret 
 	}
 	key, err = row.key(s.clock.Now())
 	return key, secret, err
+}
+
+// maxKeys is how many keys of a tenant may be open. Some more may get in that are made
+// at the same moment.
+const maxKeys = 1000
+
+func roomForKey(ctx context.Context, tx bun.IDB, tenantID string) error {
+	open, err := tx.NewSelect().Model((*keyRow)(nil)).Where("k.tenant_id = ?", tenantID).Where("k.revoked_at IS NULL").Count(ctx)
+	if err != nil {
+		return fmt.Errorf("count the api keys: %w", err)
+	}
+	if open >= maxKeys {
+		return problem.Newf(problem.Conflict, "too_many_keys", "there are %d API keys", open).Fix("revoke those that nobody uses")
+	}
+	return nil
 }
 
 // RevokeKey ends an API key of the tenant for good. It needs apikey.delete.
@@ -120,14 +139,25 @@ func (s *Service) RevokeKey(ctx context.Context, keyID string) error {
 // revokeKeysOf ends the API keys of an account. It goes by tenant: two that do so
 // at a time wait for one another's records in the same order.
 func (s *Service) revokeKeysOf(ctx context.Context, tx bun.IDB, userID string) error {
+	q := tx.NewSelect().Comment("across tenants: the keys of one account").Where("k.user_id = ?", userID)
+	return s.endKeys(ctx, tx, q, "the password was reset")
+}
+
+// LeaveTenant ends the API keys that an account has in a tenant, in the transaction that
+// takes it out of it. It asks for no right.
+func (s *Service) LeaveTenant(ctx context.Context, tx bun.IDB, tenantID, userID string) error {
+	q := tx.NewSelect().Where("k.tenant_id = ?", tenantID).Where("k.user_id = ?", userID)
+	return s.endKeys(ctx, tx, q, "its owner has left the tenant")
+}
+
+func (s *Service) endKeys(ctx context.Context, tx bun.IDB, q *bun.SelectQuery, reason string) error {
 	var rows []*keyRow
-	q := tx.NewSelect().Model(&rows).Comment("across tenants: the keys of one account").
-		Where("k.user_id = ?", userID).Where("k.revoked_at IS NULL").Order("k.tenant_id", "k.id")
+	q = q.Model(&rows).Where("k.revoked_at IS NULL").Order("k.tenant_id", "k.id")
 	if err := s.db.Dialect.Lock(q).Scan(ctx); err != nil {
 		return fmt.Errorf("read the api keys of the account: %w", err)
 	}
 	for _, row := range rows {
-		if err := s.endKey(ctx, tx, row, map[string]any{"reason": "the password was reset"}); err != nil {
+		if err := s.endKey(ctx, tx, row, map[string]any{"reason": reason}); err != nil {
 			return err
 		}
 	}

@@ -72,13 +72,11 @@ func (s *Service) recognise(r *http.Request) (*Principal, error) {
 		if p, err := s.byHost(r); p != nil || err != nil {
 			return p, err
 		}
+		return nil, refuse(errNobodyKnows) // never somebody else, whom a cookie names
 	}
 	p, dead := s.byCookie(r)
 	if p != nil || isFailure(dead) {
 		return p, dead
-	}
-	if token != "" {
-		return nil, refuse(errNobodyKnows)
 	}
 	// A cookie comes along by itself: one that is over must not keep the host's
 	// own sign-in from being seen.

@@ -27,7 +27,8 @@ const (
 // nobody connects for a while; then one caller tries, and the others go on when
 // he succeeds.
 type breakers struct {
-	pause time.Duration
+	pause   time.Duration
+	changed func(id string, s State) // hears of each that opens or closes
 
 	mu   sync.Mutex
 	byID map[string]*breaker // of those that failed last
@@ -41,7 +42,9 @@ type breaker struct {
 	probing  bool
 }
 
-func newBreakers() *breakers { return &breakers{pause: breakerPause, byID: map[string]*breaker{}} }
+func newBreakers(changed func(id string, s State)) *breakers {
+	return &breakers{pause: breakerPause, changed: changed, byID: map[string]*breaker{}}
+}
 
 // admit is nil when the datasource may be connected to now; then note has to be
 // called.
@@ -66,20 +69,23 @@ func (bs *breakers) admit(ds *datasourceRow) error {
 // note takes down how an admitted call ended.
 func (bs *breakers) note(ds *datasourceRow, is reach) {
 	bs.mu.Lock()
-	defer bs.mu.Unlock()
 	b := bs.byID[ds.ID]
+	var news *State
 	switch {
 	case b != nil && b.version > ds.Version: // of settings that are not used any more
 	case is == reached:
-		delete(bs.byID, ds.ID)
+		news = bs.close(ds.ID)
 	case is == unreached:
-		bs.fail(ds, b)
+		news = bs.fail(ds, b)
 	case b != nil:
 		b.probing = false
 	}
+	bs.mu.Unlock()
+	bs.tell(ds.ID, news)
 }
 
-func (bs *breakers) fail(ds *datasourceRow, b *breaker) {
+// fail counts a failure; bs.mu is held. It returns the state when that is another now.
+func (bs *breakers) fail(ds *datasourceRow, b *breaker) *State {
 	if b == nil || b.version != ds.Version {
 		if len(bs.byID) >= maxBreakers {
 			clear(bs.byID)
@@ -90,22 +96,43 @@ func (bs *breakers) fail(ds *datasourceRow, b *breaker) {
 	b.failures++
 	switch {
 	case b.failures < breakerFailures:
-		return
+		return nil
 	case b.pause == 0:
 		b.pause = bs.pause
 	case b.probing:
 		b.pause = min(2*b.pause, breakerMaxPause)
 	default: // it began before the pause
-		return
+		return nil
 	}
-	b.probing, b.until = false, time.Now().Add(b.pause)
+	until := time.Now().Add(b.pause)
+	b.probing, b.until = false, until
+	return &State{Until: &until}
+}
+
+// close lets everybody connect; bs.mu is held. It returns the state when that is
+// another now.
+func (bs *breakers) close(id string) *State {
+	b := bs.byID[id]
+	delete(bs.byID, id)
+	if b == nil || b.pause == 0 {
+		return nil
+	}
+	return &State{Reachable: true}
 }
 
 // forget lets everybody connect again.
 func (bs *breakers) forget(id string) {
 	bs.mu.Lock()
-	defer bs.mu.Unlock()
-	delete(bs.byID, id)
+	news := bs.close(id)
+	bs.mu.Unlock()
+	bs.tell(id, news)
+}
+
+func (bs *breakers) tell(id string, news *State) {
+	if news != nil {
+		news.ID = id
+		bs.changed(id, *news)
+	}
 }
 
 // reach says what a call tells about the connection.

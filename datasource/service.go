@@ -17,6 +17,7 @@ import (
 	"github.com/jetadmin/jetadmin/internal/sandbox"
 	"github.com/jetadmin/jetadmin/internal/secret"
 	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/internal/tenantid"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -94,6 +95,10 @@ type Config struct {
 
 	// Pages signs the cursors of lists. Required.
 	Pages *page.Signer
+
+	// Publish sends an event of a kind to a topic: [EventState] to "datasource:<id>".
+	// nil = nobody watches.
+	Publish func(ctx context.Context, topic, kind string, data any)
 
 	// Refused reports whether the caller is denied a right by name, and does not only
 	// lack it: whoever may not see a datasource writes no queries on it. Default: he
@@ -218,6 +223,7 @@ type Service struct {
 	refreshes limiter
 
 	breakers *breakers
+	tenants  tenantid.Cache
 	epochs   epochs
 	history  *history
 	flights  *flights[Result]
@@ -239,7 +245,7 @@ func New(cfg Config) (*Service, error) {
 	}
 	s := &Service{
 		cfg: cfg, authorize: cfg.Authorize, db: cfg.DB, types: map[string]Connector{}, pools: newPools(cfg.MaxOpen, cfg.IdleTimeout),
-		breakers: newBreakers(), flights: newFlights[Result](), readings: newFlights[Schema](), history: newHistory(cfg), plans: newLRU[*plan](maxPlans), results: newLRU[*cached](cfg.CacheBytes), schemas: newLRU[*keptSchema](schemaBytes),
+		flights: newFlights[Result](), readings: newFlights[Schema](), history: newHistory(cfg), plans: newLRU[*plan](maxPlans), results: newLRU[*cached](cfg.CacheBytes), schemas: newLRU[*keptSchema](schemaBytes),
 		scripts:   newLRU[struct{}](4 << 20),
 		rooms:     newRooms(cfg.MaxStatements, maxWaiting, "too_many_statements", "statements"),
 		streams:   newRooms(maxStreams, 0, "too_many_streams", "streams of the datasource"),
@@ -247,6 +253,7 @@ func New(cfg Config) (*Service, error) {
 		exports:   limiter{perMinute: streamsPerMinute, code: "too_many_streams", what: "streams"},
 		refreshes: limiter{perMinute: refreshesPerMinute, code: "too_many_refreshes", what: "refreshes of schemas"},
 	}
+	s.breakers = newBreakers(s.publishState)
 	for _, c := range cfg.Connectors {
 		spec, err := CheckConnector(c)
 		if err != nil {

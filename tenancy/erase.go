@@ -66,6 +66,9 @@ func (s *Service) erase(ctx context.Context, tenantID string) error {
 	if err := s.eraseRuns(ctx, tenantID); err != nil {
 		return err
 	}
+	if err := s.forgetObjects(ctx, tenantID); err != nil {
+		return err
+	}
 	if err := s.cfg.Erase(ctx, tenantID); err != nil {
 		return err
 	}
@@ -83,6 +86,35 @@ func (s *Service) erase(ctx context.Context, tenantID string) error {
 		return err
 	}
 	return s.eraseTenant(ctx, tenantID)
+}
+
+// noID comes before every id.
+const noID = "00000000-0000-0000-0000-000000000000"
+
+// forgetObjects drops the histories of live events of what has topics of its own, while
+// it is known what there was.
+func (s *Service) forgetObjects(ctx context.Context, tenantID string) error {
+	for kind, table := range map[string]string{"workflow": "jet_workflow", "datasource": "jet_datasource"} {
+		for after := noID; ; {
+			var ids []string
+			err := s.db.NewRaw("SELECT id FROM ?schema."+table+" WHERE tenant_id = ? AND id > ? ORDER BY id LIMIT ?", tenantID, after, eraseBatch).Scan(ctx, &ids)
+			if err != nil {
+				return fmt.Errorf("read the ids of %s: %w", table, err)
+			}
+			if len(ids) == 0 {
+				break
+			}
+			after = ids[len(ids)-1]
+			topics := make([]string, len(ids))
+			for i, id := range ids {
+				topics[i] = kind + ":" + id
+			}
+			if err := s.cfg.Forget(ctx, topics); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (s *Service) eraseTable(ctx context.Context, table, tenantID string) (removed int64, err error) {

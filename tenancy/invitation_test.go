@@ -341,6 +341,9 @@ func TestInvitationHooks(t *testing.T) {
 	b := setup(t, testdb.SQLite(t), func(c *tenancy.Config) {
 		c.Hooks.SendInvitation = func(_ context.Context, i tenancy.Invitation, token string) error {
 			sent[i.Email] = token
+			if i.Email == "panic@example.com" {
+				panic("a hook of the host")
+			}
 			return fail
 		}
 		c.Hooks.BeforeAccept = func(_ context.Context, in tenancy.Accepting) error {
@@ -369,6 +372,9 @@ func TestInvitationHooks(t *testing.T) {
 	fail = broken
 	if _, err := b.Invite(owner, tenancy.NewInvitation{Email: "b@example.com", RoleIDs: w.ids(rbac.Viewer)}); !errors.Is(err, broken) {
 		t.Errorf("not sent: %v", err)
+	}
+	if _, err := b.Invite(owner, tenancy.NewInvitation{Email: "panic@example.com", RoleIDs: w.ids(rbac.Viewer)}); problem.KindOf(err) != problem.Internal {
+		t.Errorf("the hook panicked: %v", err)
 	}
 	if list, err := b.Invitations(owner, page.Request{}); err != nil || len(list.Items) != 0 {
 		t.Errorf("what was not sent is there: %+v (%v)", list, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -131,13 +132,24 @@ func (s *Service) storeInvitation(ctx context.Context, tx bun.IDB, row *invitati
 	return s.audit(ctx, tx, row.entry("invitation.create", map[string]any{"roleIds": roleIDs, "expiresAt": row.ExpiresAt}))
 }
 
+// deliver hands an invitation to the host. A panic of its hook is an error like any
+// other, so that the invitation is taken back.
+func (s *Service) deliver(ctx context.Context, issued Issued) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("Hooks.SendInvitation panicked: %v\n%s", cause, debug.Stack())
+		}
+	}()
+	return s.hooks.SendInvitation(ctx, issued.Invitation, issued.Token)
+}
+
 // send has the host deliver the token. What could not be delivered is taken back:
 // else nobody could invite the address again.
 func (s *Service) send(ctx context.Context, issued Issued) (Issued, error) {
 	if s.hooks.SendInvitation == nil {
 		return issued, nil
 	}
-	err := s.hooks.SendInvitation(ctx, issued.Invitation, issued.Token)
+	err := s.deliver(ctx, issued)
 	if err == nil {
 		issued.Sent = true
 		return issued, nil

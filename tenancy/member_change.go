@@ -109,7 +109,8 @@ func (s *Service) SetRoles(ctx context.Context, userID string, in RolesUpdate) (
 	return m, nil
 }
 
-// RemoveMember takes a user out of the caller's tenant, from his next call on.
+// RemoveMember takes a user out of the caller's tenant, from his next call on. His API
+// keys and open invitations of the tenant end with it: should he come back, they do not.
 // The caller must hold everything that the member's roles give. The last Owner
 // stays.
 //
@@ -124,6 +125,12 @@ func (s *Service) RemoveMember(ctx context.Context, userID string) error {
 			return err
 		}
 		if err := deleteMember(ctx, tx, who.TenantID, userID); err != nil {
+			return err
+		}
+		if err := s.accounts.LeaveTenant(ctx, tx, who.TenantID, userID); err != nil {
+			return err
+		}
+		if err := s.withdrawInvitations(ctx, tx, who.TenantID, userID); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, memberEntry(who, auth.MemberDelete, userID, map[string]any{"roles": before.Roles}, nil))

@@ -77,6 +77,10 @@ type Accounts interface {
 	// DraftUser checks a local account and returns what makes it in a transaction.
 	DraftUser(ctx context.Context, in auth.NewUser) (store func(ctx context.Context, tx bun.IDB) (auth.User, error), err error)
 
+	// LeaveTenant ends, in the transaction that takes an account out of a tenant, the API
+	// keys that it has there.
+	LeaveTenant(ctx context.Context, tx bun.IDB, tenantID, userID string) error
+
 	// Revalidate returns a principal as it is now; Unauthenticated and NotFound when
 	// it is no more.
 	Revalidate(ctx context.Context, p *auth.Principal) (*auth.Principal, error)

@@ -19,6 +19,7 @@ import (
 	"github.com/jetadmin/jetadmin/internal/safelog"
 	"github.com/jetadmin/jetadmin/internal/secret"
 	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/internal/tenantid"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -125,7 +126,7 @@ type Config struct {
 	WorkerName string
 }
 
-// Publish sends an event of a kind to a topic, e.g. "run.updated" to "run:<id>".
+// Publish sends an event of a kind to a topic: "run.updated" to "run:<id>".
 // Events of a topic arrive in the order of the calls.
 type Publish func(ctx context.Context, topic, kind string, data any)
 
@@ -222,7 +223,7 @@ type Service struct {
 	byHand    *rate.Limiter // of runs whose events are kept from the first on
 	telemetry *telemetry
 	logs      *logWriter
-	tenants   tenantCache
+	tenants   tenantid.Cache
 	hookRates hookRates
 	engine    *engine
 }

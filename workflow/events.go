@@ -8,7 +8,8 @@ import (
 	"github.com/jetadmin/jetadmin/auth"
 )
 
-// The kinds of events on the topic "run:<id>".
+// The kinds of events on the topic "run:<id>"; "workflow:<id>" has the first, of all
+// runs of the workflow that are not the items of a loop.
 const (
 	EventRun  = "run.updated"      // data: RunEvent
 	EventNode = "run.node.updated" // data: NodeEvent
@@ -71,7 +72,7 @@ type WaitEvent struct {
 }
 
 // EventKey names the state that the event tells: a newer one makes it worthless.
-func (RunEvent) EventKey() string { return "run" }
+func (e RunEvent) EventKey() string { return "run:" + e.ID }
 
 // EventKey names the state that the event tells: a newer one makes it worthless.
 func (e NodeEvent) EventKey() string { return "node:" + e.Key }
@@ -86,37 +87,49 @@ func (e WaitEvent) EventKey() string { return "wait:" + e.ID }
 // as somebody watches from the start.
 const startsByHand = 20
 
-func runTopic(runID string) string { return "run:" + runID }
+func runTopic(runID string) topic { return topic{"run", runID} }
 
-// announce tells of a run that a person has just started: he is likely to watch,
-// so its events are kept from this first one on, whether or not he does already.
-// Of another's run nobody knows the id yet, and a flood is not started by hand.
+// announce tells of a run that was just started. A person who did it is likely to
+// watch, so its events are kept from this first one on, whether or not he does
+// already. Of another's run nobody knows the id yet, and a flood is not started by hand.
 func (s *Service) announce(ctx context.Context, r *runRow) {
+	status := r.Status
+	if status == RunRunning { // its first node was claimed together with the start
+		status = RunQueued
+	}
+	e := event{kind: EventRun, data: RunEvent{ID: r.ID, Status: status}}
+	s.events.ofWorkflow(r, e)
 	if who := auth.FromContext(ctx); who != nil && who.Kind == auth.KindUser && s.byHand.Allow() {
-		status := r.Status
-		if status == RunRunning { // its first node was claimed together with the start
-			status = RunQueued
-		}
-		s.events.send(r.ID, event{kind: EventRun, data: RunEvent{ID: r.ID, Status: status}, awaited: true})
+		e.awaited = true
+		s.events.send(runTopic(r.ID), e)
 	}
 }
 
 func (o *outlet) run(_ context.Context, r *runRow, f *Failure) {
-	o.send(r.ID, event{kind: EventRun, data: RunEvent{ID: r.ID, Status: r.Status, Error: f}})
+	e := event{kind: EventRun, data: RunEvent{ID: r.ID, Status: r.Status, Error: f}}
+	o.send(runTopic(r.ID), e)
+	o.ofWorkflow(r, e)
+}
+
+// ofWorkflow tells whoever watches the workflow of a run.
+func (o *outlet) ofWorkflow(r *runRow, e event) {
+	if workflowID := r.shownWorkflow(); workflowID != "" && r.Enclosing == nil {
+		o.send(topic{"workflow", workflowID}, e)
+	}
 }
 
 func (o *outlet) node(_ context.Context, n *nodeRow, port string, f *Failure) {
-	o.send(n.RunID, event{kind: EventNode, data: NodeEvent{
+	o.send(runTopic(n.RunID), event{kind: EventNode, data: NodeEvent{
 		RunID: n.RunID, Key: n.Key, Status: n.Status, Attempt: n.Attempt, Port: port, Error: f,
 	}})
 }
 
 func (o *outlet) items(n *nodeRow, l *loopRow) {
-	o.send(n.RunID, event{kind: EventItems, data: ItemsEvent{RunID: n.RunID, Key: n.Key, Items: l.items()}})
+	o.send(runTopic(n.RunID), event{kind: EventItems, data: ItemsEvent{RunID: n.RunID, Key: n.Key, Items: l.items()}})
 }
 
 func (o *outlet) wait(w *waitRow) {
-	o.send(w.RunID, event{kind: EventWait, data: WaitEvent{
+	o.send(runTopic(w.RunID), event{kind: EventWait, data: WaitEvent{
 		ID: w.ID, RunID: w.RunID, Key: w.Key, Type: w.Type, Status: w.State.status(), Title: w.Title, Deadline: w.Deadline,
 	}})
 }
@@ -128,5 +141,5 @@ func (o *outlet) log(l *logRow) {
 	if l.Attributes != nil {
 		e.Attributes = json.RawMessage(*l.Attributes)
 	}
-	o.send(l.RunID, event{kind: EventLog, data: e})
+	o.send(runTopic(l.RunID), event{kind: EventLog, data: e})
 }

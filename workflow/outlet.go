@@ -9,16 +9,16 @@ import (
 
 const (
 	// outletPause is the least time between two flushes. What comes meanwhile goes
-	// out together, so that it is asked once for a run and not for each event
+	// out together, so that it is asked once for a topic and not for each event
 	// whether anybody watches.
 	outletPause = 10 * time.Millisecond
 
-	// coalesceFrom is how many events of a run may wait before a newer state takes
+	// coalesceFrom is how many events of a topic may wait before a newer state takes
 	// the place of an older one.
 	coalesceFrom = 64
 
 	maxLogEvents = 256     // lines of a run that may wait
-	maxOutlet    = 100_000 // events that may wait; beyond, those of the oldest run go
+	maxOutlet    = 100_000 // events that may wait; beyond, those of the oldest topic go
 	maxBytes     = 32 << 20
 
 	eventCost = 200 // bytes of an event beside its texts, roughly
@@ -26,7 +26,7 @@ const (
 	watchedTimeout = 2 * time.Second
 )
 
-// outlet publishes the events of runs, in order for each run, without making the
+// outlet publishes the events of topics, in order for each topic, without making the
 // engine wait for whoever carries them. Events that nobody may want are dropped
 // before anything is made of them.
 type outlet struct {
@@ -35,24 +35,29 @@ type outlet struct {
 	logger  *slog.Logger
 
 	mu      sync.Mutex
-	runs    map[string]*runEvents // that have events waiting
-	order   []*runEvents          // the same, the first one first
+	topics  map[topic]*topicEvents // that have events waiting
+	order   []*topicEvents         // the same, the first one first
 	size    int
 	bytes   int
 	lost    int           // events dropped since that was last logged
 	drained chan struct{} // closed when all is published; nil = nothing waits
 }
 
-// event is one of a run's. An older state of the same key is worth nothing.
+// topic names what somebody watches: "run:<id>" or "workflow:<id>".
+type topic struct{ kind, id string }
+
+func (t topic) String() string { return t.kind + ":" + t.id }
+
+// event is one of a topic's. An older state of the same key is worth nothing.
 type event struct {
 	kind    string // "" = replaced by a newer one
 	data    any
 	awaited bool // published even if nobody watches yet
 }
 
-// runEvents are the events of a run that wait.
-type runEvents struct {
-	id      string
+// topicEvents are the events of a topic that wait.
+type topicEvents struct {
+	topic   topic
 	list    []event
 	places  map[string]int // of states in the list, by their keys; nil = not coalescing
 	bytes   int
@@ -62,21 +67,21 @@ type runEvents struct {
 }
 
 func newOutlet(p Publish, watched func(context.Context, []string) []bool, logger *slog.Logger) *outlet {
-	return &outlet{publish: p, watched: watched, logger: logger, runs: map[string]*runEvents{}}
+	return &outlet{publish: p, watched: watched, logger: logger, topics: map[topic]*topicEvents{}}
 }
 
-func (o *outlet) send(runID string, e event) {
+func (o *outlet) send(to topic, e event) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	r := o.runs[runID]
-	if r == nil {
-		r = &runEvents{id: runID}
-		o.runs[runID] = r
-		o.order = append(o.order, r)
+	t := o.topics[to]
+	if t == nil {
+		t = &topicEvents{topic: to}
+		o.topics[to] = t
+		o.order = append(o.order, t)
 	}
-	size, bytes := len(r.list), r.bytes
-	r.add(e)
-	o.size, o.bytes = o.size+len(r.list)-size, o.bytes+r.bytes-bytes
+	size, bytes := len(t.list), t.bytes
+	t.add(e)
+	o.size, o.bytes = o.size+len(t.list)-size, o.bytes+t.bytes-bytes
 	for (o.size > maxOutlet || o.bytes > maxBytes) && len(o.order) > 1 {
 		o.dropOldest()
 	}
@@ -92,64 +97,64 @@ func (o *outlet) dropOldest() {
 	oldest := o.order[0]
 	o.order[0] = nil
 	o.order = o.order[1:]
-	delete(o.runs, oldest.id)
+	delete(o.topics, oldest.topic)
 	o.size, o.bytes = o.size-len(oldest.list), o.bytes-oldest.bytes
 	o.lost += len(oldest.list)
 }
 
-func (r *runEvents) add(e event) {
-	r.awaited = r.awaited || e.awaited
+func (t *topicEvents) add(e event) {
+	t.awaited = t.awaited || e.awaited
 	if e.kind == EventLog {
-		if r.logs == maxLogEvents {
-			r.dropped++
+		if t.logs == maxLogEvents {
+			t.dropped++
 			return
 		}
-		r.logs++
+		t.logs++
 	}
-	r.list = append(r.list, e)
-	r.bytes += e.bytes()
-	if r.places != nil || len(r.list) >= coalesceFrom {
-		r.coalesce()
+	t.list = append(t.list, e)
+	t.bytes += e.bytes()
+	if t.places != nil || len(t.list) >= coalesceFrom {
+		t.coalesce()
 	}
 }
 
 // coalesce replaces older states by the newest one of their key.
-func (r *runEvents) coalesce() {
-	if r.places == nil {
-		r.places = make(map[string]int, len(r.list))
-		for i := range r.list {
-			r.replace(i)
+func (t *topicEvents) coalesce() {
+	if t.places == nil {
+		t.places = make(map[string]int, len(t.list))
+		for i := range t.list {
+			t.replace(i)
 		}
 	} else {
-		r.replace(len(r.list) - 1)
+		t.replace(len(t.list) - 1)
 	}
-	if len(r.places)+r.logs > len(r.list)/2 {
+	if len(t.places)+t.logs > len(t.list)/2 {
 		return
 	}
-	kept := r.list[:0]
-	for _, e := range r.list {
+	kept := t.list[:0]
+	for _, e := range t.list {
 		if e.kind == "" {
 			continue
 		}
 		if key := e.key(); key != "" {
-			r.places[key] = len(kept)
+			t.places[key] = len(kept)
 		}
 		kept = append(kept, e)
 	}
-	clear(r.list[len(kept):])
-	r.list = kept
+	clear(t.list[len(kept):])
+	t.list = kept
 }
 
-func (r *runEvents) replace(i int) {
-	key := r.list[i].key()
+func (t *topicEvents) replace(i int) {
+	key := t.list[i].key()
 	if key == "" {
 		return
 	}
-	if older, ok := r.places[key]; ok {
-		r.bytes -= r.list[older].bytes()
-		r.list[older] = event{}
+	if older, ok := t.places[key]; ok {
+		t.bytes -= t.list[older].bytes()
+		t.list[older] = event{}
 	}
-	r.places[key] = i
+	t.places[key] = i
 }
 
 // bytes is about what the event takes while it waits.
@@ -182,7 +187,7 @@ func (o *outlet) drain() {
 		o.mu.Lock()
 		batch := o.order
 		lost := o.lost
-		o.order, o.runs, o.size, o.bytes, o.lost = nil, map[string]*runEvents{}, 0, 0, 0
+		o.order, o.topics, o.size, o.bytes, o.lost = nil, map[topic]*topicEvents{}, 0, 0, 0
 		if len(batch) == 0 {
 			close(o.drained)
 			o.drained = nil
@@ -191,24 +196,24 @@ func (o *outlet) drain() {
 		}
 		o.mu.Unlock()
 		if lost > 0 {
-			o.logger.Warn("workflow events: too many wait, those of the oldest runs are lost", "events", lost)
+			o.logger.Warn("workflow events: too many wait, those of the oldest topics are lost", "events", lost)
 		}
 		o.publishAll(batch)
 		sleep(context.Background(), outletPause)
 	}
 }
 
-func (o *outlet) publishAll(batch []*runEvents) {
+func (o *outlet) publishAll(batch []*topicEvents) {
 	wanted := o.wanted(batch)
-	for i, r := range batch {
-		if wanted[i] || r.awaited {
-			r.each(func(e event) { o.publishOne(r.id, e) })
+	for i, t := range batch {
+		if wanted[i] || t.awaited {
+			t.each(func(e event) { o.publishOne(t.topic, e) })
 		}
 	}
 }
 
-// wanted says of each run whether anybody may want its events.
-func (o *outlet) wanted(batch []*runEvents) (wanted []bool) {
+// wanted says of each topic whether anybody may want its events.
+func (o *outlet) wanted(batch []*topicEvents) (wanted []bool) {
 	if o.watched == nil {
 		return everything(len(batch))
 	}
@@ -219,8 +224,8 @@ func (o *outlet) wanted(batch []*runEvents) (wanted []bool) {
 		}
 	}()
 	topics := make([]string, len(batch))
-	for i, r := range batch {
-		topics[i] = runTopic(r.id)
+	for i, t := range batch {
+		topics[i] = t.topic.String()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), watchedTimeout)
 	defer cancel()
@@ -239,24 +244,24 @@ func everything(n int) []bool {
 }
 
 // each gives the events in their order, and what was left out at the end.
-func (r *runEvents) each(publish func(event)) {
-	for _, e := range r.list {
+func (t *topicEvents) each(publish func(event)) {
+	for _, e := range t.list {
 		if e.kind != "" {
 			publish(e)
 		}
 	}
-	if r.dropped > 0 {
-		publish(event{kind: EventLog, data: LogEvent{RunID: r.id, Dropped: r.dropped}})
+	if t.dropped > 0 {
+		publish(event{kind: EventLog, data: LogEvent{RunID: t.topic.id, Dropped: t.dropped}})
 	}
 }
 
-func (o *outlet) publishOne(runID string, e event) {
+func (o *outlet) publishOne(to topic, e event) {
 	defer func() {
 		if r := recover(); r != nil {
 			o.logger.Error("workflow events: panic in Publish", "panic", r)
 		}
 	}()
-	o.publish(context.Background(), runTopic(runID), e.kind, e.data)
+	o.publish(context.Background(), to.String(), e.kind, e.data)
 }
 
 // flush waits until everything sent so far is published, or the context ends:

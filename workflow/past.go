@@ -39,5 +39,5 @@ func (s *Service) Events(ctx context.Context, runID string, since int64) (RunEve
 	if _, err := readRun(ctx, s.cfg.DB.DB, who.TenantID, runID, nil); err != nil {
 		return RunEvents{}, err
 	}
-	return s.cfg.Past(ctx, runTopic(runID), since)
+	return s.cfg.Past(ctx, runTopic(runID).String(), since)
 }

@@ -297,17 +297,23 @@ func (p *plan) graphOf(run *runRow) Graph {
 	return p.graph
 }
 
+// shownWorkflow is the workflow that the run is known to be of: of a test the one whose
+// draft is tested, "" when that was never saved.
+func (r *runRow) shownWorkflow() string {
+	switch {
+	case r.DraftOf != nil:
+		return *r.DraftOf
+	case r.Test: // its own workflow is nobody's
+		return ""
+	}
+	return r.WorkflowID
+}
+
 func (r *runRow) run() Run {
 	run := Run{
-		ID: r.ID, WorkflowID: r.WorkflowID, WorkflowVersion: max(r.WorkflowVersion, 0), Status: r.Status, Trigger: r.Trigger,
+		ID: r.ID, WorkflowID: r.shownWorkflow(), WorkflowVersion: max(r.WorkflowVersion, 0), Status: r.Status, Trigger: r.Trigger,
 		Priority: priorityOf(r.Priority), StartedBy: r.StartedBy, CreatedAt: r.CreatedAt, StartedAt: r.StartedAt,
 		Test: r.Test, Held: r.Held && !r.Status.Final(), DeadlineAt: r.DeadlineAt, FinishedAt: r.FinishedAt,
-	}
-	if r.Test { // its own workflow is nobody's
-		run.WorkflowID = ""
-	}
-	if r.DraftOf != nil {
-		run.WorkflowID = *r.DraftOf
 	}
 	if r.RerunOf != nil {
 		run.RerunOf = *r.RerunOf
@@ -371,19 +377,14 @@ func (s *Service) WorkflowOf(ctx context.Context, tenantID, runID string) (strin
 // TenantOf is the tenant of a run, for whoever has to find out where a run
 // belongs before he can ask whether he may see it. It reveals nothing else.
 func (s *Service) TenantOf(ctx context.Context, runID string) (string, error) {
-	if tenantID, ok := s.tenants.find(runID); ok {
-		return tenantID, nil
-	}
-	var tenantID string
-	err := s.cfg.DB.NewRaw("SELECT tenant_id FROM ?schema.jet_run /* across tenants: find the tenant of a run */ WHERE id = ?", runID).
-		Scan(ctx, &tenantID)
-	if store.IsMissing(err) {
-		return "", problem.Missing("run")
-	}
-	if err == nil {
-		s.tenants.remember(runID, tenantID)
-	}
-	return tenantID, err
+	return s.tenants.Find(runID, func() (tenantID string, err error) {
+		err = s.cfg.DB.NewRaw("SELECT tenant_id FROM ?schema.jet_run /* across tenants: find the tenant of a run */ WHERE id = ?", runID).
+			Scan(ctx, &tenantID)
+		if store.IsMissing(err) {
+			err = problem.Missing("run")
+		}
+		return tenantID, err
+	})
 }
 
 func readRunData(ctx context.Context, db bun.IDB, tenantID, runID string) (runDataRow, error) {

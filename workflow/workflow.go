@@ -227,6 +227,18 @@ func (r *workflowRow) workflow() (Workflow, error) {
 	return w, json.Unmarshal([]byte(r.Draft), &w.Draft)
 }
 
+// TenantOfWorkflow is [Service.TenantOf] of a workflow.
+func (s *Service) TenantOfWorkflow(ctx context.Context, workflowID string) (string, error) {
+	return s.tenants.Find(workflowID, func() (tenantID string, err error) {
+		err = s.cfg.DB.NewRaw("SELECT tenant_id FROM ?schema.jet_workflow /* across tenants: find the tenant of a workflow */ WHERE id = ? AND deleted_at IS NULL", workflowID).
+			Scan(ctx, &tenantID)
+		if store.IsMissing(err) {
+			err = problem.Missing("workflow")
+		}
+		return tenantID, err
+	})
+}
+
 func readWorkflow(ctx context.Context, db bun.IDB, tenantID, workflowID string, lock locking) (workflowRow, error) {
 	return find[workflowRow](ctx, db, tenantID, workflowID, "workflow", func(q *bun.SelectQuery) *bun.SelectQuery {
 		return q.Where("deleted_at IS NULL").Apply(lock)

@@ -18,8 +18,7 @@ const (
 	maxConns       = 4
 	idleTime       = time.Minute
 	connectTimeout = 10 * time.Second
-	cancelPatience = 2 * time.Second // then the connection is given up
-	maxMessage     = 64 << 20        // bytes of one row from the server
+	maxMessage     = 64 << 20 // bytes of one row from the server
 )
 
 // blank names every key that the environment or a file could fill in, so that
@@ -49,7 +48,7 @@ func poolConfig(s datasource.Settings) (*pgxpool.Config, error) {
 	c.MaxProtocolMessageBodyLen = maxMessage
 	c.DefaultQueryExecMode = pgx.QueryExecModeExec
 	c.BuildContextWatcherHandler = func(pg *pgconn.PgConn) ctxwatch.Handler {
-		return &pgconn.CancelRequestContextWatcherHandler{Conn: pg, DeadlineDelay: cancelPatience}
+		return &canceller{conn: pg}
 	}
 	return cfg, nil
 }

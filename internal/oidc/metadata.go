@@ -19,6 +19,7 @@ import (
 const (
 	maxDocument = 1 << 20 // bytes of a document that an issuer sends
 	askTimeout  = 10 * time.Second
+	patience    = time.Second // for newer keys, while those there are would do
 	wellKnown   = "/.well-known/openid-configuration"
 )
 
@@ -37,22 +38,40 @@ type metadata struct {
 
 // metadata is what is known of the issuer. What is old, or not enough for the
 // caller (a key that it does not have), is asked for again, but never more often
-// than [AskPause] allows: tokens of strangers must not become requests.
+// than [AskPause] allows: tokens of strangers must not become requests. Whoever has
+// enough in what is old waits for something newer for a moment only, and not at all
+// while the issuer does not answer.
 func (p *Provider) metadata(ctx context.Context, enough func(*metadata) bool) (*metadata, error) {
-	if known, fresh, _ := p.look(enough); fresh {
+	known, fresh, _ := p.look(enough)
+	if fresh {
 		return known, nil
 	}
 	// The one request serves everybody who waits for it, so it outlives its caller.
 	answer := p.flight.DoChan("", func() (any, error) { return p.ask(context.WithoutCancel(ctx), enough) })
+	var late <-chan time.Time
+	if known != nil && enough(known) {
+		late = time.After(p.patience())
+	}
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	case <-late:
+		return known, nil
 	case got := <-answer:
 		if got.Err != nil {
 			return nil, got.Err
 		}
 		return got.Val.(*metadata), nil
 	}
+}
+
+func (p *Provider) patience() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.failing {
+		return 0
+	}
+	return patience
 }
 
 // look returns what is known and not too old to use, whether that is all the caller
@@ -90,17 +109,15 @@ func (p *Provider) ask(ctx context.Context, enough func(*metadata) bool) (*metad
 }
 
 func (p *Provider) askNow(ctx context.Context) (*metadata, error) {
-	p.mu.Lock()
-	p.tried = p.cfg.Clock.Now()
-	p.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	m, err := p.read(ctx)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tried, p.failing = p.cfg.Clock.Now(), err != nil // an attempt ends now, however long it took
 	if err != nil {
 		return nil, err
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.known = m
 	return m, nil
 }

@@ -5,10 +5,12 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -339,6 +341,42 @@ func TestT140_IssuerIsDown(t *testing.T) {
 	b.time.pass(time.Minute)
 	if err := verify(); !problem.Is(err, problem.Unavailable) {
 		t.Errorf("got %v, want Unavailable", err)
+	}
+}
+
+// hangable is a transport that never gets an answer while it hangs.
+type hangable struct {
+	http.RoundTripper
+	hangs atomic.Bool
+	gate  chan struct{} // lets go whoever waits
+}
+
+func (h *hangable) RoundTrip(r *http.Request) (*http.Response, error) {
+	if h.hangs.Load() {
+		select {
+		case <-h.gate:
+		case <-r.Context().Done():
+		}
+		return nil, errors.New("no answer")
+	}
+	return h.RoundTripper.RoundTrip(r)
+}
+
+// T140: who comes with a known key does not wait for an issuer that hangs.
+func TestT140_IssuerHangs(t *testing.T) {
+	t.Parallel()
+	transport := &hangable{RoundTripper: &http.Transport{DisableKeepAlives: true}, gate: make(chan struct{})}
+	t.Cleanup(func() { close(transport.gate) })
+	b := setup(t, func(c *oidc.Config) { c.HTTP = &http.Client{Transport: transport} })
+	b.good(t, b.server.Token("7"))
+	transport.hangs.Store(true)
+	b.time.pass(oidc.RefreshEvery)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second) // an attempt takes ten
+	defer cancel()
+	for range 2 {
+		if _, err := b.Verify(ctx, b.server.Token("7")); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -73,7 +73,9 @@ type Provider struct {
 
 	mu    sync.Mutex
 	known *metadata // what was read last; nil = nothing yet
-	tried time.Time // when the last attempt began
+	tried time.Time // when the last attempt ended
+
+	failing bool // the last attempt did
 }
 
 // New returns a provider. It makes no connection.
