@@ -158,7 +158,8 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 
 	// Workers is how many workflow nodes run at a time in this process; negative =
-	// none, others do the work. Default: 16 for each processor.
+	// none, others do the work. Default: 64 for each processor, for nodes that wait
+	// for others most of the time.
 	Workers int
 }
 

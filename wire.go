@@ -199,7 +199,7 @@ func (a *App) buildWorkflows(pages *page.Signer, outbound egress.Policy) error {
 		queue = workflow.NewAsynqQueue(a.cfg.Redis, a.cfg.RedisPrefix, a.cfg.Logger)
 	}
 	a.workflows, err = workflow.New(workflow.Config{
-		Admit: a.admit, Assignees: a.assignees, Audit: a.record, Authorize: a.roles.Authorize, CheckReference: a.checkReference, DB: a.db,
+		Admit: a.admit, Assignees: a.assignees, Audit: a.record, Authorize: a.roles.Authorize, BasePath: a.cfg.BasePath, CheckReference: a.checkReference, DB: a.db,
 		Gone: a.tenants.Gone, Hooks: a.cfg.Hooks.Workflow, Keys: a.keys, Logger: a.cfg.Logger, MeterProvider: a.cfg.MeterProvider,
 		Nodes: append(builtin, a.cfg.Nodes...), Own: a.roles.Own, Pages: pages, Past: a.past, Publish: a.publish, Queue: queue, Refused: a.roles.Refused, Retention: a.cfg.RunRetention,
 		Slots: a.cfg.Workers, TracerProvider: a.cfg.TracerProvider, Visible: a.roles.Visible, Watched: a.events.Wanted,

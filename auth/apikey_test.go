@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -244,4 +245,29 @@ func wantFaults(t testing.TB, err error, paths ...string) {
 	if !slices.Equal(got, paths) {
 		t.Errorf("faults at %v, want %v", got, paths)
 	}
+}
+
+func TestKeysOfATenantAreBounded(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b, u, tenantID, key, _ := keyed(t, db, reader)
+		for i := range 999 {
+			_, err := db.NewRaw(`INSERT INTO ?schema.jet_api_key (id, tenant_id, user_id, name, prefix, secret_hash, scopes, created_at)
+				SELECT ?, tenant_id, user_id, name, ?, secret_hash, scopes, created_at FROM ?schema.jet_api_key WHERE tenant_id = ? AND id = ?`,
+				id.New(), fmt.Sprint("filler", i), tenantID, key.ID).Exec(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		ctx := b.in(tenantID, u)
+		if _, _, err := b.CreateKey(ctx, reader); problem.Of(err).Code != "too_many_keys" {
+			t.Errorf("one more than there may be: %v", err)
+		}
+		if err := b.RevokeKey(b.in(tenantID, auth.User{ID: b.admin(tenantID)}), key.ID); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := b.CreateKey(ctx, reader); err != nil {
+			t.Errorf("in the place of a revoked one: %v", err)
+		}
+	})
 }

@@ -41,7 +41,8 @@ var (
 // for it is what the client chose to say.
 //
 // nil, nil is an anonymous request. A credential that is not good, or that
-// nobody recognises, is Unauthenticated; of keys and session tokens in the headers
+// nobody recognises, is Unauthenticated; a bearer token that nobody recognises, as a
+// proxy may add it, takes nothing from a good cookie beside it; of keys and session tokens in the headers
 // too many that are not good are RateLimited, by network. No other header, and nothing of the
 // URL, ever names a caller.
 //
@@ -72,11 +73,13 @@ func (s *Service) recognise(r *http.Request) (*Principal, error) {
 		if p, err := s.byHost(r); p != nil || err != nil {
 			return p, err
 		}
-		return nil, refuse(errNobodyKnows) // never somebody else, whom a cookie names
 	}
 	p, dead := s.byCookie(r)
 	if p != nil || isFailure(dead) {
 		return p, dead
+	}
+	if token != "" {
+		return nil, refuse(errNobodyKnows)
 	}
 	// A cookie comes along by itself: one that is over must not keep the host's
 	// own sign-in from being seen.

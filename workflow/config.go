@@ -40,6 +40,10 @@ type Config struct {
 	// Authorize decides every call.
 	Authorize auth.Authorize
 
+	// BasePath is the path below which the host has mounted the API: that of a webhook
+	// begins with it. Default: none.
+	BasePath string
+
 	// CheckReference says whether the object of a grant is there, in the tenant of
 	// the context's principal; NotFound when it is not.
 	CheckReference func(ctx context.Context, grant auth.Grant) error

@@ -23,7 +23,7 @@ type Webhook struct {
 	ID             string      `json:"id"`
 	WorkflowID     string      `json:"workflowId"`
 	Name           string      `json:"name"`
-	Path           string      `json:"path" doc:"where deliveries go, by POST or PUT; nobody can guess it"`
+	Path           string      `json:"path" doc:"where deliveries go on the host's server, by POST or PUT; nobody can guess it"`
 	Mode           WebhookMode `json:"mode" enum:"hmac,secret,public" doc:"how a delivery proves where it comes from"`
 	Enabled        bool        `json:"enabled"`
 	SecretHeader   string      `json:"secretHeader" doc:"carries the secret, in the mode secret"`
@@ -157,13 +157,13 @@ func (s *Service) CreateWebhook(ctx context.Context, in NewWebhook) (hook Webhoo
 	if err != nil {
 		return Webhook{}, "", err
 	}
-	hook, err = row.webhook()
+	hook, err = s.shownWebhook(&row)
 	return hook, secret, err
 }
 
 // Webhook reads a webhook, without its secret.
 func (s *Service) Webhook(ctx context.Context, webhookID string) (Webhook, error) {
-	return show(ctx, s, auth.WebhookRead, webhookID, readWebhook, (*webhookRow).webhook)
+	return show(ctx, s, auth.WebhookRead, webhookID, readWebhook, s.shownWebhook)
 }
 
 // Webhooks lists webhooks, newest first; of one workflow unless workflowID is "".
@@ -176,7 +176,7 @@ func (s *Service) Webhooks(ctx context.Context, workflowID string, r page.Reques
 		Key:   func(h Webhook) string { return h.ID },
 		Query: s.cfg.DB.NewSelect().Where("tenant_id = ?", who.TenantID).Apply(ofWorkflow(workflowID)).Apply(visible),
 		Scope: []string{"webhooks", who.TenantID, workflowID},
-		View:  (*webhookRow).webhook,
+		View:  s.shownWebhook,
 	}.Read(ctx, s.cfg.Pages, r)
 }
 
@@ -204,7 +204,7 @@ func (s *Service) UpdateWebhook(ctx context.Context, webhookID string, in Webhoo
 	if err := s.saveWebhook(ctx, &row, before, in.Version, "webhook.update", "secret", "previous_secret", "previous_until"); err != nil {
 		return Webhook{}, err
 	}
-	return row.webhook()
+	return s.shownWebhook(&row)
 }
 
 // DeleteWebhook removes a webhook. Its runs stay.
@@ -332,13 +332,13 @@ func (r *webhookRow) settings() (webhookSettings, error) {
 	return set, json.Unmarshal([]byte(r.Settings), &set)
 }
 
-func (r *webhookRow) webhook() (Webhook, error) {
+func (s *Service) shownWebhook(r *webhookRow) (Webhook, error) {
 	set, err := r.settings()
 	if err != nil {
 		return Webhook{}, err
 	}
 	return Webhook{
-		ID: r.ID, WorkflowID: r.WorkflowID, Name: r.Name, Path: "/hooks/" + r.Key, Mode: r.Mode, Enabled: r.Enabled,
+		ID: r.ID, WorkflowID: r.WorkflowID, Name: r.Name, Path: s.cfg.BasePath + "/hooks/" + r.Key, Mode: r.Mode, Enabled: r.Enabled,
 		SecretHeader: set.SecretHeader, DeliveryHeader: set.DeliveryHeader, Headers: set.Headers,
 		ReplayWindow: set.ReplayWindow, RatePerMinute: set.RatePerMinute, Wait: set.Wait, PreviousUntil: utc(r.PreviousUntil),
 		CreatedBy: r.CreatedBy, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, Version: r.Version,

@@ -78,7 +78,7 @@ func (s *Service) RotateWebhookSecret(ctx context.Context, webhookID string, ove
 	if err := s.saveWebhook(ctx, &row, before, version, "webhook.rotate"); err != nil {
 		return Webhook{}, "", err
 	}
-	hook, err = row.webhook()
+	hook, err = s.shownWebhook(&row)
 	return hook, newSecret, err
 }
 

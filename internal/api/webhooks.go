@@ -46,16 +46,7 @@ func (a *API) webhookRoutes() {
 
 func (a *API) listWebhooks(ctx context.Context, in *listTriggersInput) (*output[page.Page[workflow.Webhook]], error) {
 	hooks, err := a.cfg.Workflows.Webhooks(ctx, in.WorkflowID, in.request())
-	for i := range hooks.Items {
-		hooks.Items[i] = a.located(hooks.Items[i])
-	}
 	return reply200(hooks, err)
-}
-
-// located gives a webhook the path at which the host has it.
-func (a *API) located(hook workflow.Webhook) workflow.Webhook {
-	hook.Path = a.cfg.BasePath + hook.Path
-	return hook
 }
 
 type createWebhookInput struct {
@@ -72,13 +63,13 @@ type IssuedWebhook struct {
 func (a *API) createWebhook(ctx context.Context, in *createWebhookInput) (*createdVersion[IssuedWebhook], error) {
 	hook, secret, err := a.cfg.Workflows.CreateWebhook(ctx, in.Body)
 	return &createdVersion[IssuedWebhook]{
-		Location: a.at(in.TenantID, "webhooks", hook.ID), ETag: etag(hook.Version), Body: IssuedWebhook{a.located(hook), secret},
+		Location: a.at(in.TenantID, "webhooks", hook.ID), ETag: etag(hook.Version), Body: IssuedWebhook{hook, secret},
 	}, err
 }
 
 func (a *API) getWebhook(ctx context.Context, in *ObjectPath) (*versioned[workflow.Webhook], error) {
 	hook, err := a.cfg.Workflows.Webhook(ctx, in.ID)
-	return &versioned[workflow.Webhook]{ETag: etag(hook.Version), Body: a.located(hook)}, err
+	return &versioned[workflow.Webhook]{ETag: etag(hook.Version), Body: hook}, err
 }
 
 type updateWebhookInput struct {
@@ -93,7 +84,7 @@ func (a *API) updateWebhook(ctx context.Context, in *updateWebhookInput) (*versi
 		return nil, err
 	}
 	hook, err := a.cfg.Workflows.UpdateWebhook(ctx, in.ID, in.Body)
-	return &versioned[workflow.Webhook]{ETag: etag(hook.Version), Body: a.located(hook)}, err
+	return &versioned[workflow.Webhook]{ETag: etag(hook.Version), Body: hook}, err
 }
 
 type rotateWebhookInput struct {
@@ -114,7 +105,7 @@ func (a *API) rotateWebhook(ctx context.Context, in *rotateWebhookInput) (*versi
 		overlap = *in.Body.Overlap
 	}
 	hook, secret, err := a.cfg.Workflows.RotateWebhookSecret(ctx, in.ID, overlap, version)
-	return &versioned[IssuedWebhook]{ETag: etag(hook.Version), Body: IssuedWebhook{a.located(hook), secret}}, err
+	return &versioned[IssuedWebhook]{ETag: etag(hook.Version), Body: IssuedWebhook{hook, secret}}, err
 }
 
 func (a *API) deleteWebhook(ctx context.Context, in *deletion) (*struct{}, error) {

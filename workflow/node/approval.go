@@ -25,6 +25,7 @@ func (approval) Spec() workflow.NodeSpec {
 	return workflow.NodeSpec{
 		Type: "approval", Title: "Approval",
 		Description: "Waits until somebody approves or rejects, once. Whoever started the run may not, unless allowStarter is set.",
+		Output:      "`decision` (`approved`, `rejected` or `expired`), `comment`, `by`, `userId`, `at`; nobody and no time when it expired",
 		Config:      schemaOf[approvalConfig](), Ports: []string{portApproved, portRejected, workflow.PortExpired},
 	}
 }

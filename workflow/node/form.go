@@ -20,6 +20,7 @@ type formConfig struct {
 func (form) Spec() workflow.NodeSpec {
 	return workflow.NodeSpec{
 		Type: "form", Title: "Form", Description: "Waits until somebody has filled in the fields; the output has the values.",
+		Output: "`values`, `comment`, `by`, `userId`, `at`; `values` is null when it expired",
 		Config: schemaOf[formConfig](), Ports: []string{workflow.PortSuccess, workflow.PortExpired},
 	}
 }

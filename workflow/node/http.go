@@ -27,7 +27,7 @@ type httpConfig struct {
 	Method  string            `json:"method,omitempty" jsonschema:"default GET"`
 	URL     string            `json:"url" jsonschema:"http or https; the server's outbound policy decides whether it may be reached"`
 	Query   map[string]string `json:"query,omitempty" jsonschema:"added to the URL, escaped"`
-	Headers map[string]string `json:"headers,omitempty" jsonschema:"sent as they are, besides Idempotency-Key, which is the same for every attempt"`
+	Headers map[string]string `json:"headers,omitempty" jsonschema:"sent as they are; besides them Idempotency-Key, the same for every attempt, unless it is among them"`
 	Body    any               `json:"body,omitempty" jsonschema:"sent as JSON, or as it is when it is a text"`
 }
 

@@ -45,6 +45,7 @@ func (notify) Spec() workflow.NodeSpec {
 	return workflow.NodeSpec{
 		Type: "notify", Title: "Notify", Config: schemaOf[notifyConfig](),
 		Description: "Sends a message to webhooks and logs. When one fails the node does, and a repetition sends again under the same Idempotency-Key.",
+		Output:      "`channels`: how many got it",
 	}
 }
 

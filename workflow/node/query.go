@@ -21,9 +21,9 @@ type queryConfig struct {
 func (query) Spec() workflow.NodeSpec {
 	return workflow.NodeSpec{
 		Type: "query", Title: "Query", Description: "Runs a saved query of the tenant.",
-		Output: "`columns` (each with `name` and `type`), `rows` (lists in the order of the columns), `rowCount`, `truncated`",
+		Output: "`columns` (each with `name` and `type`), `rows` (lists in the order of the columns: `rows[0][1]`), `rowCount`, `truncated`; `output` of a query with a transformation, which can make objects of rows",
 		Limits: []string{
-			"rows, bytes and time as the saved query says; rows beyond them are cut off and `truncated` is true",
+			"rows, bytes and time as the saved query says; rows beyond them, 1,000 unless its `rowLimit` says more, at most 10,000, are cut off and `truncated` is true: a condition on it keeps a loop from missing some",
 			"whoever publishes needs `query.execute` on the query; its runs need nothing more",
 			"of a query with row rules a run sees what its rules for everyone show: it has no roles and no claims, but the `user.id` of who started it",
 			"parameters that the query does not declare, lacks or refuses are faults of the graph, as far as they are known before the run",

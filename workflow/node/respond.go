@@ -25,6 +25,7 @@ func (respond) Spec() workflow.NodeSpec {
 	return workflow.NodeSpec{
 		Type: "respond", Once: true, Title: "Respond", Config: schemaOf[respondConfig](),
 		Description: "Answers a webhook that waits, with a status, headers and a body. The first answer of a run counts; the run goes on.",
+		Output:      "`status`",
 	}
 }
 

@@ -28,6 +28,7 @@ type chooseCase struct {
 func (choose) Spec() workflow.NodeSpec {
 	return workflow.NodeSpec{
 		Type: "switch", Title: "Switch", Description: "Goes on by the first case that equals the value, else by default.",
+		Output: "`port`: the name of the case that was taken",
 		Config: schemaOf[chooseConfig](), Ports: []string{portDefault}, Pure: true,
 	}
 }

@@ -22,6 +22,7 @@ func (waitEvent) Spec() workflow.NodeSpec {
 	return workflow.NodeSpec{
 		Type: "waitEvent", Title: "Wait for event",
 		Description: "Waits until an event of a name and key is sent; the output is the event. An event that came before is kept for a while.",
+		Output:      "`id`, `name`, `key` and `data` of the event; `id` and `data` are null when it expired",
 		Config:      schemaOf[waitEventConfig](), Ports: []string{workflow.PortSuccess, workflow.PortExpired},
 	}
 }
