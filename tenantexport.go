@@ -44,7 +44,7 @@ const exportRecheck = time.Second
 // exported are the rights to what an export has.
 func exported() []auth.Permission {
 	return []auth.Permission{
-		auth.TenantRead, auth.RoleList, auth.MemberList, auth.DatasourceList, auth.QueryList, auth.QueryRead, auth.WorkflowList, auth.WorkflowRead,
+		auth.TenantRead, auth.RoleList, auth.MemberList, auth.DatasourceList, auth.DatasourceRead, auth.QueryList, auth.QueryRead, auth.WorkflowList, auth.WorkflowRead,
 		auth.ScheduleList, auth.WebhookList, auth.FileList, auth.AuditList,
 	}
 }
@@ -61,8 +61,8 @@ func exported() []auth.Permission {
 // error of the function ends it and is returned.
 //
 // Errors: Unauthenticated, Forbidden, also when the right ends meanwhile, within a
-// second; RateLimited beyond 10 at once and then one a
-// minute.
+// second; RateLimited beyond 10 at once and then one a minute, and while the caller
+// goes through the audit record twice already.
 func (a *App) ExportTenant(ctx context.Context, each func(ExportLine) error) error {
 	who, err := a.roles.Authorize(ctx, auth.TenantExport, "")
 	if err != nil {

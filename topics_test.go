@@ -72,6 +72,10 @@ func TestWhoWatchesADatasourceIsToldOfItsState(t *testing.T) {
 		socket.told(topic, "datasource.state", source, "reachable", false)
 		s.owner.call("PATCH", s.tenant+"/datasources/"+source, object{"settings": object{"baseUrl": s.app.URL}}).want(http.StatusOK)
 		socket.told(topic, "datasource.updated", source, "", nil)
+		s.owner.call("PATCH", s.tenant+"/datasources/"+source, object{"description": "changed, and not reached"}).want(http.StatusOK)
+		if m := socket.next(); m.Type != "datasource.updated" {
+			t.Errorf("a change tells %s %s", m.Type, m.Data)
+		}
 		s.owner.call("POST", s.tenant+"/datasources/"+source+"/test", nil).want(http.StatusOK)
 		socket.told(topic, "datasource.state", source, "reachable", true)
 	})
@@ -83,7 +87,13 @@ func TestT9_TopicsOfObjectsFollowTheirRights(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, cfg jetadmin.Config) {
 		s := newShelf(t, cfg)
-		_, guest := s.role("Guest", []string{}, allows("workflow.read", s.flows[0]), allows("datasource.read", s.sources[0]))
+		_, guest := s.role("Guest", []string{}, allows("workflow.read", s.flows[0]), allows("run.read", s.flows[0]), allows("datasource.read", s.sources[0]))
+		_, drafter := s.role("Drafter", []string{"workflow.read"}) // the failures of runs are not for him
+		drafts := drafter.dial()
+		must(t, drafts.Subscribe("workflow:"+s.flows[0], liveclient.Now))
+		if code := drafts.refused("workflow:" + s.flows[0]); code != "permission_required" {
+			t.Errorf("without run.read: %s", code)
+		}
 		socket := guest.dial()
 		for _, topics := range [][3]string{
 			{"workflow:" + s.flows[0], "workflow:" + s.flows[1], "workflow:" + s.queries[0]},

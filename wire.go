@@ -342,7 +342,7 @@ func (a *App) receiveAnswer(ctx context.Context, in realtime.Input) error {
 }
 
 // authorizeTopic says who may watch what: a tenant its members and the keys that may
-// read it, its engine whoever may see that, anything else whoever may read it.
+// read it, its engine whoever may see that, anything else whoever may read it, a workflow with its runs.
 func (a *App) authorizeTopic(ctx context.Context, who *auth.Principal, t realtime.Topic) (*auth.Principal, error) {
 	switch t.Kind {
 	case "tenant":
@@ -360,7 +360,7 @@ func (a *App) authorizeTopic(ctx context.Context, who *auth.Principal, t realtim
 	case "run":
 		return a.authorizeReader(ctx, who, t, a.workflows.TenantOf, auth.RunRead)
 	case "workflow":
-		return a.authorizeReader(ctx, who, t, a.workflows.TenantOfWorkflow, auth.WorkflowRead)
+		return a.authorizeReader(ctx, who, t, a.workflows.TenantOfWorkflow, auth.WorkflowRead, auth.RunRead)
 	case "datasource":
 		return a.authorizeReader(ctx, who, t, a.datasources.TenantOf, auth.DatasourceRead)
 	}
@@ -369,7 +369,7 @@ func (a *App) authorizeTopic(ctx context.Context, who *auth.Principal, t realtim
 
 // authorizeReader lets whoever may read an object watch it. One of another tenant is
 // missing, like one that is not there.
-func (a *App) authorizeReader(ctx context.Context, who *auth.Principal, t realtime.Topic, tenantOf func(context.Context, string) (string, error), read auth.Permission) (*auth.Principal, error) {
+func (a *App) authorizeReader(ctx context.Context, who *auth.Principal, t realtime.Topic, tenantOf func(context.Context, string) (string, error), rights ...auth.Permission) (*auth.Principal, error) {
 	tenantID, err := tenantOf(ctx, t.ID)
 	if err != nil {
 		return nil, err
@@ -381,7 +381,13 @@ func (a *App) authorizeReader(ctx context.Context, who *auth.Principal, t realti
 	if err != nil {
 		return nil, err
 	}
-	return a.roles.Authorize(auth.NewContext(ctx, inTenant), read, t.ID)
+	ctx = auth.NewContext(ctx, inTenant)
+	for _, right := range rights {
+		if inTenant, err = a.roles.Authorize(ctx, right, t.ID); err != nil {
+			return nil, err
+		}
+	}
+	return inTenant, nil
 }
 
 // publish hands news to the hub. News is lost, and logged, when it cannot be

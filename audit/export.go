@@ -26,14 +26,14 @@ const exportBatch = 500
 // error of the function ends the export and is returned.
 //
 // Errors: those of Config.Authorize; those of Config.Recheck, within a second of the
-// end of the right; Invalid for a filter that makes no sense; RateLimited while two
-// others go through the record of the tenant.
+// end of the right; Invalid for a filter that makes no sense; RateLimited while the
+// caller goes through the record twice already.
 func (l *Log) Export(ctx context.Context, f Filter, each func(Event) error) error {
 	tenantID, err := l.ready(ctx, f)
 	if err != nil {
 		return err
 	}
-	leave, err := l.readers.enter(tenantID)
+	leave, err := l.readers.enter(reader{tenantID, l.actor(ctx).Name})
 	if err != nil {
 		return err
 	}

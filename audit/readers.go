@@ -6,35 +6,37 @@ import (
 	"github.com/jetadmin/jetadmin/problem"
 )
 
-// maxReaders is how many go through the whole record of a tenant at a time in a
-// process: each holds some thousand events.
+// maxReaders is how often a caller can go through the whole record of a tenant at a time
+// in a process: each time holds some thousand events.
 const maxReaders = 2
 
-// readers bound those who go through a whole record.
+// readers bound those who go through a whole record. One takes nothing from another.
 type readers struct {
-	mu       sync.Mutex
-	byTenant map[string]int
+	mu   sync.Mutex
+	held map[reader]int
 }
 
-// enter counts a reader in, who leaves. RateLimited says that there are too many.
-func (r *readers) enter(tenantID string) (leave func(), err error) {
+type reader struct{ tenantID, actor string }
+
+// enter counts a reader in, who leaves. RateLimited says that he is there too often.
+func (r *readers) enter(who reader) (leave func(), err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.byTenant[tenantID] >= maxReaders {
-		return nil, problem.Newf(problem.RateLimited, "too_many_readers", "%d exports or checks of the audit record run already", maxReaders).
+	if r.held[who] >= maxReaders {
+		return nil, problem.Newf(problem.RateLimited, "too_many_readers", "you have %d exports or checks of the audit record under way already", maxReaders).
 			Fix("wait for one of them to end")
 	}
-	if r.byTenant == nil {
-		r.byTenant = map[string]int{}
+	if r.held == nil {
+		r.held = map[reader]int{}
 	}
-	r.byTenant[tenantID]++
-	return func() { r.leave(tenantID) }, nil
+	r.held[who]++
+	return func() { r.leave(who) }, nil
 }
 
-func (r *readers) leave(tenantID string) {
+func (r *readers) leave(who reader) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.byTenant[tenantID]--; r.byTenant[tenantID] == 0 {
-		delete(r.byTenant, tenantID)
+	if r.held[who]--; r.held[who] == 0 {
+		delete(r.held, who)
 	}
 }

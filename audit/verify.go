@@ -46,13 +46,14 @@ const verifyBatch = 1000
 // last event dropped, and an event of [Retained] in the chain must tell of just
 // that one: otherwise events are [Missing].
 //
-// Errors: those of Config.Authorize. A broken chain is not an error but a result.
+// Errors: those of Config.Authorize; RateLimited while the caller goes through the record
+// twice already. A broken chain is not an error but a result.
 func (l *Log) Verify(ctx context.Context) (Verification, error) {
 	tenantID, err := l.tenant(ctx)
 	if err != nil {
 		return Verification{}, err
 	}
-	leave, err := l.readers.enter(tenantID)
+	leave, err := l.readers.enter(reader{tenantID, l.actor(ctx).Name})
 	if err != nil {
 		return Verification{}, err
 	}

@@ -84,7 +84,7 @@ func (s *Service) CreateKey(ctx context.Context, in NewKey) (key APIKey, secret 
 		return APIKey{}, "", err
 	}
 	err = s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
-		if err := roomForKey(ctx, tx, who.TenantID); err != nil {
+		if err := s.roomForKey(ctx, tx, who.TenantID); err != nil {
 			return err
 		}
 		if _, err := tx.NewInsert().Model(&row).Exec(ctx); err != nil {
@@ -106,8 +106,9 @@ func (s *Service) CreateKey(ctx context.Context, in NewKey) (key APIKey, secret 
 // at the same moment.
 const maxKeys = 1000
 
-func roomForKey(ctx context.Context, tx bun.IDB, tenantID string) error {
-	open, err := tx.NewSelect().Model((*keyRow)(nil)).Where("k.tenant_id = ?", tenantID).Where("k.revoked_at IS NULL").Count(ctx)
+func (s *Service) roomForKey(ctx context.Context, tx bun.IDB, tenantID string) error {
+	open, err := tx.NewSelect().Model((*keyRow)(nil)).Where("k.tenant_id = ?", tenantID).Where("k.revoked_at IS NULL").
+		Where("k.expires_at IS NULL OR k.expires_at > ?", s.clock.Now()).Count(ctx)
 	if err != nil {
 		return fmt.Errorf("count the api keys: %w", err)
 	}

@@ -40,6 +40,7 @@ type breaker struct {
 	pause    time.Duration // the present one; 0 = closed
 	until    time.Time
 	probing  bool
+	told     bool // whoever watches knows that it is left alone
 }
 
 func newBreakers(changed func(id string, s State)) *breakers {
@@ -69,6 +70,7 @@ func (bs *breakers) admit(ds *datasourceRow) error {
 // note takes down how an admitted call ended.
 func (bs *breakers) note(ds *datasourceRow, is reach) {
 	bs.mu.Lock()
+	defer bs.mu.Unlock()
 	b := bs.byID[ds.ID]
 	var news *State
 	switch {
@@ -80,7 +82,6 @@ func (bs *breakers) note(ds *datasourceRow, is reach) {
 	case b != nil:
 		b.probing = false
 	}
-	bs.mu.Unlock()
 	bs.tell(ds.ID, news)
 }
 
@@ -90,7 +91,7 @@ func (bs *breakers) fail(ds *datasourceRow, b *breaker) *State {
 		if len(bs.byID) >= maxBreakers {
 			clear(bs.byID)
 		}
-		b = &breaker{version: ds.Version}
+		b = &breaker{version: ds.Version, told: b != nil && b.told}
 		bs.byID[ds.ID] = b
 	}
 	b.failures++
@@ -105,7 +106,7 @@ func (bs *breakers) fail(ds *datasourceRow, b *breaker) *State {
 		return nil
 	}
 	until := time.Now().Add(b.pause)
-	b.probing, b.until = false, until
+	b.probing, b.until, b.told = false, until, true
 	return &State{Until: &until}
 }
 
@@ -114,20 +115,40 @@ func (bs *breakers) fail(ds *datasourceRow, b *breaker) *State {
 func (bs *breakers) close(id string) *State {
 	b := bs.byID[id]
 	delete(bs.byID, id)
-	if b == nil || b.pause == 0 {
+	if b == nil || !b.told {
 		return nil
 	}
 	return &State{Reachable: true}
 }
 
-// forget lets everybody connect again.
-func (bs *breakers) forget(id string) {
+// reached says that somebody has connected: everybody may.
+func (bs *breakers) reached(id string) {
 	bs.mu.Lock()
-	news := bs.close(id)
-	bs.mu.Unlock()
-	bs.tell(id, news)
+	defer bs.mu.Unlock()
+	bs.tell(id, bs.close(id))
 }
 
+// reset lets everybody connect again to a datasource that was changed. Whether it can be
+// reached is not known.
+func (bs *breakers) reset(id string) {
+	bs.mu.Lock()
+	defer bs.mu.Unlock()
+	if b := bs.byID[id]; b != nil && b.told {
+		*b = breaker{version: b.version, told: true}
+		return
+	}
+	delete(bs.byID, id)
+}
+
+// drop forgets a datasource that is no more.
+func (bs *breakers) drop(id string) {
+	bs.mu.Lock()
+	defer bs.mu.Unlock()
+	delete(bs.byID, id)
+}
+
+// tell publishes news, while bs.mu is held, so that they come in their order. There are
+// some only when a datasource goes or comes back.
 func (bs *breakers) tell(id string, news *State) {
 	if news != nil {
 		news.ID = id

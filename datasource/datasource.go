@@ -243,7 +243,7 @@ func (s *Service) Delete(ctx context.Context, id string) error {
 // version.
 func (s *Service) forget(id string, version int) {
 	s.pools.drop(id, version)
-	s.breakers.forget(id)
+	s.breakers.reset(id)
 	s.plans.drop(func(p *plan) bool { return p.ds.ID == id })
 	s.results.drop(func(c *cached) bool { return c.ds == id })
 	s.schemas.drop(func(k *keptSchema) bool { return k.ds == id })

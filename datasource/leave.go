@@ -12,6 +12,6 @@ func (s *Service) Leave(tenantID string) {
 	s.schemas.drop(func(k *keptSchema) bool { return k.tenant == tenantID })
 	for _, id := range s.pools.of(tenantID) {
 		s.pools.drop(id, math.MaxInt) // its id never comes back
-		s.breakers.forget(id)
+		s.breakers.drop(id)
 	}
 }

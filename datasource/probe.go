@@ -81,7 +81,7 @@ func (s *Service) TestSaved(ctx context.Context, id string) (Report, error) {
 	}
 	report, err := s.probe(ctx, who, connector, settings)
 	if report.OK {
-		s.breakers.forget(row.ID)
+		s.breakers.reached(row.ID)
 	}
 	return report, err
 }

@@ -55,7 +55,7 @@ func New(cfg Config) (*Hub, error) {
 		return nil, err
 	}
 	return &Hub{
-		cfg: cfg, origins: origins, quota: quota{held: map[party]int{}}, presence: newPresence(cfg.Presence), stopped: make(chan struct{}),
+		cfg: cfg, origins: origins, quota: quota{held: map[party]int{}}, presence: newPresence(cfg.Presence, cfg.Bus), stopped: make(chan struct{}),
 		clients: map[*client]struct{}{}, rooms: map[string]*room{},
 	}, nil
 }
@@ -120,7 +120,9 @@ func (h *Hub) Stop(ctx context.Context) error {
 	h.cancel()
 	h.background.Wait()
 	if roster, ok := h.cfg.Bus.(Roster); ok {
-		h.tellAll(ctx, roster, false) // that all are gone
+		farewell, cancel := context.WithTimeout(ctx, presenceFarewell)
+		h.tellAll(farewell, roster, false) // that all are gone
+		cancel()
 	}
 	if bus, ok := h.cfg.Bus.(Background); ok {
 		return bus.Stop(ctx)

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // presenceAge is how long a process that has died is taken to be there, and
@@ -12,6 +14,9 @@ import (
 const (
 	presenceAge     = time.Minute
 	presenceRenewal = presenceAge / 3
+
+	presenceTellers  = 16          // topics that the bus is told of at a time
+	presenceFarewell = time.Second // for telling that all are gone
 )
 
 // Roster is what a [Bus] has that knows who watches the topics in every process.
@@ -28,6 +33,7 @@ type Roster interface {
 // carries what has changed.
 type presence struct {
 	kinds []string
+	told  bool // there is somebody to tell
 	wake  chan struct{}
 
 	mu      sync.Mutex
@@ -35,8 +41,9 @@ type presence struct {
 	changed map[string]map[string]bool // by topic and actor: what the bus has not heard of
 }
 
-func newPresence(kinds []string) *presence {
-	return &presence{kinds: kinds, wake: make(chan struct{}, 1), there: map[string]map[string]int{}, changed: map[string]map[string]bool{}}
+func newPresence(kinds []string, bus Bus) *presence {
+	_, told := bus.(Roster)
+	return &presence{kinds: kinds, told: told, wake: make(chan struct{}, 1), there: map[string]map[string]int{}, changed: map[string]map[string]bool{}}
 }
 
 // note counts a subscription of an actor in (1) or out (-1).
@@ -58,7 +65,7 @@ func (p *presence) note(topic Topic, actor string, by int) {
 	if len(p.there[name]) == 0 {
 		delete(p.there, name)
 	}
-	if before == 0 || before+by == 0 {
+	if p.told && (before == 0 || before+by == 0) {
 		p.mark(name, actor)
 		signal(p.wake)
 	}
@@ -76,9 +83,9 @@ func (p *presence) mark(topic, actor string) {
 func (p *presence) news(all bool) map[string]*[2][]string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for topic, actors := range p.there {
-		for actor := range actors {
-			if all {
+	if all {
+		for topic, actors := range p.there {
+			for actor := range actors {
 				p.mark(topic, actor)
 			}
 		}
@@ -124,19 +131,28 @@ func (h *Hub) tellPresence(roster Roster) {
 	}
 }
 
-// tellAll keeps what the bus did not take for the next time.
+// tellAll keeps what the bus did not take for the next time: after the first failure
+// all that is left.
 func (h *Hub) tellAll(ctx context.Context, roster Roster, all bool) {
-	for topic, n := range h.presence.news(all) {
-		asking, cancel := context.WithTimeout(ctx, askTimeout)
-		err := roster.Tell(asking, topic, n[0], n[1], presenceAge)
-		cancel()
-		if err == nil {
-			continue
-		}
-		h.presence.again(topic, slices.Concat(n[0], n[1]))
-		if ctx.Err() == nil {
-			h.cfg.Logger.WarnContext(ctx, "realtime: tell who is present", "topic", topic, "error", err)
-		}
+	news := h.presence.news(all)
+	telling, stop := context.WithTimeout(ctx, presenceRenewal)
+	defer stop()
+	group, telling := errgroup.WithContext(telling)
+	group.SetLimit(presenceTellers)
+	for topic, n := range news {
+		group.Go(func() error {
+			err := telling.Err()
+			if err == nil {
+				err = roster.Tell(telling, topic, n[0], n[1], presenceAge)
+			}
+			if err != nil {
+				h.presence.again(topic, slices.Concat(n[0], n[1]))
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil && ctx.Err() == nil {
+		h.cfg.Logger.WarnContext(ctx, "realtime: tell who is present", "error", err)
 	}
 }
 

@@ -117,30 +117,24 @@ func deleteInvitation(ctx context.Context, db bun.IDB, tenantID, invitationID st
 }
 
 // withdrawInvitations takes back what somebody, or a key of his, has sent who leaves the
-// tenant.
-func (s *Service) withdrawInvitations(ctx context.Context, tx bun.IDB, tenantID, userID string) error {
+// tenant, and returns it for the record, which is to be written last.
+func (s *Service) withdrawInvitations(ctx context.Context, tx bun.IDB, tenantID, userID string) (withdrawn []*invitationRow, err error) {
 	var rows []invitationRow
 	if err := tx.NewSelect().Model(&rows).Where("i.tenant_id = ?", tenantID).Order("i.id").Scan(ctx); err != nil {
-		return fmt.Errorf("read the invitations: %w", err)
+		return nil, fmt.Errorf("read the invitations: %w", err)
 	}
 	for i := range rows {
-		by, err := rows[i].inviter()
-		if err != nil {
-			return err
-		}
-		if by.UserID != userID {
-			continue
+		if by, err := rows[i].inviter(); err != nil || by.UserID != userID {
+			continue // one that cannot be read cannot be accepted either
 		}
 		row, err := deleteInvitation(ctx, tx, tenantID, rows[i].ID)
 		if problem.Is(err, problem.NotFound) { // somebody has just accepted it
 			continue
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if err := s.audit(ctx, tx, row.entry("invitation.delete", map[string]any{"reason": "who has sent it has left the tenant"})); err != nil {
-			return err
-		}
+		withdrawn = append(withdrawn, row)
 	}
-	return nil
+	return withdrawn, nil
 }

@@ -127,11 +127,17 @@ func (s *Service) RemoveMember(ctx context.Context, userID string) error {
 		if err := deleteMember(ctx, tx, who.TenantID, userID); err != nil {
 			return err
 		}
+		withdrawn, err := s.withdrawInvitations(ctx, tx, who.TenantID, userID)
+		if err != nil {
+			return err
+		}
 		if err := s.accounts.LeaveTenant(ctx, tx, who.TenantID, userID); err != nil {
 			return err
 		}
-		if err := s.withdrawInvitations(ctx, tx, who.TenantID, userID); err != nil {
-			return err
+		for _, row := range withdrawn {
+			if err := s.audit(ctx, tx, row.entry("invitation.delete", map[string]any{"reason": "who has sent it has left the tenant"})); err != nil {
+				return err
+			}
 		}
 		return s.audit(ctx, tx, memberEntry(who, auth.MemberDelete, userID, map[string]any{"roles": before.Roles}, nil))
 	})

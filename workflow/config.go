@@ -227,7 +227,8 @@ type Service struct {
 	byHand    *rate.Limiter // of runs whose events are kept from the first on
 	telemetry *telemetry
 	logs      *logWriter
-	tenants   tenantid.Cache
+	tenants   tenantid.Cache // of runs
+	homes     tenantid.Cache // of workflows
 	hookRates hookRates
 	engine    *engine
 }

@@ -229,7 +229,7 @@ func (r *workflowRow) workflow() (Workflow, error) {
 
 // TenantOfWorkflow is [Service.TenantOf] of a workflow.
 func (s *Service) TenantOfWorkflow(ctx context.Context, workflowID string) (string, error) {
-	return s.tenants.Find(workflowID, func() (tenantID string, err error) {
+	return s.homes.Find(workflowID, func() (tenantID string, err error) {
 		err = s.cfg.DB.NewRaw("SELECT tenant_id FROM ?schema.jet_workflow /* across tenants: find the tenant of a workflow */ WHERE id = ? AND deleted_at IS NULL", workflowID).
 			Scan(ctx, &tenantID)
 		if store.IsMissing(err) {

@@ -39,15 +39,16 @@ func (c *canceller) HandleCancel(context.Context) {
 func (c *canceller) insist(ctx context.Context) {
 	again := time.NewTicker(cancelPause)
 	defer again.Stop()
+	sent := time.Now()
 	for ctx.Err() == nil {
 		_ = c.conn.CancelRequest(ctx)
-		sent := time.Now()
+		sent = time.Now()
 		select {
 		case <-again.C:
 		case <-ctx.Done():
-			<-time.After(cancelSettle - time.Since(sent))
 		}
 	}
+	<-time.After(cancelSettle - time.Since(sent))
 }
 
 // HandleUnwatchAfterCancel ends the asking: there was an answer, or the connection is

@@ -27,11 +27,10 @@ func queryError(err error) error {
 	return refused(e.Error(), err)
 }
 
-// whileReading says of a statement that was not allowed for a reader that a query which
-// is marked as writing may be allowed more.
+// whileReading says of a statement that was not allowed for a reader what may be more.
 func whileReading(err error) error {
 	if e, ok := errors.AsType[*sqlite.Error](err); ok && e.Code()&0xff == lib.SQLITE_AUTH {
-		return refused("the statement does more than read, and the query is not marked as writing", err)
+		return refused("the statement does more than read: mark the query as writing if it changes data; others are not allowed on a datasource", err)
 	}
 	return err
 }
