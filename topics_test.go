@@ -40,12 +40,14 @@ func TestWhoWatchesAWorkflowIsToldOfItsRuns(t *testing.T) {
 		s.owner.call("POST", s.tenant+"/workflows/"+s.flows[1]+"/runs", object{"wait": true}).want(http.StatusAccepted)
 		run := s.owner.call("POST", s.tenant+"/workflows/"+s.flows[0]+"/runs", object{"wait": true}).want(http.StatusAccepted).text("id")
 		first := socket.next()
-		var data struct{ ID string }
+		var data struct{ ID, Status string }
 		must(t, json.Unmarshal(first.Data, &data))
 		if first.Type != "run.updated" || data.ID != run {
 			t.Errorf("told %s %s first, want the run %s", first.Type, first.Data, run)
 		}
-		socket.told(topic, "run.updated", run, "status", "succeeded")
+		if data.Status != "succeeded" { // a run that ends with its start is told of once
+			socket.told(topic, "run.updated", run, "status", "succeeded")
+		}
 		s.owner.call("PATCH", s.tenant+"/workflows/"+s.flows[0], object{"description": "x"}).want(http.StatusOK)
 		socket.told(topic, "workflow.updated", s.flows[0], "", nil)
 	})

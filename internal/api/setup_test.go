@@ -122,7 +122,7 @@ func newWorld(t *testing.T, db *store.DB, basePath string) *world {
 	})
 	must(t, err)
 	flows, err := workflow.New(workflow.Config{
-		Audit: record.Record, Authorize: authorize, DB: db, Keys: keys, Nodes: nodes, Pages: pages, Logger: w.log.logger(),
+		Audit: record.Record, Authorize: authorize, BasePath: basePath, DB: db, Keys: keys, Nodes: nodes, Pages: pages, Logger: w.log.logger(),
 		CheckReference: func(ctx context.Context, g auth.Grant) error { return sources.CheckQuery(ctx, g.ObjectID) },
 	})
 	must(t, err)
