@@ -48,7 +48,7 @@ func (o order) nodes(l *ledger) []workflow.Node {
 // stored writes down whose result this worker has stored.
 func (l *ledger) stored(_ context.Context, _, _ string, data any) {
 	if n, ok := data.(workflow.NodeEvent); ok && n.Status == workflow.NodeSucceeded {
-		_ = l.write(entry{RunID: n.RunID, Key: n.Key, Stored: true}) // without it, it counts as not stored
+		_ = l.write(entry{RunID: n.RunID, Key: n.Key, Attempt: n.Attempt, Stored: true}) // without it, it counts as not stored
 	}
 }
 
