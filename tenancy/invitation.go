@@ -18,6 +18,7 @@ import (
 // once, until it expires.
 type Invitation struct {
 	ID        string    `json:"id"`
+	TenantID  string    `json:"tenantId"`
 	Email     string    `json:"email"`
 	RoleIDs   []string  `json:"roleIds"`
 	InvitedBy string    `json:"invitedBy"` // "user:<id>", "apiKey:<id>" or "service:<name>"
@@ -82,7 +83,7 @@ func (r *invitationRow) invitation() (Invitation, error) {
 		return Invitation{}, err
 	}
 	return Invitation{
-		ID: r.ID, Email: r.Email, RoleIDs: roleIDs, InvitedBy: by.principal(r.TenantID).Actor(),
+		ID: r.ID, TenantID: r.TenantID, Email: r.Email, RoleIDs: roleIDs, InvitedBy: by.principal(r.TenantID).Actor(),
 		CreatedAt: r.CreatedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(),
 	}, nil
 }
