@@ -14,6 +14,17 @@ import (
 	"github.com/jetadmin/jetadmin/workflow"
 )
 
+// publishAsking makes a workflow whose runs wait for an approval, and returns its id.
+func publishAsking(owner *jetadmintest.Client, tenant string) string {
+	var flow struct{ ID string }
+	owner.Call("POST", tenant+"/workflows", object{"name": "Ask", "draft": object{
+		"nodes": []object{{"key": "start", "type": "start"}, {"key": "ask", "type": "approval", "config": object{"title": "Well?", "allowStarter": true}}},
+		"edges": []object{{"from": "start", "to": "ask"}},
+	}}).Want(http.StatusCreated).Into(&flow)
+	owner.Call("POST", tenant+"/workflows/"+flow.ID+"/publish", nil).Want(http.StatusCreated)
+	return flow.ID
+}
+
 // A run can be watched without a socket, by asking again and again: nothing comes
 // twice, and it is what a socket gets.
 func TestEventsOfARunOverHTTP(t *testing.T) {
@@ -22,13 +33,9 @@ func TestEventsOfARunOverHTTP(t *testing.T) {
 		app := jetadmintest.Start(t, cfg)
 		owner := app.Client(app.Owner)
 		T := "/tenants/" + app.Tenant.ID
-		var flow, run struct{ ID string }
-		owner.Call("POST", T+"/workflows", object{"name": "Ask", "draft": object{
-			"nodes": []object{{"key": "start", "type": "start"}, {"key": "ask", "type": "approval", "config": object{"title": "Well?", "allowStarter": true}}},
-			"edges": []object{{"from": "start", "to": "ask"}},
-		}}).Want(http.StatusCreated).Into(&flow)
-		owner.Call("POST", T+"/workflows/"+flow.ID+"/publish", nil).Want(http.StatusCreated)
-		owner.Call("POST", T+"/workflows/"+flow.ID+"/runs", nil).Want(http.StatusAccepted).Into(&run)
+		var run struct{ ID string }
+		flow := publishAsking(owner, T)
+		owner.Call("POST", T+"/workflows/"+flow+"/runs", nil).Want(http.StatusAccepted).Into(&run)
 
 		events := T + "/runs/" + run.ID + "/events"
 		var seen []workflow.PastEvent

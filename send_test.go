@@ -33,14 +33,10 @@ func TestAnswerOverALiveConnection(t *testing.T) {
 			must(t, err)
 			return reach(t, app).bearer(login.Token)
 		}
-		var flow, run, other struct{ ID string }
-		owner.Call("POST", T+"/workflows", object{"name": "Ask", "draft": object{
-			"nodes": []object{{"key": "start", "type": "start"}, {"key": "ask", "type": "approval", "config": object{"title": "Well?", "allowStarter": true}}},
-			"edges": []object{{"from": "start", "to": "ask"}},
-		}}).Want(http.StatusCreated).Into(&flow)
-		owner.Call("POST", T+"/workflows/"+flow.ID+"/publish", nil).Want(http.StatusCreated)
-		owner.Call("POST", T+"/workflows/"+flow.ID+"/runs", nil).Want(http.StatusAccepted).Into(&run)
-		owner.Call("POST", T+"/workflows/"+flow.ID+"/runs", nil).Want(http.StatusAccepted).Into(&other)
+		var run, other struct{ ID string }
+		flow := publishAsking(owner, T)
+		owner.Call("POST", T+"/workflows/"+flow+"/runs", nil).Want(http.StatusAccepted).Into(&run)
+		owner.Call("POST", T+"/workflows/"+flow+"/runs", nil).Want(http.StatusAccepted).Into(&other)
 		var waits struct{ Items []struct{ ID string } }
 		holds(t, "the run waits", func() bool {
 			owner.Call("GET", T+"/waits?runId="+run.ID, nil).Want(http.StatusOK).Into(&waits)
