@@ -38,7 +38,9 @@ func BenchmarkExportCSV(b *testing.B) {
 		runtime.GC()
 		idle := resident(b)
 		began := time.Now()
-		most = max(most, export(b, client, "/tenants/"+app.Tenant.ID+"/queries/"+query.ID+"/run")-idle)
+		if used := export(b, client, "/tenants/"+app.Tenant.ID+"/queries/"+query.ID+"/run"); used > idle {
+			most = max(most, used-idle) // the collector may give back more than the export takes
+		}
 		spent += time.Since(began)
 	}
 	b.ReportMetric(float64(b.N)*datasource.MaxStreamRows/spent.Seconds(), "rows/s")
