@@ -17,12 +17,17 @@ import (
 // publishAsking makes a workflow whose runs wait for an approval, and returns its id.
 func publishAsking(owner *jetadmintest.Client, tenant string) string {
 	var flow struct{ ID string }
-	owner.Call("POST", tenant+"/workflows", object{"name": "Ask", "draft": object{
-		"nodes": []object{{"key": "start", "type": "start"}, {"key": "ask", "type": "approval", "config": object{"title": "Well?", "allowStarter": true}}},
-		"edges": []object{{"from": "start", "to": "ask"}},
-	}}).Want(http.StatusCreated).Into(&flow)
+	owner.Call("POST", tenant+"/workflows", object{"name": "Ask", "draft": askingGraph()}).Want(http.StatusCreated).Into(&flow)
 	owner.Call("POST", tenant+"/workflows/"+flow.ID+"/publish", nil).Want(http.StatusCreated)
 	return flow.ID
+}
+
+// askingGraph is a graph that waits for an approval, which its starter may give.
+func askingGraph() object {
+	return object{
+		"nodes": []object{{"key": "start", "type": "start"}, {"key": "ask", "type": "approval", "config": object{"title": "Well?", "allowStarter": true}}},
+		"edges": []object{{"from": "start", "to": "ask"}},
+	}
 }
 
 // A run can be watched without a socket, by asking again and again: nothing comes

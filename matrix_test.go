@@ -68,6 +68,9 @@ func TestNoRouteRefusesTheOwner(t *testing.T) {
 			if op.Access == api.SignedIn && op.Method != http.MethodGet {
 				who = w.signedIn(w.app.Owner) // it may end the session
 			}
+			if strings.Contains(op.Path, "/widget-links/{id}") { // a refresh and a disconnect end theirs
+				w.places["widget-links/id"] = place{w.linkTo(owner, w.places["runs/id"].existing), id.New()}
+			}
 			path, _ := w.path(op, w.app.Tenant.ID, "")
 			got := who.request(op.Method, path, w.body(op))
 			switch got.Status {
@@ -216,6 +219,7 @@ func (w *world) fill(cfg jetadmin.Config) {
 		"webhooks/id":      {hook.text("id"), id.New()},
 		"hooks/id":         {hookPath[strings.LastIndex(hookPath, "/")+1:], "nothing-that-anybody-could-guess"},
 		"waits/id":         {wait, id.New()},
+		"widget-links/id":  {w.linkTo(owner, run), id.New()},
 		"oidc/provider":    {"test", "nobody"},
 		"sessions/id":      {sessions.Items[0].ID, id.New()},
 	}
@@ -228,6 +232,13 @@ func (w *world) fill(cfg jetadmin.Config) {
 		"userId":       newcomer.ID,
 		"workflowId":   flow,
 	}
+}
+
+// linkTo connects a widget with a run.
+func (w *world) linkTo(owner *caller, run string) string {
+	w.t.Helper()
+	return owner.call("POST", "/tenants/"+w.app.Tenant.ID+"/widget-links", object{"widget": canary + "widget", "mode": "subscribe", "runId": run}).
+		want(http.StatusCreated).text("id")
 }
 
 // openWait is the id of the wait that a run has come to.

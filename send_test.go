@@ -78,7 +78,8 @@ func TestAnswerOverALiveConnection(t *testing.T) {
 			{socket, "run:" + other.ID, "run.answer", object{"waitId": wait, "approved": true}, "not_found"},
 			{socket, "run:" + run.ID, "run.answer", object{"waitId": wait, "approval": true}, "answer_invalid"},
 			{socket, "run:" + run.ID, "run.cancel", object{"waitId": wait}, "input_unknown"},
-			{socket, "tenant:" + app.Tenant.ID, "run.answer", object{"waitId": wait, "approved": true}, "input_not_accepted"},
+			{socket, "tenant:" + app.Tenant.ID, "run.answer", object{"waitId": wait, "approved": true}, "input_unknown"},
+			{socket, "workflow:" + flow, "run.answer", object{"waitId": wait, "approved": true}, "input_not_accepted"},
 			{viewer.wire().signIn(viewer), "run:" + run.ID, "run.answer", object{"waitId": wait, "approved": true}, "permission_required"},
 		} {
 			if f := answer(refused.by, refused.topic, refused.kind, refused.data); f.Op != "error" || f.Code != refused.code {

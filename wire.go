@@ -1,9 +1,7 @@
 package jetadmin
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -172,9 +170,10 @@ func (a *App) buildEvents() (err error) {
 	a.events, err = realtime.New(realtime.Config{
 		AllowedOrigins: a.cfg.AllowedOrigins, Authenticate: a.auth.Authenticate, AuthenticateToken: a.auth.AuthenticateToken,
 		Authorize: a.authorizeTopic, Bus: bus, Hooks: a.cfg.Hooks.Realtime,
-		Inputs: map[string]func(context.Context, realtime.Input) error{"run": a.receiveAnswer},
+		Inputs: map[string]func(context.Context, realtime.Input) (any, error){"run": a.receiveAnswer, "tenant": a.receiveWidget},
 		Logger: a.cfg.Logger, OnDemand: []string{"run", "workflow", "datasource"}, Presence: []string{"run", "tenant"}, Revalidate: a.auth.Revalidate,
 		Samples: map[string]func(context.Context, realtime.Topic) (realtime.Event, error){"monitor": a.sampleMonitor},
+		Views:   map[string]func(context.Context, realtime.Topic) (realtime.View, error){"widget": a.viewLink},
 	})
 	if err != nil {
 		return fmt.Errorf("jetadmin.Config.AllowedOrigins: %w", err)
@@ -316,31 +315,6 @@ func (a *App) sampleMonitor(ctx context.Context, t realtime.Topic) (realtime.Eve
 	return realtime.Event{Type: workflow.EventMonitor, Key: "stats", Data: stats}, err
 }
 
-// receiveAnswer takes the answer to something that a run waits for.
-func (a *App) receiveAnswer(ctx context.Context, in realtime.Input) error {
-	if in.Type != "run.answer" {
-		return problem.New(problem.Invalid, "input_unknown", `a run takes no input of this type`).Fix(`send "run.answer"`)
-	}
-	var said struct {
-		WaitID string `json:"waitId"`
-		workflow.Answer
-	}
-	d := json.NewDecoder(bytes.NewReader(in.Data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&said); err != nil {
-		return problem.New(problem.Invalid, "answer_invalid", "the answer is an object with waitId and approved, values or comment").Because(err)
-	}
-	wait, err := a.workflows.Waiting(ctx, said.WaitID)
-	if err == nil && wait.RunID != in.Topic.ID {
-		err = problem.Missing("wait")
-	}
-	if err != nil {
-		return err
-	}
-	_, err = a.workflows.Answer(ctx, said.WaitID, said.Answer)
-	return err
-}
-
 // authorizeTopic says who may watch what: a tenant its members and the keys that may
 // read it, its engine whoever may see that, anything else whoever may read it, a workflow with its runs.
 func (a *App) authorizeTopic(ctx context.Context, who *auth.Principal, t realtime.Topic) (*auth.Principal, error) {
@@ -363,6 +337,8 @@ func (a *App) authorizeTopic(ctx context.Context, who *auth.Principal, t realtim
 		return a.authorizeReader(ctx, who, t, a.workflows.TenantOfWorkflow, auth.WorkflowRead, auth.RunRead)
 	case "datasource":
 		return a.authorizeReader(ctx, who, t, a.datasources.TenantOf, auth.DatasourceRead)
+	case "widget":
+		return a.authorizeLink(ctx, who, t)
 	}
 	return nil, problem.Missing("topic")
 }
@@ -370,14 +346,7 @@ func (a *App) authorizeTopic(ctx context.Context, who *auth.Principal, t realtim
 // authorizeReader lets whoever may read an object watch it. One of another tenant is
 // missing, like one that is not there.
 func (a *App) authorizeReader(ctx context.Context, who *auth.Principal, t realtime.Topic, tenantOf func(context.Context, string) (string, error), rights ...auth.Permission) (*auth.Principal, error) {
-	tenantID, err := tenantOf(ctx, t.ID)
-	if err != nil {
-		return nil, err
-	}
-	inTenant, err := a.auth.Enter(ctx, who, tenantID)
-	if problem.Is(err, problem.NotFound) {
-		return nil, problem.Missing(t.Kind).Because(err)
-	}
+	inTenant, err := a.enterTopic(ctx, who, t, tenantOf)
 	if err != nil {
 		return nil, err
 	}
@@ -388,6 +357,30 @@ func (a *App) authorizeReader(ctx context.Context, who *auth.Principal, t realti
 		}
 	}
 	return inTenant, nil
+}
+
+// authorizeLink lets who made a widget's link watch it, while he may read its run.
+func (a *App) authorizeLink(ctx context.Context, who *auth.Principal, t realtime.Topic) (*auth.Principal, error) {
+	inTenant, err := a.enterTopic(ctx, who, t, a.workflows.TenantOfLink)
+	if err != nil {
+		return nil, err
+	}
+	_, err = a.workflows.LinkedRun(auth.NewContext(ctx, inTenant), t.ID)
+	return inTenant, err
+}
+
+// enterTopic is the caller in the tenant of a topic, which is missing for who is not in
+// it.
+func (a *App) enterTopic(ctx context.Context, who *auth.Principal, t realtime.Topic, tenantOf func(context.Context, string) (string, error)) (*auth.Principal, error) {
+	tenantID, err := tenantOf(ctx, t.ID)
+	if err != nil {
+		return nil, err
+	}
+	inTenant, err := a.auth.Enter(ctx, who, tenantID)
+	if problem.Is(err, problem.NotFound) {
+		err = problem.Missing(t.Kind).Because(err)
+	}
+	return inTenant, err
 }
 
 // publish hands news to the hub. News is lost, and logged, when it cannot be

@@ -287,7 +287,7 @@ func (c *client) handle(message []byte) {
 	case c.principal() == nil && !errors.Is(err, errNamespace):
 		c.authenticate(r, err)
 	case err != nil:
-		c.reply(refusal(r.ID, "", err))
+		c.refuse(r, "", err)
 	default:
 		c.serve(r)
 	}
@@ -369,6 +369,13 @@ func (c *client) countAs(who *auth.Principal) bool {
 	c.hub.quota.give(c.party)
 	c.party = p
 	return true
+}
+
+// refuse replies that a request has failed.
+func (c *client) refuse(r request, topic string, err error) {
+	refused := refusal(r.ID, topic, err)
+	refused.note = r.note
+	c.reply(refused)
 }
 
 // reply queues a frame other than an event.

@@ -48,9 +48,10 @@ type Config struct {
 
 	// Inputs take what clients send to topics of a kind. The context has the sender as
 	// he is in the tenant of the topic; he may watch it, and what more it takes is
-	// theirs to ask. An error is the reply to him; they have 5 seconds, and while they
-	// work the connection answers nothing else. Default: no topic takes input.
-	Inputs map[string]func(ctx context.Context, in Input) error
+	// theirs to ask. What they return, nil = nothing, is the data of the reply, as JSON;
+	// an error is a refusal. They have 5 seconds, and while they work the connection
+	// answers nothing else. Default: no topic takes input.
+	Inputs map[string]func(ctx context.Context, in Input) (any, error)
 
 	// Logger receives causes that clients do not see. Default: slog.Default().
 	Logger *slog.Logger
@@ -113,6 +114,11 @@ type Config struct {
 	// several processes, one of them makes the events for all, mostly. The context
 	// has no principal. Default: none.
 	Samples map[string]func(ctx context.Context, topic Topic) (Event, error)
+
+	// Views are the kinds of topics that have no events of their own, but show those of
+	// another topic. The context has the subscriber as he is in the tenant of the topic;
+	// an error refuses the subscription. Default: every topic has its own events.
+	Views map[string]func(ctx context.Context, topic Topic) (View, error)
 
 	// WriteTimeout is how long one frame may take to be taken by the network, and
 	// a message from a client to be complete once it has begun. Default: 10 seconds.

@@ -19,6 +19,7 @@
 // and receives
 //
 //	{"id":"2","op":"ok","topic":"run:…","seq":1764000000000123}
+//	{"id":"4","op":"ok","topic":"tenant:…","data":{…}}
 //	{"id":"2","op":"error","topic":"run:…","code":"not_found","detail":"…"}
 //	{"op":"event","topic":"run:…","seq":1764000000000124,"type":"run.updated","data":{…},"time":"…"}
 //	{"op":"gap","topic":"run:…","from":1764000000000124,"to":1764000000000150}
@@ -43,6 +44,9 @@
 // since 0 begins with a gap of one number, and fetches the object too. An event with a [Event].Key tells a whole state; when a
 // reader is slow, those that a newer one of the same key replaced are left out,
 // without a gap.
+//
+// A topic of [Config].Views has no events of its own: it shows those of another one in
+// words of its own, under their numbers, and leaves some out without a gap.
 //
 // # Limits
 //

@@ -26,6 +26,7 @@ const (
 // request is a frame from a client.
 type request struct {
 	control control
+	note    *widgetNote // of Socket.IO, for the reply; nil = none
 
 	ID    string `json:"id"`
 	Op    string `json:"op"`
@@ -68,6 +69,8 @@ func decodeRequest(frame []byte) (request, error) {
 
 // reply is a frame to a client, other than an event.
 type reply struct {
+	note *widgetNote // of the request
+
 	ID     string `json:"id,omitempty"`
 	Op     string `json:"op"`
 	Topic  string `json:"topic,omitempty"`
@@ -76,6 +79,8 @@ type reply struct {
 	To     int64  `json:"to,omitempty"`
 	Code   string `json:"code,omitempty"`
 	Detail string `json:"detail,omitempty"`
+
+	Data json.RawMessage `json:"data,omitempty"` // what a topic says to a send
 }
 
 func (r reply) encode() []byte {

@@ -19,35 +19,44 @@ type Input struct {
 func (c *client) send(r request) {
 	ctx, cancel := context.WithTimeout(c.ctx, askTimeout)
 	defer cancel()
-	if err := c.hub.receive(ctx, c.principal(), r); err != nil {
-		c.reply(refusal(r.ID, r.Topic, err))
+	said, err := c.hub.receive(ctx, c.principal(), r)
+	if err != nil {
+		c.refuse(r, r.Topic, err)
 		return
 	}
-	c.reply(reply{ID: r.ID, Op: opOK, Topic: r.Topic})
+	c.reply(reply{ID: r.ID, Op: opOK, Topic: r.Topic, Data: said, note: r.note})
+	for _, next := range c.protocol.follow(r, said) {
+		c.serve(next)
+	}
 }
 
 // receive asks for the right to watch the topic; what more it takes is for the
 // receiver to ask.
-func (h *Hub) receive(ctx context.Context, who *auth.Principal, r request) error {
+func (h *Hub) receive(ctx context.Context, who *auth.Principal, r request) (said json.RawMessage, err error) {
 	topic, err := ParseTopic(r.Topic)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !all(r.Type, isTypeByte) {
-		return problem.New(problem.Invalid, "input_invalid", `what is sent needs a type: letters, digits, ".", "-", "_"`)
+		return nil, problem.New(problem.Invalid, "input_invalid", `what is sent needs a type: letters, digits, ".", "-", "_"`)
 	}
 	if who, err = h.revalidate(ctx, who); err != nil {
-		return err
+		return nil, err
 	}
 	inTenant, err := h.enter(ctx, who, topic)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	take := h.cfg.Inputs[topic.Kind]
 	if take == nil {
-		return problem.Newf(problem.Invalid, "input_not_accepted", "a topic of the kind %q takes no input", topic.Kind)
+		return nil, problem.Newf(problem.Invalid, "input_not_accepted", "a topic of the kind %q takes no input", topic.Kind)
 	}
-	return h.safely(ctx, func() error {
-		return take(auth.NewContext(ctx, inTenant), Input{Topic: topic, Type: r.Type, Data: r.Data})
+	err = h.safely(ctx, func() error {
+		answer, err := take(auth.NewContext(ctx, inTenant), Input{Topic: topic, Type: r.Type, Data: r.Data})
+		if err == nil && answer != nil {
+			said, err = json.Marshal(answer)
+		}
+		return err
 	})
+	return said, err
 }

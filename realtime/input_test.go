@@ -22,24 +22,24 @@ func TestInput(t *testing.T) {
 	t.Parallel()
 	taken := make(chan realtime.Input, 1)
 	w := setup(t, nil, func(c *realtime.Config) {
-		c.Inputs = map[string]func(context.Context, realtime.Input) error{
-			"run": func(ctx context.Context, in realtime.Input) error {
+		c.Inputs = map[string]func(context.Context, realtime.Input) (any, error){
+			"run": func(ctx context.Context, in realtime.Input) (any, error) {
 				switch who := auth.FromContext(ctx); {
 				case who.UserID != "ann" || who.TenantID != "tenant":
-					return errors.New("another sender")
+					return nil, errors.New("another sender")
 				case in.Type == "panic":
 					panic("in a receiver")
 				case in.Data == nil:
-					return problem.New(problem.Invalid, "empty", "there is nothing in it")
+					return nil, problem.New(problem.Invalid, "empty", "there is nothing in it")
 				}
 				taken <- in
-				return nil
+				return map[string]bool{"taken": true}, nil
 			},
 		}
 	})
 	s := w.enter(t, "ann")
 	s.send(`{"id":"1","op":"send","topic":"run:1","type":"answer","data":{"approved":true}}`)
-	if f := s.want("ok"); f.ID != "1" || f.Topic != "run:1" {
+	if f := s.want("ok"); f.ID != "1" || f.Topic != "run:1" || string(f.Data) != `{"taken":true}` {
 		t.Errorf("got %+v", f)
 	}
 	if in := <-taken; in.Topic.String() != "run:1" || in.Type != "answer" || string(in.Data) != `{"approved":true}` {

@@ -1,10 +1,13 @@
 package realtime
 
-import "errors"
+import (
+	"encoding/json"
+	"errors"
+)
 
 // protocol is what is said over a connection, not what it does: the package's own
-// frames, or those of Socket.IO. request is called by the connection's reader
-// alone, the others by anybody at any time.
+// frames, or those of Socket.IO. request and follow are called by the connection's
+// reader alone, the others by anybody at any time.
 type protocol interface {
 	// hello is what the server says first; then it waits for the client to say who
 	// it is. nil = the server says nothing, and the upgrade may have said who it is.
@@ -15,6 +18,10 @@ type protocol interface {
 
 	// reply is a frame other than an event; nil = the protocol does not say that.
 	reply(r reply) []byte
+
+	// follow are the requests that follow from one that a topic has taken, and answered
+	// with data. Like request, for the reader alone.
+	follow(r request, said json.RawMessage) []request
 
 	// event is a message as all get it who are subscribed to the topic over the
 	// protocol; nil = it cannot be told.
@@ -46,13 +53,14 @@ var errProtocol = errors.New("the protocol is broken")
 // ownFrames is the protocol of the package.
 type ownFrames struct{}
 
-func (ownFrames) hello() []byte                           { return nil }
-func (ownFrames) request(message []byte) (request, error) { return decodeRequest(message) }
-func (ownFrames) reply(r reply) []byte                    { return r.encode() }
-func (ownFrames) event(topic string, m Message) []byte    { return eventFrame(topic, m) }
-func (ownFrames) ping() []byte                            { return nil }
-func (ownFrames) bye(CloseCode) []byte                    { return nil }
-func (ownFrames) tongue() tongue                          { return ownTongue }
+func (ownFrames) hello() []byte                             { return nil }
+func (ownFrames) request(message []byte) (request, error)   { return decodeRequest(message) }
+func (ownFrames) reply(r reply) []byte                      { return r.encode() }
+func (ownFrames) follow(request, json.RawMessage) []request { return nil }
+func (ownFrames) event(topic string, m Message) []byte      { return eventFrame(topic, m) }
+func (ownFrames) ping() []byte                              { return nil }
+func (ownFrames) bye(CloseCode) []byte                      { return nil }
+func (ownFrames) tongue() tongue                            { return ownTongue }
 
 // news is a message on its way to the subscribers of a topic, encoded once for
 // each protocol that one of them speaks.

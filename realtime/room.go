@@ -120,7 +120,7 @@ func (r *room) enter(s *subscription, id string) {
 	defer r.mu.Unlock()
 	s.position = r.last
 	s.sent.Store(r.last)
-	s.client.reply(reply{ID: id, Op: opOK, Topic: r.topic, Seq: r.last})
+	s.client.reply(reply{ID: id, Op: opOK, Topic: s.topic.String(), Seq: r.last})
 	r.add(s)
 }
 

@@ -23,7 +23,8 @@ var errNamespace = problem.New(problem.NotFound, "namespace_unknown", "there is 
 // CONNECT, the number of an acknowledgement, or nothing.
 type socketIO struct {
 	handshake eio.Handshake
-	connected bool // the client has sent CONNECT; the reader's
+	connected bool                  // the client has sent CONNECT; the reader's
+	widgets   map[string]widgetLink // what the client's widgets are connected with, by their ids; the reader's
 }
 
 func newSocketIO(cfg Config) *socketIO {
@@ -81,7 +82,7 @@ func (s *socketIO) packet(message []byte) (request, error) {
 	case eio.Connect:
 		return s.connect(p.Data)
 	case eio.Event:
-		return socketIORequest(p)
+		return s.requestOf(p)
 	case eio.Disconnect:
 		return request{control: farewell}, nil
 	case eio.Ack:
@@ -112,6 +113,8 @@ func (s *socketIO) reply(r reply) []byte {
 		r = reply{ID: r.ID, Op: opOK, Topic: r.Topic}
 	}
 	switch {
+	case r.note != nil:
+		return widgetReply(r)
 	case strings.HasPrefix(r.ID, "/"):
 		return s.connection(r)
 	case r.ID != "":

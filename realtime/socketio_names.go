@@ -8,9 +8,9 @@ import (
 	"github.com/jetadmin/jetadmin/realtime/internal/eio"
 )
 
-// socketIORequests are the events that clients send, by their names in the
-// reference product, and what they are here. Its widget_* and ai_chat_* are absent:
-// there is nothing behind them yet.
+// socketIORequests are the events about topics that clients send, by their names in
+// the reference product, and what they are here; those about widgets are in
+// socketIOWidgets. Its ai_chat_* are absent: there is nothing behind them yet.
 var socketIORequests = map[string]struct {
 	op    string
 	topic func(socketIOArgument) string
@@ -43,7 +43,7 @@ func parseSocketIOArgument(text []byte) (a socketIOArgument, err error) {
 }
 
 // socketIORequest is the request that an event makes.
-func socketIORequest(p eio.Packet) (request, error) {
+func (s *socketIO) requestOf(p eio.Packet) (request, error) {
 	var r request
 	if p.ID != eio.NoID {
 		r.ID = strconv.FormatInt(p.ID, 10)
@@ -51,6 +51,9 @@ func socketIORequest(p eio.Packet) (request, error) {
 	name, text, err := eio.Arguments(p.Data)
 	if err != nil {
 		return r, errProtocol
+	}
+	if socketIOWidgets[name] != nil {
+		return s.widgetRequest(r.ID, name, text)
 	}
 	known, ok := socketIORequests[name]
 	if !ok {
@@ -64,18 +67,21 @@ func socketIORequest(p eio.Packet) (request, error) {
 	return r, nil
 }
 
-// socketIOEvents are the events of runs that have a name in the reference product.
-// What comes back is nil where it has none for this news.
-var socketIOEvents = map[string]func(data json.RawMessage) (name string, payload any){
-	"run.node.updated": nodeUpdate,
-	"run.updated":      statusUpdate,
-	"run.wait":         collectionRequest,
+// translation gives an event the name and the payload that it has in the reference
+// product; "" where it has none for this news.
+type translation func(data json.RawMessage) (name string, payload any)
+
+// socketIOEvents are the events that have a name in the reference product, by the kind
+// of their topic.
+var socketIOEvents = map[string]map[string]translation{
+	"run":    {"run.node.updated": nodeUpdate, "run.updated": statusUpdate, "run.wait": collectionRequest},
+	"widget": {"widget.context": widgetContext, "widget.status": widgetStatus, "widget.wait": widgetWait},
 }
 
 // socketIOEvent is the name and the payload of an event. What the reference product
 // has no name for comes under its own.
 func socketIOEvent(t Topic, e PastEvent) (name string, payload any) {
-	if translate := socketIOEvents[e.Type]; translate != nil && t.Kind == "run" {
+	if translate := socketIOEvents[t.Kind][e.Type]; translate != nil {
 		if name, payload = translate(e.Data); name != "" {
 			return name, payload
 		}
@@ -101,26 +107,33 @@ var (
 	runWords  = map[string]string{"succeeded": "COMPLETED", "failed": "FAILED", "timedOut": "FAILED", "cancelled": "CANCELLED"}
 )
 
+// word is a status in the words of the reference product.
+func word(words map[string]string, status string) string {
+	if known, ok := words[status]; ok {
+		return known
+	}
+	return status
+}
+
 func nodeUpdate(data json.RawMessage) (string, any) {
 	var e struct {
 		RunID  string   `json:"runId"`
 		Key    string   `json:"key"`
 		Status string   `json:"status"`
 		Error  *failure `json:"error"`
+
+		Output json.RawMessage `json:"output"`
 	}
 	if json.Unmarshal(data, &e) != nil {
 		return "", nil
 	}
-	status, ok := nodeWords[e.Status]
-	if !ok {
-		status = e.Status
-	}
 	return "workflow_node_update", struct {
-		InstanceID string  `json:"instanceID"`
-		NodeID     string  `json:"nodeID"`
-		Status     string  `json:"status"`
-		Error      *string `json:"error"`
-	}{e.RunID, e.Key, status, e.Error.text()}
+		InstanceID string          `json:"instanceID"`
+		NodeID     string          `json:"nodeID"`
+		Status     string          `json:"status"`
+		Output     json.RawMessage `json:"output,omitempty"`
+		Error      *string         `json:"error"`
+	}{e.RunID, e.Key, word(nodeWords, e.Status), e.Output, e.Error.text()}
 }
 
 // statusUpdate has a name only for the end of a run: clients of the reference

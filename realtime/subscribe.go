@@ -26,6 +26,7 @@ type subscription struct {
 	ended  atomic.Bool
 	end    chan struct{}   // closed when it has ended
 	who    *auth.Principal // as he was when it began
+	view   *View           // what it shows; nil = the topic itself
 	sent   atomic.Int64    // position that the client has surely reached
 
 	position int64 // up to where events were queued; the room guards it once live
@@ -81,14 +82,18 @@ func (c *client) open(ctx context.Context, name string) (*subscription, error) {
 	if lostRight(err) {
 		return nil, errNoLonger
 	}
+	var inTenant *auth.Principal
 	if err == nil {
-		err = c.hub.authorize(ctx, who, topic)
+		inTenant, err = c.hub.enter(ctx, who, topic)
 	}
 	if err != nil {
 		return nil, err
 	}
 	s := &subscription{client: c, topic: topic, end: make(chan struct{}), who: who}
-	if s.room, err = c.hub.join(ctx, name); err != nil {
+	if s.view, err = c.hub.view(ctx, inTenant, topic); err != nil {
+		return nil, err
+	}
+	if s.room, err = c.hub.join(ctx, s.source().String()); err != nil {
 		return nil, err
 	}
 	c.hub.begun(s)
@@ -96,6 +101,14 @@ func (c *client) open(ctx context.Context, name string) (*subscription, error) {
 	defer c.mu.Unlock()
 	c.topics[name] = s
 	return s, nil
+}
+
+// source is the topic whose events the subscription gets.
+func (s *subscription) source() Topic {
+	if s.view != nil {
+		return s.view.Of
+	}
+	return s.topic
 }
 
 func (c *client) unsubscribe(r request) {
@@ -158,7 +171,7 @@ func (s *subscription) replay(id string, since int64) {
 		c.reply(refusal(id, s.topic.String(), err))
 		return
 	}
-	position, missed := h.resume(since, slices.Contains(c.hub.cfg.OnDemand, s.topic.Kind))
+	position, missed := h.resume(since, slices.Contains(c.hub.cfg.OnDemand, s.source().Kind))
 	s.position = position
 	s.sent.Store(s.position)
 	c.reply(reply{ID: id, Op: opOK, Topic: s.topic.String(), Seq: s.position})
@@ -177,7 +190,7 @@ func (s *subscription) replay(id string, since int64) {
 func (s *subscription) read(after int64) (History, error) {
 	ctx, cancel := context.WithTimeout(s.client.ctx, askTimeout)
 	defer cancel()
-	return s.client.hub.cfg.Bus.Read(ctx, s.topic.String(), after, replayChunk)
+	return s.client.hub.cfg.Bus.Read(ctx, s.source().String(), after, replayChunk)
 }
 
 // take queues a piece of history; false = the subscription has ended.
@@ -215,12 +228,9 @@ func (s *subscription) queue(n *news) {
 	if n.Seq <= s.position {
 		return
 	}
-	var frame []byte
-	if n.Body != nil {
-		frame = n.frame(s.client.protocol)
-	}
+	frame, leftOut := s.frame(n)
 	missing := n.Seq - 1
-	if frame == nil {
+	if frame == nil && !leftOut {
 		missing = n.Seq
 	}
 	if missing > s.position {
@@ -230,6 +240,22 @@ func (s *subscription) queue(n *news) {
 		s.push(&outgoing{frame: frame, seq: n.Seq, sub: s, key: n.Key})
 	}
 	s.position = n.Seq
+}
+
+// frame is a message as the client gets it; nil = the number is lost, unless the view
+// leaves the event out.
+func (s *subscription) frame(n *news) (frame []byte, leftOut bool) {
+	switch {
+	case n.Body == nil:
+		return nil, false
+	case s.view == nil:
+		return n.frame(s.client.protocol), false
+	}
+	m := s.view.shown(n.Message)
+	if m.Body == nil {
+		return nil, true
+	}
+	return s.client.protocol.event(s.topic.String(), m), false
 }
 
 func (s *subscription) pushGap(from, to int64) {

@@ -116,7 +116,7 @@ func (e *engine) admit(ctx context.Context, s runSlot) error {
 		return err
 	}
 	for _, n := range ready {
-		e.s.events.node(ctx, n, "", nil)
+		e.s.events.node(ctx, n, "", nil, nil)
 	}
 	e.dispatch(Hint{s.tenantID, len(ready)})
 	return nil

@@ -71,7 +71,7 @@ func (s *Service) terminate(ctx context.Context, tx bun.IDB, run *runRow, status
 // terminated does what follows a terminate, after its commit.
 func (e *engine) terminated(ctx context.Context, run *runRow, nodes []nodeRow, f *Failure) {
 	for i := range nodes {
-		e.s.events.node(ctx, &nodes[i], "", nil)
+		e.s.events.node(ctx, &nodes[i], "", nil, nil)
 	}
 	e.s.events.run(ctx, run, f)
 	if slices.ContainsFunc(nodes, mayHaveChildren) {

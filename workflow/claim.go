@@ -93,7 +93,7 @@ func (e *engine) claim(ctx context.Context, t turn) (*claim, error) {
 	if r.begun {
 		e.s.events.run(ctx, &c.run, nil)
 	}
-	e.s.events.node(ctx, &c.node, "", nil)
+	e.s.events.node(ctx, &c.node, "", nil, nil)
 	return c, nil
 }
 

@@ -34,6 +34,10 @@ type NodeEvent struct {
 	Attempt int        `json:"attempt"`
 	Port    string     `json:"port,omitempty"`
 	Error   *Failure   `json:"error,omitempty"`
+
+	// Output is what the node has come to, when that has at most 8 KB: otherwise read
+	// the node.
+	Output json.RawMessage `json:"output,omitempty"`
 }
 
 // ItemsEvent says how far a loop has come.
@@ -118,9 +122,12 @@ func (o *outlet) ofWorkflow(r *runRow, e event) {
 	}
 }
 
-func (o *outlet) node(_ context.Context, n *nodeRow, port string, f *Failure) {
+func (o *outlet) node(_ context.Context, n *nodeRow, port string, f *Failure, output json.RawMessage) {
+	if !shown(string(output)) {
+		output = nil
+	}
 	o.send(runTopic(n.RunID), event{kind: EventNode, data: NodeEvent{
-		RunID: n.RunID, Key: n.Key, Status: n.Status, Attempt: n.Attempt, Port: port, Error: f,
+		RunID: n.RunID, Key: n.Key, Status: n.Status, Attempt: n.Attempt, Port: port, Error: f, Output: output,
 	}})
 }
 

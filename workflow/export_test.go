@@ -96,7 +96,7 @@ func NewOutlet(p Publish) Outlet { return Outlet{newOutlet(p, nil, slog.New(slog
 func (o Outlet) Watched(f func(context.Context, []string) []bool) { o.o.watched = f }
 
 func (o Outlet) Node(runID, key string, status NodeStatus, attempt int) {
-	o.o.node(context.Background(), &nodeRow{RunID: runID, Key: key, Status: status, Attempt: attempt}, "", nil)
+	o.o.node(context.Background(), &nodeRow{RunID: runID, Key: key, Status: status, Attempt: attempt}, "", nil, nil)
 }
 
 func (o Outlet) Log(runID string, seq int) { o.o.log(&logRow{RunID: runID, Seq: seq}) }

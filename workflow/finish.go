@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -123,6 +124,19 @@ func (e *engine) compute(ctx context.Context, c *claim) (came outcome, ok bool) 
 	return o, o.status == NodeSucceeded
 }
 
+// outputOf is what a node has come to by the steps, for who watches.
+func (t *transition) outputOf(n *nodeRow) json.RawMessage {
+	if n.Status != NodeSucceeded {
+		return nil
+	}
+	for _, st := range t.steps {
+		if st.key == n.Key {
+			return st.outcome.output
+		}
+	}
+	return nil
+}
+
 // publish tells everybody, after the commit, and returns the claim of the
 // successor that was taken.
 func (e *engine) publish(ctx context.Context, t *transition) *claim {
@@ -148,7 +162,7 @@ func (e *engine) publish(ctx context.Context, t *transition) *claim {
 		case n.Status == NodeRunning && n.Token != nil && *n.Token == c.successor:
 			next = c.next(*n)
 		}
-		e.s.events.node(ctx, n, change.port, change.failure)
+		e.s.events.node(ctx, n, change.port, change.failure, t.outputOf(n))
 	}
 	if c.run.Status != t.before.Status {
 		e.s.events.run(ctx, &c.run, t.failure)

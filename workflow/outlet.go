@@ -164,7 +164,7 @@ func (e *event) bytes() int {
 	case LogEvent:
 		texts = len(data.Message) + len(data.Attributes)
 	case NodeEvent:
-		texts = data.Error.bytes()
+		texts = data.Error.bytes() + len(data.Output)
 	case RunEvent:
 		texts = data.Error.bytes()
 	case WaitEvent:

@@ -282,7 +282,7 @@ func (e *engine) occupy(slot *slot, b *beginning) {
 	}
 	ctx := auth.NewContext(e.ctx, c.principal())
 	e.s.events.run(ctx, &c.run, nil)
-	e.s.events.node(ctx, &c.node, "", nil)
+	e.s.events.node(ctx, &c.node, "", nil, nil)
 	go e.crewed(slot, n.ID, func() { e.workOn(slot, c) })
 }
 

@@ -182,6 +182,7 @@ func New(cfg Config) (*API, error) {
 	a.rerunRoutes()
 	a.scheduleRoutes()
 	a.waitRoutes()
+	a.widgetRoutes()
 	a.webhookRoutes()
 	a.hookRoutes()
 	a.liveRoutes()

@@ -1,0 +1,1 @@
+DROP TABLE ?schema.jet_widget_link;

@@ -1,0 +1,230 @@
+package realtime
+
+import (
+	"encoding/json"
+
+	"github.com/jetadmin/jetadmin/problem"
+)
+
+// socketIOWidgets are the events about widgets that clients send, by their names in the
+// reference product, and how each becomes a request. They are answered by events, not
+// by acknowledgements.
+var socketIOWidgets = map[string]func(s *socketIO, a socketIOWidget) (request, error){
+	widgetConnect:    (*socketIO).connectWidget,
+	widgetRefresh:    (*socketIO).refreshWidget,
+	widgetInput:      (*socketIO).inputWidget,
+	widgetDisconnect: (*socketIO).disconnectWidget,
+}
+
+const (
+	widgetConnect    = "widget_workflow_connect"
+	widgetRefresh    = "widget_refresh"
+	widgetInput      = "widget_send_input"
+	widgetDisconnect = "widget_workflow_disconnect"
+)
+
+// maxWidgets is how many widgets a connection may have connected.
+const maxWidgets = 256
+
+// socketIOWidget is the argument of an event about a widget.
+type socketIOWidget struct {
+	WidgetID   string          `json:"widgetID"`
+	WorkflowID string          `json:"workflowID"`
+	Mode       string          `json:"mode"`
+	Params     json.RawMessage `json:"inputParams"`
+	InstanceID string          `json:"instanceID"`
+	TenantID   string          `json:"tenantID"`
+	InputType  string          `json:"inputType"`
+	Data       json.RawMessage `json:"data"`
+}
+
+// widgetLink is what a client has connected a widget with.
+type widgetLink struct{ id, tenantID, runID string }
+
+// widgetNote goes with a request about a widget to its reply.
+type widgetNote struct {
+	event, widgetID, tenantID string
+	inputType, runID          string
+}
+
+func (s *socketIO) widgetRequest(id, name string, text []byte) (request, error) {
+	var a socketIOWidget
+	if json.Unmarshal(text, &a) != nil || a.WidgetID == "" {
+		return request{ID: id}, problem.New(problem.Invalid, "argument_invalid", "the argument is an object with a string widgetID")
+	}
+	r, err := socketIOWidgets[name](s, a)
+	r.note.event, r.note.widgetID = name, a.WidgetID
+	return r, err
+}
+
+// toTenant is a request to the topic of a tenant, which takes what is about widgets.
+func toTenant(tenantID, kind string, data any) request {
+	return request{Op: opSend, Topic: "tenant:" + tenantID, Type: kind, Data: encode(data), note: &widgetNote{tenantID: tenantID}}
+}
+
+func (s *socketIO) connectWidget(a socketIOWidget) (r request, err error) {
+	if _, again := s.widgets[a.WidgetID]; !again && len(s.widgets) >= maxWidgets {
+		err = problem.Newf(problem.Conflict, "too_many_widgets", "a connection has at most %d connected widgets", maxWidgets)
+	}
+	return toTenant(a.TenantID, "widget.connect", struct {
+		Widget     string          `json:"widget"`
+		Mode       string          `json:"mode"`
+		WorkflowID string          `json:"workflowId,omitempty"`
+		Input      json.RawMessage `json:"input,omitempty"`
+		RunID      string          `json:"runId,omitempty"`
+	}{a.WidgetID, a.Mode, ifExecute(a.Mode, a.WorkflowID), ifExecute(a.Mode, a.Params), a.InstanceID}), err
+}
+
+// ifExecute leaves out what clients of the reference product send in each mode.
+func ifExecute[T ~string | ~[]byte](mode string, value T) (none T) {
+	if mode == "execute" {
+		return value
+	}
+	return none
+}
+
+func (s *socketIO) refreshWidget(a socketIOWidget) (request, error) {
+	link, err := s.linkOf(a)
+	return toTenant(link.tenantID, "widget.refresh", struct {
+		LinkID string          `json:"linkId"`
+		Input  json.RawMessage `json:"input,omitempty"`
+	}{link.id, a.Params}), err
+}
+
+// inputWidget takes an approval's answer as {approved, comment}, and anything else for
+// the values of a form.
+func (s *socketIO) inputWidget(a socketIOWidget) (request, error) {
+	link, err := s.linkOf(a)
+	var said struct {
+		LinkID   string          `json:"linkId"`
+		Approved *bool           `json:"approved,omitempty"`
+		Comment  string          `json:"comment,omitempty"`
+		Values   json.RawMessage `json:"values,omitempty"`
+	}
+	if json.Unmarshal(a.Data, &said) != nil || said.Approved == nil {
+		said.Approved, said.Comment, said.Values = nil, "", a.Data
+	}
+	said.LinkID = link.id
+	r := toTenant(link.tenantID, "widget.input", said)
+	r.note.inputType, r.note.runID = a.InputType, link.runID
+	return r, err
+}
+
+func (s *socketIO) disconnectWidget(a socketIOWidget) (request, error) {
+	link, err := s.linkOf(a)
+	return toTenant(link.tenantID, "widget.disconnect", struct {
+		LinkID string `json:"linkId"`
+	}{link.id}), err
+}
+
+func (s *socketIO) linkOf(a socketIOWidget) (widgetLink, error) {
+	link, ok := s.widgets[a.WidgetID]
+	if !ok {
+		return link, problem.New(problem.NotFound, "widget_not_connected", "the widget is not connected")
+	}
+	return link, nil
+}
+
+// follow watches what a widget was connected with, in place of what it was before.
+func (s *socketIO) follow(r request, said json.RawMessage) (next []request) {
+	if r.note == nil || r.note.event == widgetInput {
+		return nil
+	}
+	if old, ok := s.widgets[r.note.widgetID]; ok {
+		next = append(next, request{Op: opUnsubscribe, Topic: "widget:" + old.id})
+		delete(s.widgets, r.note.widgetID)
+	}
+	if r.note.event == widgetDisconnect {
+		return next
+	}
+	var link connectedLink
+	if json.Unmarshal(said, &link) != nil || link.ID == "" {
+		return next
+	}
+	if s.widgets == nil {
+		s.widgets = map[string]widgetLink{}
+	}
+	s.widgets[r.note.widgetID] = widgetLink{link.ID, r.note.tenantID, link.RunID}
+	return append(next, request{Op: opSubscribe, Topic: "widget:" + link.ID, Since: new(int64)})
+}
+
+// connectedLink is what the tenant's topic answers to a connect.
+type connectedLink struct {
+	ID         string          `json:"id"`
+	WorkflowID string          `json:"workflowId"`
+	RunID      string          `json:"runId"`
+	Mode       string          `json:"mode"`
+	Status     string          `json:"status"`
+	Context    json.RawMessage `json:"context"`
+}
+
+// widgetReply is the event that answers one about a widget.
+func widgetReply(r reply) []byte {
+	note := r.note
+	switch {
+	case r.Op == opError:
+		return emit("widget_workflow_error", map[string]any{
+			"widgetID": note.widgetID,
+			"error":    map[string]any{"code": widgetFailures[note.event], "message": r.Detail, "reason": r.Code, "recoverable": true},
+		})
+	case note.event == widgetInput:
+		return emit("widget_input_received", map[string]any{
+			"widgetID": note.widgetID, "instanceID": note.runID, "inputType": note.inputType, "success": true,
+		})
+	case note.event == widgetDisconnect:
+		return emit("widget_workflow_disconnected", map[string]any{"widgetID": note.widgetID, "success": true})
+	}
+	var link connectedLink
+	if json.Unmarshal(r.Data, &link) != nil {
+		return nil
+	}
+	return emit("widget_workflow_connected", map[string]any{
+		"widgetID": note.widgetID, "instanceID": link.RunID, "workflowID": link.WorkflowID, "mode": link.Mode,
+		"initialContext": link.Context, "workflowStatus": word(runWords, link.Status),
+	})
+}
+
+var widgetFailures = map[string]string{
+	widgetConnect: "CONNECTION_FAILED", widgetRefresh: "REFRESH_FAILED", widgetInput: "INPUT_FAILED", widgetDisconnect: "DISCONNECT_FAILED",
+}
+
+func widgetContext(data json.RawMessage) (string, any) {
+	var e struct {
+		Widget, Key, Status string
+		Output              json.RawMessage
+		Error               *failure
+	}
+	if json.Unmarshal(data, &e) != nil {
+		return "", nil
+	}
+	return "widget_context_update", map[string]any{
+		"widgetID": e.Widget, "type": "NODE_COMPLETE", "nodeID": e.Key, "outputVariable": e.Key, "value": e.Output,
+		"status": word(nodeWords, e.Status), "error": e.Error.text(),
+	}
+}
+
+// widgetStatus has a name only for the end of a run, as statusUpdate.
+func widgetStatus(data json.RawMessage) (string, any) {
+	var e struct {
+		Widget, RunID, Status string
+		Error                 *failure
+	}
+	if json.Unmarshal(data, &e) != nil || runWords[e.Status] == "" {
+		return "", nil
+	}
+	return "widget_workflow_status", map[string]any{
+		"widgetID": e.Widget, "instanceID": e.RunID, "status": runWords[e.Status], "error": e.Error.text(),
+	}
+}
+
+// widgetWait has a name only for what still waits.
+func widgetWait(data json.RawMessage) (string, any) {
+	var e struct{ Widget, RunID, WaitID, Key, Type, Status, Title, Deadline string }
+	if json.Unmarshal(data, &e) != nil || e.Status != "open" {
+		return "", nil
+	}
+	return "workflow_data_collection_request", map[string]any{
+		"widgetID": e.Widget, "instanceID": e.RunID, "nodeID": e.Key, "collectionRequestID": e.WaitID, "collectionType": e.Type,
+		"collectionConfig": map[string]any{"title": e.Title, "deadline": e.Deadline},
+	}
+}

@@ -1,0 +1,296 @@
+package jetadmin_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jetadmin/jetadmin"
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/internal/secret"
+	"github.com/jetadmin/jetadmin/internal/testdb"
+	"github.com/jetadmin/jetadmin/jetadmintest"
+	"github.com/jetadmin/jetadmin/rbac"
+	"github.com/jetadmin/jetadmin/realtime/liveclient"
+	"github.com/jetadmin/jetadmin/workflow"
+)
+
+// widgetLink is a widget's link as the API has it.
+type widgetLink struct {
+	ID, Widget, Mode, WorkflowID, RunID, Status string
+	Context                                     struct {
+		Input, Nodes map[string]any
+		Omitted      []string
+		Output       any
+	}
+}
+
+// until reads frames until one has the type, and returns it.
+func (w *wire) until(t *testing.T, kind string, fits func(data map[string]any) bool) frame {
+	t.Helper()
+	for {
+		f := w.next()
+		if f.Op == "error" {
+			t.Fatalf("waits for %s, got %+v", kind, f)
+		}
+		var data map[string]any
+		if f.Type != kind || json.Unmarshal(f.Data, &data) != nil {
+			continue
+		}
+		if fits(data) {
+			return f
+		}
+	}
+}
+
+// A widget starts a run, hears of it, answers it, starts it again, shows what has
+// ended, and leaves.
+func TestAWidgetGoesAlongWithItsRun(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, cfg jetadmin.Config) {
+		app := jetadmintest.Start(t, cfg)
+		owner, T := app.Client(app.Owner), "/tenants/"+app.Tenant.ID
+		flow := publishAsking(owner, T)
+		var made widgetLink
+		owner.Call("POST", T+"/widget-links", object{"widget": "refunds", "mode": "execute", "workflowId": flow}).Want(http.StatusCreated).Into(&made)
+		if made.Widget != "refunds" || made.Mode != "execute" || made.WorkflowID != flow || made.RunID == "" || made.Status == "" {
+			t.Fatalf("got %+v", made)
+		}
+		login, err := app.Auth().Login(t.Context(), auth.Credentials{Email: app.Owner.User.Email, Password: app.Owner.Password})
+		must(t, err)
+		me := reach(t, app).bearer(login.Token)
+		socket := me.wire().signIn(me)
+		watch := func(l widgetLink) {
+			t.Helper()
+			socket.send(object{"id": "watch", "op": "subscribe", "topic": "widget:" + l.ID, "since": 0})
+			for f := socket.next(); f.ID != "watch"; f = socket.next() {
+				continue
+			}
+		}
+		watch(made)
+		asks := func(data map[string]any) bool {
+			return data["status"] == "open" && data["widget"] == "refunds" && data["runId"] == made.RunID && data["linkId"] == made.ID
+		}
+		socket.until(t, "widget.wait", asks)
+		owner.Call("POST", T+"/widget-links/"+made.ID+"/input", object{"approved": true, "comment": "well"}).Want(http.StatusOK)
+		socket.until(t, "widget.context", func(data map[string]any) bool {
+			output, _ := data["output"].(map[string]any)
+			return data["key"] == "ask" && data["status"] == "succeeded" && output["comment"] == "well"
+		})
+		socket.until(t, "widget.status", func(data map[string]any) bool { return data["status"] == "succeeded" })
+
+		var now widgetLink
+		owner.Call("GET", T+"/widget-links/"+made.ID, nil).Want(http.StatusOK).Into(&now)
+		if ask, _ := now.Context.Nodes["ask"].(map[string]any); now.Status != "succeeded" || ask["comment"] != "well" || len(now.Context.Omitted) > 0 {
+			t.Errorf("got %+v", now)
+		}
+		refusedWith(t, owner.Call("POST", T+"/widget-links/"+made.ID+"/input", object{"approved": true}), http.StatusConflict, "nothing_waits")
+
+		var replayed widgetLink
+		owner.Call("POST", T+"/widget-links", object{"widget": "history", "mode": "replay", "runId": made.RunID}).Want(http.StatusCreated).Into(&replayed)
+		if replayed.Status != "succeeded" || replayed.WorkflowID != flow || replayed.Context.Nodes["ask"] == nil {
+			t.Errorf("got %+v", replayed)
+		}
+		refusedWith(t, owner.Call("POST", T+"/widget-links/"+replayed.ID+"/input", object{"approved": true}), http.StatusConflict, "link_replays")
+
+		var again widgetLink
+		owner.Call("POST", T+"/widget-links/"+made.ID+"/refresh", object{}).Want(http.StatusCreated).Into(&again)
+		if again.ID == made.ID || again.RunID == made.RunID || again.Widget != "refunds" {
+			t.Errorf("got %+v", again)
+		}
+		refusedWith(t, owner.Call("GET", T+"/widget-links/"+made.ID, nil), http.StatusNotFound, "not_found")
+		refusedWith(t, owner.Call("POST", T+"/widget-links", object{"widget": "x", "mode": "replay", "runId": again.RunID}), http.StatusConflict, "run_not_ended")
+		for f := socket.next(); f.Op != "error"; f = socket.next() { // the topic of the old link ends
+			continue
+		}
+		var mine struct{ Items []widgetLink }
+		owner.Call("GET", T+"/widget-links?widget=refunds", nil).Want(http.StatusOK).Into(&mine)
+		if len(mine.Items) != 1 || mine.Items[0].ID != again.ID {
+			t.Errorf("got %+v", mine)
+		}
+		owner.Call("DELETE", T+"/widget-links/"+again.ID, nil).Want(http.StatusNoContent)
+		refusedWith(t, owner.Call("DELETE", T+"/widget-links/"+again.ID, nil), http.StatusNotFound, "not_found")
+		owner.Call("GET", T+"/runs/"+again.RunID, nil).Want(http.StatusOK)
+	})
+}
+
+// All faults of a link are told at once.
+func TestALinkTellsItsFaults(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, cfg jetadmin.Config) {
+		app := jetadmintest.Start(t, cfg)
+		owner, T := app.Client(app.Owner), "/tenants/"+app.Tenant.ID
+		for _, wrong := range []struct {
+			body   object
+			faults []string
+		}{
+			{object{"widget": "a", "mode": "execute", "runId": "x"}, []string{"runId", "workflowId"}},
+			{object{"widget": "a", "mode": "replay", "workflowId": "x", "input": object{}}, []string{"input", "runId", "workflowId"}},
+		} {
+			got := owner.Call("POST", T+"/widget-links", wrong.body).Want(http.StatusUnprocessableEntity)
+			var told struct{ Faults []struct{ Path string } }
+			got.Into(&told)
+			var paths []string
+			for _, f := range told.Faults {
+				paths = append(paths, f.Path)
+			}
+			slices.Sort(paths)
+			if !slices.Equal(paths, wrong.faults) {
+				t.Errorf("%v: got faults at %v, want %v", wrong.body, paths, wrong.faults)
+			}
+		}
+	})
+}
+
+// T130: a link is there for who made it alone, and asks for the right to its run in
+// every mode.
+func TestT130_ALinkIsItsMakersAlone(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, cfg jetadmin.Config) {
+		app := jetadmintest.Start(t, cfg)
+		owner, T := app.Client(app.Owner), "/tenants/"+app.Tenant.ID
+		flow := publishAsking(owner, T)
+		var made widgetLink
+		owner.Call("POST", T+"/widget-links", object{"widget": "refunds", "mode": "execute", "workflowId": flow}).Want(http.StatusCreated).Into(&made)
+
+		_, err := app.Roles().CreateRole(app.Owner.Context(t.Context()), rbac.NewRole{Name: "starts", Permissions: []auth.Permission{auth.WorkflowExecute, auth.TenantRead}})
+		must(t, err)
+		starter, viewer, editor := app.Client(app.Member("starts")), app.Client(app.Member(rbac.Viewer)), app.Member(rbac.Owner)
+		refusedWith(t, starter.Call("POST", T+"/widget-links", object{"widget": "a", "mode": "execute", "workflowId": flow}), http.StatusForbidden, "permission_required")
+		refusedWith(t, starter.Call("POST", T+"/widget-links", object{"widget": "a", "mode": "subscribe", "runId": made.RunID}), http.StatusForbidden, "permission_required")
+		refusedWith(t, viewer.Call("POST", T+"/widget-links", object{"widget": "a", "mode": "execute", "workflowId": flow}), http.StatusForbidden, "permission_required")
+		viewer.Call("POST", T+"/widget-links", object{"widget": "a", "mode": "subscribe", "runId": made.RunID}).Want(http.StatusCreated)
+
+		other := app.Client(editor)
+		for _, call := range [][2]string{{"GET", ""}, {"DELETE", ""}, {"POST", "/refresh"}, {"POST", "/input"}} {
+			refusedWith(t, other.Call(call[0], T+"/widget-links/"+made.ID+call[1], object{}), http.StatusNotFound, "not_found")
+		}
+		login, err := app.Auth().Login(t.Context(), auth.Credentials{Email: editor.User.Email, Password: editor.Password})
+		must(t, err)
+		him := reach(t, app).bearer(login.Token)
+		socket := him.wire().signIn(him)
+		socket.send(object{"id": "1", "op": "subscribe", "topic": "widget:" + made.ID, "since": 0})
+		if f := socket.next(); f.Op != "error" || f.Code != "not_found" {
+			t.Errorf("got %+v", f)
+		}
+		tenant := "tenant:" + app.Tenant.ID
+		for kind, data := range map[string]object{
+			"widget.refresh": {"linkId": made.ID}, "widget.input": {"linkId": made.ID, "approved": true}, "widget.disconnect": {"linkId": made.ID},
+			"widget.connect": {"widget": "a", "mode": "replay", "runId": "01890000-0000-7000-8000-000000000000"},
+		} {
+			socket.send(object{"id": kind, "op": "send", "topic": tenant, "type": kind, "data": data})
+			if f := socket.next(); f.Op != "error" || f.Code != "not_found" {
+				t.Errorf("%s: got %+v", kind, f)
+			}
+		}
+	})
+}
+
+// What a widget is connected with is in no process: when the one that connected it is
+// gone, another one takes its answer, and tells who watches.
+func TestALinkOutlivesItsProcess(t *testing.T) {
+	t.Parallel()
+	options := testdb.Redis(t)
+	r := role{
+		Postgres: testdb.PostgresDatabase(t), Redis: options.Addr, Password: options.Password, Database: options.DB,
+		Key: secret.NewKey(), DataDir: t.TempDir(), Workers: -1,
+	}
+	token := signUp(t, r)
+	first, second := begin(t, r), begin(t, r)
+	r.Workers = 4
+	worker := begin(t, r)
+	owner := first.caller(token)
+	T := "/tenants/" + owner.call("POST", "/tenants", object{"name": "Acme"}).want(http.StatusCreated).text("id")
+	flow := owner.call("POST", T+"/workflows", object{"name": "Ask", "draft": askingGraph()}).want(http.StatusCreated).text("id")
+	owner.call("POST", T+"/workflows/"+flow+"/publish", nil).want(http.StatusCreated)
+	made := owner.call("POST", T+"/widget-links", object{"widget": "refunds", "mode": "execute", "workflowId": flow}).want(http.StatusCreated).text("id")
+	first.kill()
+
+	events := make(chan []liveclient.Message, 1)
+	go func() { events <- watchUntil(t, second, token, "widget:"+made, 0, widgetEnded) }()
+	there := second.caller(token)
+	holds(t, "the run asks", func() bool {
+		return there.call("GET", T+"/widget-links/"+made, nil).want(http.StatusOK).text("status") == "waiting"
+	})
+	there.call("POST", T+"/widget-links/"+made+"/input", object{"approved": true}).want(http.StatusOK)
+	if seen := <-events; len(seen) == 0 || !widgetEnded(seen[len(seen)-1]) {
+		t.Errorf("saw %+v", seen)
+	}
+	worker.end()
+	second.end()
+}
+
+func widgetEnded(m liveclient.Message) bool {
+	return m.Type == workflow.EventWidgetStatus && strings.Contains(string(m.Data), `"succeeded"`)
+}
+
+// The client of npm does the same in the words of the reference product.
+func TestAWidgetInTheWordsOfTheReferenceProduct(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, cfg jetadmin.Config) {
+		app := jetadmintest.Start(t, cfg)
+		owner, T := app.Client(app.Owner), "/tenants/"+app.Tenant.ID
+		flow := publishAsking(owner, T)
+		login, err := app.Auth().Login(t.Context(), auth.Credentials{Email: app.Owner.User.Email, Password: app.Owner.Password})
+		must(t, err)
+		said := testdb.Node(t, "socket.io-client", "realtime/testdata/socketio/widget.js", reach(t, app).url, "/socket.io/", login.Token, app.Tenant.ID, flow)
+		says := func(name string, fields object) {
+			t.Helper()
+			for late := time.After(time.Minute); ; {
+				select {
+				case line := <-said:
+					var all [2]json.RawMessage
+					var got string
+					var data map[string]any
+					if json.Unmarshal([]byte(line), &all) != nil || json.Unmarshal(all[0], &got) != nil {
+						t.Fatalf("the page says %s", line)
+					}
+					if got != name {
+						continue
+					}
+					must(t, json.Unmarshal(all[1], &data))
+					if !fitting(data, fields) {
+						t.Fatalf("want %s %v, the page says %s", name, fields, line)
+					}
+					return
+				case <-late:
+					t.Fatalf("the page does not say %s", name)
+				}
+			}
+		}
+		says("widget_workflow_error", object{"widgetID": "refunds", "error": map[string]any{
+			"code": "INPUT_FAILED", "message": "the widget is not connected", "reason": "widget_not_connected", "recoverable": true,
+		}})
+		says("widget_workflow_connected", object{"widgetID": "refunds", "workflowID": flow, "mode": "execute"})
+		says("workflow_data_collection_request", object{"widgetID": "refunds", "nodeID": "ask", "collectionType": "approval"})
+		says("widget_input_received", object{"widgetID": "refunds", "inputType": "action", "success": true})
+		says("widget_workflow_status", object{"widgetID": "refunds", "status": "COMPLETED"})
+		says("widget_workflow_connected", object{"widgetID": "refunds", "workflowID": flow, "mode": "execute"})
+		says("widget_workflow_disconnected", object{"widgetID": "refunds", "success": true})
+	})
+}
+
+// fitting reports whether data has the fields.
+func fitting(data map[string]any, fields object) bool {
+	for name, want := range fields {
+		a, _ := json.Marshal(data[name])
+		b, _ := json.Marshal(want)
+		if string(a) != string(b) {
+			return false
+		}
+	}
+	return true
+}
+
+// refusedWith reads the code of a refusal.
+func refusedWith(t *testing.T, r *jetadmintest.Reply, status int, code string) {
+	t.Helper()
+	var problem struct{ Code string }
+	r.Want(status).Into(&problem)
+	if problem.Code != code {
+		t.Errorf("refused with %s, want %s", problem.Code, code)
+	}
+}
