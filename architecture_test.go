@@ -88,7 +88,7 @@ var libraries = []struct {
 	{"github.com/danielgtaylor/huma", []string{"internal/api"}, "HTTP lives there alone"},
 	{"github.com/expr-lang/expr", []string{"internal/expr"}, "budgets and names are set in one place"},
 	{"github.com/tetratelabs/wazero", []string{"internal/sandbox"}, "scripts of users run in one place"},
-	{"github.com/google/jsonschema-go", []string{"internal/api", "workflow", "datasource"}, "schemas of forms and bodies"},
+	{"github.com/google/jsonschema-go", []string{"internal/api", "internal/shape", "workflow", "datasource"}, "schemas of forms and bodies"},
 	{"github.com/vektah/gqlparser", []string{"datasource/graphql/document.go"}, "what a text may do is judged in one place"},
 	{"github.com/graph-gophers/graphql-go", nil, "for tests only"},
 	{"go.yaml.in/yaml", []string{"datasource/internal/openapi"}, "what somebody else's YAML may do is bounded in one place"},

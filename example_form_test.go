@@ -62,6 +62,6 @@ func Example_form() {
 	fmt.Println(ended.Status, ended.Output)
 	// Output:
 	// 200 Where does Grace live now? [street]
-	// the answer is not valid: values.country does not fit its declaration; values.street does not fit its declaration
+	// the answer is not valid: values.country must be one of "DE", "FR"; values.street must have at least 1 characters
 	// succeeded Oberer Weg 5, DE
 }

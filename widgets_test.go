@@ -131,10 +131,10 @@ func TestALinkTellsItsFaults(t *testing.T) {
 			{object{"widget": "a", "mode": "replay", "workflowId": "x", "input": object{}}, []string{"input", "runId", "workflowId"}},
 		} {
 			got := owner.Call("POST", T+"/widget-links", wrong.body).Want(http.StatusUnprocessableEntity)
-			var told struct{ Faults []struct{ Path string } }
+			var told struct{ Errors []struct{ Path string } }
 			got.Into(&told)
 			var paths []string
-			for _, f := range told.Faults {
+			for _, f := range told.Errors {
 				paths = append(paths, f.Path)
 			}
 			slices.Sort(paths)
@@ -262,7 +262,7 @@ func TestAWidgetInTheWordsOfTheReferenceProduct(t *testing.T) {
 			}
 		}
 		says("widget_workflow_error", object{"widgetID": "refunds", "error": map[string]any{
-			"code": "INPUT_FAILED", "message": "the widget is not connected", "reason": "widget_not_connected", "recoverable": true,
+			"code": "INPUT_FAILED", "message": "the widget is not connected", "reason": "widget_not_connected", "recoverable": false,
 		}})
 		says("widget_workflow_connected", object{"widgetID": "refunds", "workflowID": flow, "mode": "execute"})
 		says("workflow_data_collection_request", object{"widgetID": "refunds", "nodeID": "ask", "collectionType": "approval"})

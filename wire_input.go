@@ -40,7 +40,7 @@ func (a *App) receiveWidget(ctx context.Context, in realtime.Input) (any, error)
 	case "widget.connect":
 		var link workflow.NewWidgetLink
 		if err := readInput(in, &link); err != nil {
-			return nil, inputInvalid("a link is an object with widget, mode, and workflowId, input and idempotencyKey or runId", err)
+			return nil, inputInvalid("a link is an object with widget, mode, replaces, and workflowId, input and idempotencyKey or runId", err)
 		}
 		return answered(a.workflows.Connect(ctx, link))
 	case "widget.refresh":
@@ -97,7 +97,8 @@ func inputInvalid(message string, err error) error {
 func (a *App) viewLink(ctx context.Context, t realtime.Topic) (realtime.View, error) {
 	link, err := a.workflows.LinkedRun(ctx, t.ID)
 	return realtime.View{
-		Of:   realtime.Topic{Kind: "run", ID: link.RunID},
-		Show: func(e realtime.PastEvent) (string, any) { return link.Show(e.Type, e.Data) },
+		Of:    realtime.Topic{Kind: "run", ID: link.RunID},
+		Types: []string{workflow.EventNode, workflow.EventRun, workflow.EventWait},
+		Show:  func(e realtime.PastEvent) (string, any) { return link.Show(e.Type, e.Data) },
 	}, err
 }

@@ -189,7 +189,11 @@ func (c *client) writeOne(o *outgoing) bool {
 	if o.sub != nil && o.sub.ended.Load() {
 		return true
 	}
-	if err := c.conn.write(o.frame); err != nil {
+	frame := o.frame
+	if o.late != nil {
+		frame = o.late()
+	}
+	if frame != nil && c.conn.write(frame) != nil {
 		return false
 	}
 	if o.sub != nil {

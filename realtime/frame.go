@@ -86,7 +86,7 @@ type reply struct {
 func (r reply) encode() []byte {
 	frame, err := json.Marshal(r)
 	if err != nil {
-		panic(err) // strings and integers always marshal
+		panic(err) // strings, integers and JSON always marshal
 	}
 	return frame
 }

@@ -6,11 +6,20 @@ import "sync"
 // shared with other connections.
 type outgoing struct {
 	frame []byte
+	late  func() []byte // makes the frame when its turn comes, nil = there is none after all; nil = frame is it
+	cost  int           // bytes of a late frame, roughly
 	seq   int64         // position that the client has reached with it; 0 = none
 	sub   *subscription // whose event it is; nil for replies
 	key   string        // see [Event].Key
 
 	prev, next *outgoing
+}
+
+func (o *outgoing) size() int {
+	if o.late != nil {
+		return o.cost
+	}
+	return len(o.frame)
 }
 
 type stateKey struct {
@@ -58,7 +67,7 @@ func (b *outbox) push(o *outgoing) bool {
 		}
 	}
 	// One frame always fits, so that a large one is not too slow by itself.
-	if b.size > 0 && (b.size >= b.maxSize || b.bytes+len(o.frame) > b.maxBytes) {
+	if b.size > 0 && (b.size >= b.maxSize || b.bytes+o.size() > b.maxBytes) {
 		return false
 	}
 	if o.key != "" {
@@ -120,7 +129,7 @@ func (b *outbox) add(o *outgoing) {
 	}
 	b.last = o
 	b.size++
-	b.bytes += len(o.frame)
+	b.bytes += o.size()
 }
 
 func (b *outbox) remove(o *outgoing) {
@@ -136,7 +145,7 @@ func (b *outbox) remove(o *outgoing) {
 	}
 	o.prev, o.next = nil, nil
 	b.size--
-	b.bytes -= len(o.frame)
+	b.bytes -= o.size()
 	if state := (stateKey{o.sub, o.key}); b.states[state] == o {
 		delete(b.states, state)
 	}

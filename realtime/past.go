@@ -32,11 +32,14 @@ type PastEvent struct {
 // Past returns the events of a topic after a position, 0 = from the beginning, as
 // a subscriber with that since would get them. Asking counts as watching: the
 // topic's events are kept from then on, for as long as somebody asks. It checks
-// no right. Errors: Invalid for a name that is none; Unavailable.
+// no right. Errors: Invalid for a name that is none, and for a view; Unavailable.
 func (h *Hub) Past(ctx context.Context, topic string, since int64) (Past, error) {
 	t, err := ParseTopic(topic)
 	if err != nil {
 		return Past{}, err
+	}
+	if h.cfg.Views[t.Kind] != nil {
+		return Past{}, problem.New(problem.Invalid, "topic_is_view", "the topic shows the events of another one").Fix("ask for that one")
 	}
 	history, err := h.cfg.Bus.Read(ctx, topic, since, pastChunk)
 	if err != nil {

@@ -24,7 +24,7 @@ const (
 )
 
 // maxWidgets is how many widgets a connection may have connected.
-const maxWidgets = 256
+const maxWidgets = 128
 
 // socketIOWidget is the argument of an event about a widget.
 type socketIOWidget struct {
@@ -44,7 +44,7 @@ type widgetLink struct{ id, tenantID, runID string }
 // widgetNote goes with a request about a widget to its reply.
 type widgetNote struct {
 	event, widgetID, tenantID string
-	inputType, runID          string
+	inputType, runID, linkID  string
 }
 
 func (s *socketIO) widgetRequest(id, name string, text []byte) (request, error) {
@@ -72,7 +72,8 @@ func (s *socketIO) connectWidget(a socketIOWidget) (r request, err error) {
 		WorkflowID string          `json:"workflowId,omitempty"`
 		Input      json.RawMessage `json:"input,omitempty"`
 		RunID      string          `json:"runId,omitempty"`
-	}{a.WidgetID, a.Mode, ifExecute(a.Mode, a.WorkflowID), ifExecute(a.Mode, a.Params), a.InstanceID}), err
+		Replaces   string          `json:"replaces,omitempty"`
+	}{a.WidgetID, a.Mode, ifExecute(a.Mode, a.WorkflowID), ifExecute(a.Mode, a.Params), a.InstanceID, s.widgets[a.WidgetID].id}), err
 }
 
 // ifExecute leaves out what clients of the reference product send in each mode.
@@ -91,8 +92,8 @@ func (s *socketIO) refreshWidget(a socketIOWidget) (request, error) {
 	}{link.id, a.Params}), err
 }
 
-// inputWidget takes an approval's answer as {approved, comment}, and anything else for
-// the values of a form.
+// inputWidget takes what a form submits, and what does not say approved, for the values
+// of a form, and the rest for the answer to an approval.
 func (s *socketIO) inputWidget(a socketIOWidget) (request, error) {
 	link, err := s.linkOf(a)
 	var said struct {
@@ -101,7 +102,7 @@ func (s *socketIO) inputWidget(a socketIOWidget) (request, error) {
 		Comment  string          `json:"comment,omitempty"`
 		Values   json.RawMessage `json:"values,omitempty"`
 	}
-	if json.Unmarshal(a.Data, &said) != nil || said.Approved == nil {
+	if a.InputType == "form_submit" || json.Unmarshal(a.Data, &said) != nil || said.Approved == nil {
 		said.Approved, said.Comment, said.Values = nil, "", a.Data
 	}
 	said.LinkID = link.id
@@ -112,9 +113,12 @@ func (s *socketIO) inputWidget(a socketIOWidget) (request, error) {
 
 func (s *socketIO) disconnectWidget(a socketIOWidget) (request, error) {
 	link, err := s.linkOf(a)
-	return toTenant(link.tenantID, "widget.disconnect", struct {
+	delete(s.widgets, a.WidgetID) // it may be gone already
+	r := toTenant(link.tenantID, "widget.disconnect", struct {
 		LinkID string `json:"linkId"`
-	}{link.id}), err
+	}{link.id})
+	r.note.linkID = link.id
+	return r, err
 }
 
 func (s *socketIO) linkOf(a socketIOWidget) (widgetLink, error) {
@@ -130,12 +134,12 @@ func (s *socketIO) follow(r request, said json.RawMessage) (next []request) {
 	if r.note == nil || r.note.event == widgetInput {
 		return nil
 	}
+	if r.note.event == widgetDisconnect {
+		return []request{{Op: opUnsubscribe, Topic: "widget:" + r.note.linkID}}
+	}
 	if old, ok := s.widgets[r.note.widgetID]; ok {
 		next = append(next, request{Op: opUnsubscribe, Topic: "widget:" + old.id})
 		delete(s.widgets, r.note.widgetID)
-	}
-	if r.note.event == widgetDisconnect {
-		return next
 	}
 	var link connectedLink
 	if json.Unmarshal(said, &link) != nil || link.ID == "" {
@@ -165,7 +169,7 @@ func widgetReply(r reply) []byte {
 	case r.Op == opError:
 		return emit("widget_workflow_error", map[string]any{
 			"widgetID": note.widgetID,
-			"error":    map[string]any{"code": widgetFailures[note.event], "message": r.Detail, "reason": r.Code, "recoverable": true},
+			"error":    map[string]any{"code": widgetFailures[note.event], "message": r.Detail, "reason": r.Code, "recoverable": passing[r.Code]},
 		})
 	case note.event == widgetInput:
 		return emit("widget_input_received", map[string]any{
@@ -184,6 +188,12 @@ func widgetReply(r reply) []byte {
 	})
 }
 
+// passing are the codes of what may go well another time.
+var passing = map[string]bool{
+	string(problem.Unavailable): true, string(problem.Timeout): true, string(problem.RateLimited): true, string(problem.Internal): true,
+	"start_timeout": true,
+}
+
 var widgetFailures = map[string]string{
 	widgetConnect: "CONNECTION_FAILED", widgetRefresh: "REFRESH_FAILED", widgetInput: "INPUT_FAILED", widgetDisconnect: "DISCONNECT_FAILED",
 }
@@ -197,10 +207,14 @@ func widgetContext(data json.RawMessage) (string, any) {
 	if json.Unmarshal(data, &e) != nil {
 		return "", nil
 	}
-	return "widget_context_update", map[string]any{
-		"widgetID": e.Widget, "type": "NODE_COMPLETE", "nodeID": e.Key, "outputVariable": e.Key, "value": e.Output,
+	update := map[string]any{
+		"widgetID": e.Widget, "type": "NODE_COMPLETE", "nodeID": e.Key, "outputVariable": e.Key,
 		"status": word(nodeWords, e.Status), "error": e.Error.text(),
 	}
+	if e.Output != nil {
+		update["value"] = e.Output
+	}
+	return "widget_context_update", update
 }
 
 // widgetStatus has a name only for the end of a run, as statusUpdate.

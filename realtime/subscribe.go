@@ -228,34 +228,47 @@ func (s *subscription) queue(n *news) {
 	if n.Seq <= s.position {
 		return
 	}
-	frame, leftOut := s.frame(n)
+	if n.Body != nil && s.view.leavesOut(n.Message) {
+		s.skip(n.Seq)
+		return
+	}
+	var o *outgoing
+	if n.Body != nil {
+		o = s.outgoing(n)
+	}
 	missing := n.Seq - 1
-	if frame == nil && !leftOut {
+	if o == nil {
 		missing = n.Seq
 	}
 	if missing > s.position {
 		s.pushGap(s.position+1, missing)
 	}
-	if frame != nil {
-		s.push(&outgoing{frame: frame, seq: n.Seq, sub: s, key: n.Key})
+	if o != nil {
+		o.seq, o.sub, o.key = n.Seq, s, n.Key
+		s.push(o)
 	}
 	s.position = n.Seq
 }
 
-// frame is a message as the client gets it; nil = the number is lost, unless the view
-// leaves the event out.
-func (s *subscription) frame(n *news) (frame []byte, leftOut bool) {
-	switch {
-	case n.Body == nil:
-		return nil, false
-	case s.view == nil:
-		return n.frame(s.client.protocol), false
+// skip passes over an event that a view leaves out.
+func (s *subscription) skip(seq int64) {
+	if seq-1 > s.position {
+		s.pushGap(s.position+1, seq-1)
 	}
-	m := s.view.shown(n.Message)
-	if m.Body == nil {
-		return nil, true
+	s.position = seq
+}
+
+// outgoing is a message as the client gets it; nil = it cannot be told. A view makes it
+// when it is written: that is for one connection, and others wait for the room.
+func (s *subscription) outgoing(n *news) *outgoing {
+	if s.view != nil {
+		topic, m := s.topic.String(), n.Message
+		return &outgoing{cost: len(m.Body) + len(topic) + viewCost, late: func() []byte { return s.view.frame(s.client.protocol, topic, m) }}
 	}
-	return s.client.protocol.event(s.topic.String(), m), false
+	if frame := n.frame(s.client.protocol); frame != nil {
+		return &outgoing{frame: frame}
+	}
+	return nil
 }
 
 func (s *subscription) pushGap(from, to int64) {

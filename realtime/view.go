@@ -1,20 +1,26 @@
 package realtime
 
 import (
+	"bytes"
 	"context"
+	"slices"
 
 	"github.com/jetadmin/jetadmin/auth"
 )
+
+// viewCost is how many bytes a view adds to an event, roughly.
+const viewCost = 512
 
 // View is a topic that shows the events of another one, under their numbers. Its
 // history, its gaps and its order are those of the other topic; who may see it is asked
 // for itself ([Config].Authorize).
 type View struct {
-	Of Topic // whose events are shown
+	Of    Topic    // whose events are shown
+	Types []string // of the events that are; others are left out
 
 	// Show is an event as the view has it: its type, and its data, which are encoded as
-	// JSON; "" leaves it out. It must be quick, may be called concurrently, and must
-	// give the same for the same event.
+	// JSON; "" leaves it out. It is called when the event is written to a connection, on
+	// which the next ones wait for it, and may be called concurrently.
 	Show func(e PastEvent) (kind string, data any)
 }
 
@@ -32,20 +38,31 @@ func (h *Hub) view(ctx context.Context, inTenant *auth.Principal, t Topic) (*Vie
 	return &v, err
 }
 
-// shown is a message in the words of the view; its body is nil when it is left out.
-func (v *View) shown(m Message) Message {
+// leavesOut reports whether a message is of a type that the view does not show; a nil
+// view shows all.
+func (v *View) leavesOut(m Message) bool { return v != nil && !slices.Contains(v.Types, m.kind()) }
+
+// kind is the type of the event, which its body begins with.
+func (m Message) kind() string {
+	rest, _ := bytes.CutPrefix(m.Body, []byte(`"type":"`))
+	kind, _, _ := bytes.Cut(rest, []byte{'"'})
+	return string(kind)
+}
+
+// frame is a message in the words of the view; nil when it is left out.
+func (v *View) frame(p protocol, topic string, m Message) []byte {
 	e, err := m.past()
 	if err != nil {
-		return Message{Seq: m.Seq}
+		return nil
 	}
 	kind, data := v.Show(e)
 	if kind == "" {
-		return Message{Seq: m.Seq}
+		return nil
 	}
-	body, err := Event{Topic: v.Of.String(), Type: kind, Key: m.Key, Data: data}.encode(e.Time)
+	shown, err := Event{Topic: topic, Type: kind, Data: data}.encode(e.Time)
 	if err != nil {
-		return Message{Seq: m.Seq}
+		return nil
 	}
-	body.Seq = m.Seq
-	return body
+	shown.Seq = m.Seq
+	return p.event(topic, shown)
 }

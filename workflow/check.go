@@ -12,6 +12,7 @@ import (
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/expr"
+	"github.com/jetadmin/jetadmin/internal/shape"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -199,11 +200,7 @@ func (c *checker) schema(path string, t nodeType, config map[string]any) {
 		if HasTemplate(v) && !slices.Contains(t.spec.Literals, name) {
 			continue
 		}
-		resolved, err := property.Resolve(nil)
-		if err == nil {
-			err = resolved.Validate(v)
-		}
-		c.faults.Check(err == nil, path+"."+name, "does not fit the schema of this node type")
+		shape.Check(&c.faults, path+"."+name, property, v)
 	}
 	for _, name := range schema.Required {
 		_, ok := config[name]

@@ -123,7 +123,7 @@ func (o *outlet) ofWorkflow(r *runRow, e event) {
 }
 
 func (o *outlet) node(_ context.Context, n *nodeRow, port string, f *Failure, output json.RawMessage) {
-	if !shown(string(output)) {
+	if !shown(output) {
 		output = nil
 	}
 	o.send(runTopic(n.RunID), event{kind: EventNode, data: NodeEvent{

@@ -30,6 +30,8 @@ const (
 	RunTimedOut  RunStatus = "timedOut"
 )
 
+var runStatuses = []RunStatus{RunQueued, RunRunning, RunWaiting, RunSucceeded, RunFailed, RunCancelled, RunTimedOut}
+
 // Final reports whether the run has ended.
 func (s RunStatus) Final() bool {
 	return s == RunSucceeded || s == RunFailed || s == RunCancelled || s == RunTimedOut
@@ -157,8 +159,12 @@ type RunFilter struct {
 // workflow whose draft it tests.
 func runColumns() []string { return []string{"id", "COALESCE(draft_of, workflow_id)"} }
 
-// Runs lists the runs that the caller may see, newest first.
+// Runs lists the runs that the caller may see, newest first. Invalid for a status that
+// there is not.
 func (s *Service) Runs(ctx context.Context, f RunFilter, r page.Request) (page.Page[Run], error) {
+	if f.Status != "" && !slices.Contains(runStatuses, f.Status) {
+		return page.Page[Run]{}, problem.Newf(problem.Invalid, "status_unknown", "there is no status %q of a run", f.Status)
+	}
 	who, visible, err := s.cfg.Visible(ctx, auth.RunList, runColumns()...)
 	if err != nil {
 		return page.Page[Run]{}, err
@@ -205,7 +211,7 @@ func (s *Service) Run(ctx context.Context, runID string) (RunDetail, error) {
 	if err != nil {
 		return RunDetail{}, err
 	}
-	p, err := s.planOf(ctx, s.cfg.DB.DB, row.TenantID, row.WorkflowID, row.WorkflowVersion)
+	p, err := s.planToShow(ctx, s.cfg.DB.DB, &row)
 	if err != nil {
 		return RunDetail{}, err
 	}

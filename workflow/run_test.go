@@ -1,6 +1,9 @@
 package workflow_test
 
 import (
+	"context"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/jetadmin/jetadmin/internal/id"
@@ -55,6 +58,31 @@ func TestStartOfWhatIsNotThere(t *testing.T) {
 			if _, err := b.Start(b.ctx, workflow.StartParams{WorkflowID: workflowID}); !problem.Is(err, problem.NotFound) {
 				t.Errorf("%q: %v", workflowID, err)
 			}
+		}
+	})
+}
+
+// A run whose node types a process does not have can be looked at there, if not executed.
+func TestRunsOfNodeTypesThatAreGone(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := setup(t, db, func(c *workflow.Config) {
+			c.Nodes = append(c.Nodes, workflow.NodeFunc(workflow.NodeSpec{Type: "odd"}, func(context.Context, *workflow.Call, struct{}) (any, error) { return 7, nil }))
+		})
+		run := b.run(t, b.publish(t, chain(workflow.GraphNode{Key: "odd", Type: "odd"})), nil)
+		other := newBundle(t, db)
+		seen, err := other.Run(b.ctx, run.ID)
+		if err != nil || len(seen.Nodes) != len(run.Nodes) || seen.Status != workflow.RunSucceeded {
+			t.Errorf("got %+v %v", seen, err)
+		}
+		if line, err := other.Timeline(b.ctx, run.ID); err != nil || len(line.Nodes) == 0 {
+			t.Errorf("got %+v %v", line, err)
+		}
+		if node, err := other.RunNode(b.ctx, run.ID, "odd"); err != nil || len(node.Attempts) != 1 || fmt.Sprint(node.Attempts[0].Output) != "7" {
+			t.Errorf("got %+v %v", node, err)
+		}
+		if _, err := other.Start(b.ctx, workflow.StartParams{WorkflowID: run.WorkflowID}); !strings.Contains(problem.Of(err).Remedy, "Config.Nodes") {
+			t.Errorf("a start: %+v", problem.Of(err))
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -21,14 +22,14 @@ type Occurrence struct {
 	Local string    `json:"local" doc:"the same in the zone of the schedule"`
 }
 
-// PreviewSchedule tells the next times of an expression in a zone, without a
+// PreviewSchedule tells the next times of an expression in a zone, "" = UTC, without a
 // schedule: count of them, at most [MaxPreview]. It needs schedule.list.
 func (s *Service) PreviewSchedule(ctx context.Context, expression, zone string, count int) ([]Occurrence, error) {
 	if _, err := s.cfg.Authorize(ctx, auth.ScheduleList, ""); err != nil {
 		return nil, err
 	}
 	var f problem.Faults
-	t := checkTimes(expression, zone, &f)
+	t := checkTimes(expression, cmp.Or(zone, "UTC"), &f)
 	checkCount(count, &f)
 	if err := f.Err("schedule_invalid", "the schedule is not valid"); err != nil {
 		return nil, err

@@ -145,12 +145,25 @@ func (p *plan) input(in StartParams) (map[string]any, error) {
 	if raw == nil {
 		raw = map[string]any{}
 	}
-	input, err := start.nodeType.node.(Starter).Input(start.def.Config, raw)
-	f.Merge("input", err)
+	input := raw
+	if checkJSON(&f, "input", raw) {
+		var err error
+		input, err = start.nodeType.node.(Starter).Input(start.def.Config, raw)
+		f.Merge("input", err)
+	}
 	if err := f.Err("run_invalid", "the run cannot be started"); err != nil {
 		return nil, err
 	}
 	return input, nil
+}
+
+// checkJSON reports whether a value that a host handed in can be stored.
+func checkJSON(f *problem.Faults, path string, v any) bool {
+	_, err := json.Marshal(v)
+	if err != nil {
+		f.Add(path, "cannot be written as JSON: "+strings.TrimPrefix(err.Error(), "json: "))
+	}
+	return err == nil
 }
 
 func newBeginning(p *plan, w workflowRow, who *auth.Principal, in StartParams, input map[string]any, now time.Time) *beginning {

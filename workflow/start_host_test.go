@@ -3,11 +3,13 @@ package workflow_test
 import (
 	"context"
 	"database/sql"
+	"math"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/jetadmin/jetadmin/internal/page"
 	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/internal/testdb"
 	"github.com/jetadmin/jetadmin/problem"
@@ -119,5 +121,37 @@ func TestNodeFuncNeedsAStruct(t *testing.T) {
 		if err := workflow.CheckNode(n); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// What a host hands in and JSON cannot hold is a fault of its place, not a panic.
+func TestInputsThatJSONCannotHold(t *testing.T) {
+	t.Parallel()
+	b := setup(t, testdb.SQLite(t))
+	w := b.publish(t, chain())
+	done := b.run(t, w, nil)
+	for name, value := range map[string]any{"channel": make(chan int), "function": func() {}, "not a number": math.NaN()} {
+		input := map[string]any{"x": value}
+		_, started := b.Start(b.ctx, workflow.StartParams{WorkflowID: w, Input: input})
+		_, replayed := b.Replay(b.ctx, done.ID, input, workflow.VersionSame)
+		_, tested := b.Test(b.ctx, workflow.TestParams{Graph: chain(), Input: input})
+		for _, err := range []error{started, replayed, tested} {
+			if p := problem.Of(err); p.Kind != problem.Invalid || len(p.Faults) != 1 || p.Faults[0].Path != "input" {
+				t.Errorf("%s: got %+v", name, p)
+			}
+		}
+		_, err := b.Test(b.ctx, workflow.TestParams{Graph: chain(), Pins: map[string]workflow.Pin{"end": {Output: value}}})
+		if p := problem.Of(err); p.Kind != problem.Invalid || len(p.Faults) == 0 || !strings.HasPrefix(p.Faults[0].Path, "pins.") {
+			t.Errorf("%s in a pin: got %+v", name, p)
+		}
+	}
+}
+
+// A status that there is not finds nothing, and says so.
+func TestRunsOfAnUnknownStatus(t *testing.T) {
+	t.Parallel()
+	b := newBundle(t, testdb.SQLite(t))
+	if _, err := b.Runs(b.ctx, workflow.RunFilter{Status: "sucess"}, page.Request{}); !problem.Is(err, problem.Invalid) {
+		t.Errorf("got %v", err)
 	}
 }

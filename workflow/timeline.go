@@ -62,7 +62,7 @@ func (s *Service) Timeline(ctx context.Context, runID string) (Timeline, error) 
 	if err != nil {
 		return Timeline{}, err
 	}
-	p, err := s.planOf(ctx, s.cfg.DB.DB, run.TenantID, run.WorkflowID, run.WorkflowVersion)
+	p, err := s.planToShow(ctx, s.cfg.DB.DB, &run)
 	if err != nil {
 		return Timeline{}, err
 	}

@@ -148,7 +148,18 @@ func readVersion(ctx context.Context, db bun.IDB, tenantID, workflowID string, n
 	return row, err
 }
 
-// planOf is the compiled graph of a version.
+// planToShow is the graph of a version for who looks at a run of it: also one with node
+// types that this process does not have, which cannot be executed here.
+func (s *Service) planToShow(ctx context.Context, db bun.IDB, r *runRow) (*plan, error) {
+	p, err := s.planOf(ctx, db, r.TenantID, r.WorkflowID, r.WorkflowVersion)
+	if problem.Is(err, problem.Invalid) && p != nil {
+		return p, nil
+	}
+	return p, err
+}
+
+// planOf is the compiled graph of a version. With an Invalid error it returns as much of
+// it as there is.
 func (s *Service) planOf(ctx context.Context, db bun.IDB, tenantID, workflowID string, number int) (*plan, error) {
 	k := versionKey{workflowID: workflowID, number: number}
 	if p := s.plans.load(k); p != nil {
@@ -164,7 +175,7 @@ func (s *Service) planOf(ctx context.Context, db bun.IDB, tenantID, workflowID s
 	}
 	p, err := compile(g, s.types)
 	if err != nil {
-		return nil, err
+		return p, problem.Of(err).Fix("a version that was published has become invalid here: does this process have all node types in Config.Nodes?")
 	}
 	if err := json.Unmarshal([]byte(row.Grants), &p.granted); err != nil {
 		return nil, err

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/uptrace/bun"
 
@@ -64,6 +66,9 @@ type NewWidgetLink struct {
 
 	// Of the others.
 	RunID string `json:"runId,omitempty" maxLength:"100" doc:"of subscribe and replay: the run"`
+
+	// Replaces ends a link of the caller when the new one is made.
+	Replaces string `json:"replaces,omitempty" maxLength:"100" doc:"a link of the caller that this one takes the place of, if it is still there"`
 }
 
 // WidgetInput answers something that the run of a widget waits for.
@@ -73,7 +78,7 @@ type WidgetInput struct {
 }
 
 const (
-	maxWidget      = 200     // bytes of a widget's name
+	maxWidget      = 200     // characters of a widget's name
 	maxLinks       = 256     // of one caller in a tenant; beyond, the oldest go
 	maxShownOutput = 8 << 10 // bytes of an output that a widget, and who watches, is shown
 	maxContext     = 1 << 20 // bytes of all outputs of a context
@@ -94,7 +99,7 @@ func (s *Service) Connect(ctx context.Context, in NewWidgetLink) (WidgetLinkDeta
 		return WidgetLinkDetail{}, err
 	}
 	if in.Mode == LinkExecute {
-		return s.executeLinked(ctx, who, in, "")
+		return s.executeLinked(ctx, who, in)
 	}
 	run, err := readRun(ctx, s.cfg.DB.DB, who.TenantID, in.RunID, nil)
 	if err != nil {
@@ -103,12 +108,12 @@ func (s *Service) Connect(ctx context.Context, in NewWidgetLink) (WidgetLinkDeta
 	if in.Mode == LinkReplay && !run.Status.Final() {
 		return WidgetLinkDetail{}, problem.New(problem.Conflict, "run_not_ended", "a run is replayed when it has ended").Fix("use the mode subscribe")
 	}
-	return s.link(ctx, who, in, run, "")
+	return s.link(ctx, who, in, run, false)
 }
 
 // Refresh starts the workflow of a link's run again. The link that it returns takes
-// the place of the other one, whose topic ends. It needs what [Service.Connect] needs
-// to execute.
+// the place of the other one, whose topic ends; of two calls at a time one finds it. It
+// needs what [Service.Connect] needs to execute. Conflict for a link to a test run.
 func (s *Service) Refresh(ctx context.Context, linkID string, input map[string]any) (WidgetLinkDetail, error) {
 	old, err := s.ownLink(ctx, linkID)
 	if err != nil {
@@ -118,8 +123,19 @@ func (s *Service) Refresh(ctx context.Context, linkID string, input map[string]a
 	if err != nil {
 		return WidgetLinkDetail{}, err
 	}
-	in := NewWidgetLink{Widget: old.Widget, Mode: LinkExecute, WorkflowID: old.WorkflowID, Input: input}
-	return s.executeLinked(ctx, who, in, old.ID)
+	run, err := readRun(ctx, s.cfg.DB.DB, who.TenantID, old.RunID, nil)
+	if err != nil {
+		return WidgetLinkDetail{}, err
+	}
+	if run.Test {
+		return WidgetLinkDetail{}, problem.New(problem.Conflict, "link_to_test", "a link to a test run cannot be refreshed").Fix("start the test again and connect with its run")
+	}
+	in := NewWidgetLink{Widget: old.Widget, Mode: LinkExecute, WorkflowID: old.WorkflowID, Input: input, Replaces: old.ID}
+	run, err = s.startLinked(ctx, who, in, refreshKey+old.ID)
+	if err != nil {
+		return WidgetLinkDetail{}, err
+	}
+	return s.link(ctx, who, in, run, true)
 }
 
 // Link reads a link that the caller has made.
@@ -177,13 +193,18 @@ func (s *Service) Disconnect(ctx context.Context, linkID string) error {
 	if err != nil {
 		return err
 	}
-	return s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error { return deleteLink(ctx, tx, row.TenantID, row.ID) })
+	return s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		_, err := deleteLink(ctx, tx, row.TenantID, row.Owner, row.ID)
+		return err
+	})
 }
 
 func (in *NewWidgetLink) check() error {
 	var f problem.Faults
 	f.Check(in.Widget != "", "widget", "must not be empty")
-	f.Check(len(in.Widget) <= maxWidget, "widget", "is too long")
+	f.Check(utf8.RuneCountInString(in.Widget) <= maxWidget, "widget", "is too long")
+	f.Check(utf8.ValidString(in.Widget) && !strings.Contains(in.Widget, "\x00"), "widget", "must be a text without NUL characters")
+	f.Check(in.Replaces == "" || id.Valid(in.Replaces), "replaces", "is no id")
 	switch in.Mode {
 	case LinkExecute:
 		f.Check(in.WorkflowID != "", "workflowId", "is needed to execute")
@@ -199,17 +220,29 @@ func (in *NewWidgetLink) check() error {
 	return f.Err("link_invalid", "the link is not valid")
 }
 
-// executeLinked starts the run of a link.
-func (s *Service) executeLinked(ctx context.Context, who *auth.Principal, in NewWidgetLink, replaces string) (WidgetLinkDetail, error) {
-	started, err := s.Start(ctx, StartParams{WorkflowID: in.WorkflowID, Input: in.Input, IdempotencyKey: in.IdempotencyKey})
+// refreshKey begins the idempotency key of the run that takes the place of a link's, so
+// that two refreshes at a time start one.
+const refreshKey = "link:"
+
+// executeLinked starts the run of a link, and connects it.
+func (s *Service) executeLinked(ctx context.Context, who *auth.Principal, in NewWidgetLink) (WidgetLinkDetail, error) {
+	run, err := s.startLinked(ctx, who, in, in.IdempotencyKey)
 	if err != nil {
 		return WidgetLinkDetail{}, err
 	}
-	run, err := readRun(ctx, s.cfg.DB.DB, who.TenantID, started.ID, nil)
+	return s.link(ctx, who, in, run, false)
+}
+
+// startLinked starts a run that the caller may read, also when a key has found it.
+func (s *Service) startLinked(ctx context.Context, who *auth.Principal, in NewWidgetLink, key string) (runRow, error) {
+	started, err := s.Start(ctx, StartParams{WorkflowID: in.WorkflowID, Input: in.Input, IdempotencyKey: key})
 	if err != nil {
-		return WidgetLinkDetail{}, err
+		return runRow{}, err
 	}
-	return s.link(ctx, who, in, run, replaces)
+	if _, err := s.cfg.Authorize(ctx, auth.RunRead, started.ID); err != nil {
+		return runRow{}, err
+	}
+	return readRun(ctx, s.cfg.DB.DB, who.TenantID, started.ID, nil)
 }
 
 // waitOfLink is the wait that an input is for.
@@ -259,51 +292,84 @@ func (s *Service) linkDetail(ctx context.Context, row linkRow) (WidgetLinkDetail
 
 // shown reports whether an output is small enough for who watches, and stands in its
 // row.
-func shown(output string) bool {
-	_, apart := parseReference(output)
-	return !apart && len(output) <= maxShownOutput
+func shown[T ~string | ~[]byte](output T) bool {
+	return len(output) <= maxShownOutput && (len(output) == 0 || output[0] != '@') // see reference
 }
 
 // shownOutputs are the outputs of the nodes that have succeeded, and the keys of those
-// that are left out.
+// that are left out. The large ones are not read.
 func (s *Service) shownOutputs(ctx context.Context, link linkRow) (outputs map[string]any, omitted []string, err error) {
-	var rows []outputRow
-	err = s.cfg.DB.NewSelect().Model(&rows).Column("key").
-		ColumnExpr("CASE WHEN output IS NULL OR length(output) <= ? THEN output ELSE '@' END AS output", maxShownOutput).
+	var all []struct {
+		ID, Key string
+		Size    *int
+	}
+	db := s.cfg.DB
+	err = db.NewSelect().Model((*outputRow)(nil)).Column("id", "key").ColumnExpr("? AS size", bun.Safe(db.Dialect.Bytes("output"))).
 		Where("tenant_id = ?", link.TenantID).Where("run_id = ?", link.RunID).Where("status = ?", NodeSucceeded).
-		OrderExpr("finished_at, id").Scan(ctx)
+		OrderExpr("finished_at, id").Scan(ctx, &all)
 	if err != nil {
 		return nil, nil, err
 	}
-	outputs = make(map[string]any, len(rows))
+	var ids []string
 	left := maxContext
-	for _, row := range rows {
-		text := "null"
-		if row.Output != nil {
-			text = *row.Output
+	for _, o := range all {
+		size := 0
+		if o.Size != nil {
+			size = *o.Size
 		}
-		if left -= len(text); left < 0 || text == "@" || !shown(text) {
-			omitted = append(omitted, row.Key)
+		if size > maxShownOutput || size > left {
+			omitted = append(omitted, o.Key)
 			continue
 		}
-		var output any
-		if err := decode(text, &output); err != nil {
+		left -= size
+		ids = append(ids, o.ID)
+	}
+	outputs = make(map[string]any, len(ids))
+	if len(ids) > 0 {
+		var rows []outputRow
+		err = db.NewSelect().Model(&rows).Column("key", "output").Where("tenant_id = ?", link.TenantID).Where("id IN (?)", bun.List(ids)).
+			OrderExpr("finished_at, id").Scan(ctx)
+		if err != nil {
 			return nil, nil, err
 		}
-		outputs[row.Key] = output
+		for _, row := range rows {
+			var output any
+			switch {
+			case row.Output == nil:
+			case !shown(*row.Output): // it stands apart
+				omitted = append(omitted, row.Key)
+				continue
+			default:
+				if err := decode(*row.Output, &output); err != nil {
+					return nil, nil, err
+				}
+			}
+			outputs[row.Key] = output
+		}
 	}
 	slices.Sort(omitted)
 	return outputs, slices.Compact(omitted), nil
 }
 
-// link stores a link, and returns it with what its run has come to.
-func (s *Service) link(ctx context.Context, who *auth.Principal, in NewWidgetLink, run runRow, replaces string) (WidgetLinkDetail, error) {
+// link stores a link, and returns it with what its run has come to. From before it looks
+// on, the events of the run are kept for who watches the link.
+func (s *Service) link(ctx context.Context, who *auth.Principal, in NewWidgetLink, run runRow, mustReplace bool) (WidgetLinkDetail, error) {
+	if run.Enclosing != nil {
+		return WidgetLinkDetail{}, problem.New(problem.Conflict, "run_of_item", "the run is one of a loop's items").Fix("connect with the run around it")
+	}
+	if _, err := s.cfg.Past(ctx, runTopic(run.ID).String(), 0); err != nil && !problem.Is(err, problem.Unavailable) {
+		return WidgetLinkDetail{}, err
+	}
 	row := linkRow{
 		ID: id.New(), TenantID: run.TenantID, Widget: in.Widget, Mode: in.Mode, WorkflowID: run.shownWorkflow(), RunID: run.ID,
 		Owner: who.Actor(), CreatedAt: s.cfg.Clock.Now(),
 	}
 	err := s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
-		if err := deleteLink(ctx, tx, row.TenantID, replaces); err != nil {
+		replaced, err := deleteLink(ctx, tx, row.TenantID, row.Owner, in.Replaces)
+		if err == nil && mustReplace && !replaced {
+			err = problem.Missing("widget link")
+		}
+		if err != nil {
 			return err
 		}
 		return insertLink(ctx, tx, &row)

@@ -30,13 +30,15 @@ func (r *linkRow) view() WidgetLink {
 
 // TenantOfLink is the tenant of a link, for whoever has to find out where it belongs
 // before he can ask whether he may watch it. It reveals nothing else.
-func (s *Service) TenantOfLink(ctx context.Context, linkID string) (tenantID string, err error) {
-	err = s.cfg.DB.NewRaw("SELECT tenant_id FROM ?schema.jet_widget_link /* across tenants: find the tenant of a link */ WHERE id = ?", linkID).
-		Scan(ctx, &tenantID)
-	if store.IsMissing(err) {
-		err = problem.Missing("widget link")
-	}
-	return tenantID, err
+func (s *Service) TenantOfLink(ctx context.Context, linkID string) (string, error) {
+	return s.tenants.Find(linkID, func() (tenantID string, err error) {
+		err = s.cfg.DB.NewRaw("SELECT tenant_id FROM ?schema.jet_widget_link /* across tenants: find the tenant of a link */ WHERE id = ?", linkID).
+			Scan(ctx, &tenantID)
+		if store.IsMissing(err) {
+			err = problem.Missing("widget link")
+		}
+		return tenantID, err
+	})
 }
 
 // LinkedRun is the link as whoever may watch it sees it: who made it, and may read its
@@ -54,12 +56,12 @@ func (s *Service) ownLink(ctx context.Context, linkID string) (linkRow, error) {
 	}
 	row, err := find[linkRow](ctx, s.cfg.DB.DB, who.TenantID, linkID, "widget link", nil)
 	if err == nil && row.Owner != who.Actor() {
-		err = problem.Missing("widget link")
+		row, err = linkRow{}, problem.Missing("widget link")
 	}
 	if err != nil && !problem.Is(err, problem.NotFound) {
 		return linkRow{}, err
 	}
-	// Who may read no run at all hears that, whether or not there is such a link.
+	// Whoever may read no run hears that, whether or not there is such a link.
 	if _, refused := s.cfg.Authorize(ctx, auth.RunRead, row.RunID); refused != nil {
 		return linkRow{}, refused
 	}
@@ -77,11 +79,15 @@ func insertLink(ctx context.Context, tx bun.IDB, row *linkRow) error {
 	return err
 }
 
-// deleteLink removes a link; none for "".
-func deleteLink(ctx context.Context, tx bun.IDB, tenantID, linkID string) error {
+// deleteLink removes a link of an owner, none for "", and reports whether it was there.
+func deleteLink(ctx context.Context, tx bun.IDB, tenantID, owner, linkID string) (bool, error) {
 	if linkID == "" {
-		return nil
+		return false, nil
 	}
-	_, err := tx.NewDelete().Model((*linkRow)(nil)).Where("tenant_id = ?", tenantID).Where("id = ?", linkID).Exec(ctx)
-	return err
+	result, err := tx.NewDelete().Model((*linkRow)(nil)).Where("tenant_id = ?", tenantID).Where("owner = ?", owner).Where("id = ?", linkID).Exec(ctx)
+	if err != nil {
+		return false, err
+	}
+	n, err := result.RowsAffected()
+	return n > 0, err
 }

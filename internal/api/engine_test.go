@@ -137,6 +137,8 @@ func TestEngineRoutesTellAllFaults(t *testing.T) {
 		{"/webhooks", `{"workflowId":"x","name":"x","mode":"trust","ratePerMinute":0}`, []string{"mode", "ratePerMinute"}},
 		{"/waits/" + s.wait, `{"approved":true,"values":{"street":5,"extra":1}}`, []string{"approved", "values.extra", "values.street", "values.zip"}},
 		{"/events", `{"name":"","ttl":"999d","when":"now"}`, []string{"name", "when"}},
+		{"/events", `{"name":"a","ttl":"5 days"}`, []string{"ttl"}},
+		{"/workflows", `{"name":"a","draft":{"nodes":[{"key":"start","type":"start","policy":{"timeout":"5 minutes"}}],"edges":[]}}`, []string{"draft.nodes[0].policy.timeout"}},
 		{"/runs/bulk/cancel", `{}`, []string{""}},
 		{"/runs/bulk/cancel", `{"status":"sleeping","limit":0}`, []string{"limit", "status"}},
 		{"/runs/" + s.failed + "/retry", `{"version":"newest"}`, []string{"version"}},

@@ -13,6 +13,7 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/workflow"
 )
 
 const schemaPrefix = "#/components/schemas/"
@@ -51,6 +52,7 @@ func (a *API) openSurface() {
 	registry.RegisterTypeAlias(reflect.TypeFor[huma.ErrorModel](), reflect.TypeFor[Problem]())
 	// The configuration of a node type is any JSON Schema.
 	registry.RegisterTypeAlias(reflect.TypeFor[jsonschema.Schema](), reflect.TypeFor[map[string]any]())
+	registry.RegisterTypeAlias(reflect.TypeFor[workflow.Duration](), reflect.TypeFor[duration]())
 	registry.Schema(reflect.TypeFor[Problem](), true, "")
 	format := huma.Format{Marshal: marshal}
 	config := huma.Config{
@@ -69,6 +71,19 @@ func (a *API) openSurface() {
 	}
 	a.document = config.OpenAPI
 	a.huma = surface{huma.NewAPI(config, adapter{a})}
+}
+
+// duration is [workflow.Duration] in the OpenAPI document.
+type duration string
+
+// Schema implements huma.SchemaProvider.
+func (duration) Schema(huma.Registry) *huma.Schema {
+	s := &huma.Schema{
+		Type: huma.TypeString, Pattern: `^(([0-9]+(\.[0-9]*)?|\.[0-9]+)d|[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+))$`,
+		PatternDescription: "a number and a unit, like 1.5s, 10m or 30d",
+	}
+	s.PrecomputeMessages()
+	return s
 }
 
 func marshal(w io.Writer, v any) error {

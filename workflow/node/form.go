@@ -29,9 +29,8 @@ func (form) Check(config map[string]any) error {
 	var f problem.Faults
 	asking{}.check(&f, config)
 	if fields, ok := config["fields"]; ok {
-		schema, err := objectSchema(fields)
-		f.Check(err == nil, "fields", "is not a JSON Schema of an object without references")
-		f.Check(err != nil || len(schema.Schema().Properties) > 0, "fields", "must have at least one property")
+		schema := checkSchema(&f, "fields", fields)
+		f.Check(schema == nil || len(schema.Properties) > 0, "fields", "must have at least one property")
 	}
 	return f.Err("graph_invalid", "the form is not valid")
 }

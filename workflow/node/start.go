@@ -3,12 +3,12 @@ package node
 import (
 	"context"
 	"encoding/json"
-	"maps"
 	"slices"
 	"strings"
 
 	"github.com/google/jsonschema-go/jsonschema"
 
+	"github.com/jetadmin/jetadmin/internal/shape"
 	"github.com/jetadmin/jetadmin/problem"
 	"github.com/jetadmin/jetadmin/workflow"
 )
@@ -36,8 +36,8 @@ func (start) Run(_ context.Context, call *workflow.Call) (workflow.Result, error
 
 func (start) Check(config map[string]any) error {
 	var f problem.Faults
-	if _, err := inputSchema(config); err != nil {
-		f.Add("input", "is not a JSON Schema of an object without references")
+	if declared, ok := config["input"]; ok {
+		checkSchema(&f, "input", declared)
 	}
 	return f.Err("graph_invalid", "the start node is not valid")
 }
@@ -63,7 +63,7 @@ func filled(schema *jsonschema.Resolved, input map[string]any) (map[string]any, 
 		return nil, err
 	}
 	var f problem.Faults
-	judge(&f, schema.Schema(), plain)
+	shape.Check(&f, "", schema.Schema(), plain)
 	if err := f.Err("input_invalid", "the input does not fit"); err != nil {
 		return nil, err
 	}
@@ -75,34 +75,16 @@ func filled(schema *jsonschema.Resolved, input map[string]any) (map[string]any, 
 	return input, nil
 }
 
-// judge names every property that is missing, unknown or of the wrong shape, not
-// just the first.
-func judge(f *problem.Faults, schema *jsonschema.Schema, input map[string]any) {
-	before := len(f.List())
-	for _, name := range schema.Required {
-		_, ok := input[name]
-		f.Check(ok, name, "is required")
+// checkSchema adds what is wrong with the JSON Schema of an object, and returns it; nil =
+// it is none.
+func checkSchema(f *problem.Faults, path string, declared any) *jsonschema.Schema {
+	resolved, err := objectSchema(declared)
+	if err != nil {
+		f.Add(path, "is not a JSON Schema of an object without references")
+		return nil
 	}
-	for _, name := range slices.Sorted(maps.Keys(input)) {
-		v := input[name]
-		property, ok := schema.Properties[name]
-		if !ok {
-			continue
-		}
-		resolved, err := property.Resolve(nil)
-		if err == nil {
-			err = resolved.Validate(v)
-		}
-		f.Check(err == nil, name, "does not fit its declaration")
-	}
-	if len(f.List()) > before {
-		return
-	}
-	resolved, err := schema.Resolve(nil)
-	if err == nil {
-		err = resolved.Validate(input)
-	}
-	f.Check(err == nil, "", "does not fit the declared input")
+	shape.CheckKeywords(f, path, resolved.Schema())
+	return resolved.Schema()
 }
 
 func inputSchema(config map[string]any) (*jsonschema.Resolved, error) {
