@@ -111,11 +111,21 @@ func (s *Service) compile(ds *datasourceRow, operation json.RawMessage, params [
 }
 
 func checkNameParams(op Operation, params []Param, faults *problem.Faults) {
-	if taker, ok := op.(NameTaker); ok && taker.TakesNames() {
+	if taker, ok := op.(NameTaker); ok {
+		checkNamesThere(taker, params, faults)
 		return
 	}
 	for _, p := range params {
 		faults.Check(!p.Type.names(), "params."+printable(p.Name), "can be an identifier or direction only in SQL: a string with an enum does the same here")
+	}
+}
+
+// checkNamesThere makes sure of the names that a statement cannot do without: an empty
+// one would be a value.
+func checkNamesThere(taker NameTaker, params []Param, faults *problem.Faults) {
+	for _, p := range params {
+		there := !p.Type.names() || p.Required || p.Default != nil || !taker.Outside(p.Name)
+		faults.Check(there, "params."+printable(p.Name), "needs a default, or to be required, or to stand in an optional block: SQL has no empty name")
 	}
 }
 

@@ -34,10 +34,11 @@ type Operation interface {
 }
 
 // NameTaker is an Operation that can put a name in the place of a parameter, as
-// those of package template do for SQL. Without it, or when it says no, a query
-// can have no parameters of the types identifier and direction.
+// those of package template do for SQL. Without it a query can have no parameters of the
+// types identifier and direction. Outside reports whether a parameter is used outside of
+// the optional blocks, where there has to be a name.
 type NameTaker interface {
-	TakesNames() bool
+	Outside(name string) bool
 }
 
 // Passing is an Operation that can say that its answer is only good for a while, as

@@ -67,6 +67,12 @@ func refusedBy(err error) *StatementError {
 			return e
 		case *problem.Error:
 			return nil
+		case interface{ Unwrap() []error }:
+			for _, one := range e.Unwrap() {
+				if s := refusedBy(one); s != nil {
+					return s
+				}
+			}
 		}
 	}
 	return nil

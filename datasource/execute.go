@@ -79,6 +79,7 @@ func (c *call) run(ctx context.Context, at visit) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	rows = checked{rows}
 	at.answered()
 	executed := time.Now()
 	result, err := c.collect(ctx, rows, st)

@@ -153,10 +153,13 @@ func (s Settings) Reach(ctx context.Context, host, port string, step func(Step),
 }
 
 // StepOf is the step that ended with err: ok for nil. Only the public part of a
-// problem.Error is shown.
+// problem.Error is shown, and the message of a [StatementError].
 func StepOf(name string, err error) Step {
 	if err == nil {
 		return Step{Name: name, Status: StepOK}
+	}
+	if s := refusedBy(err); s != nil { // who tests a connection may know
+		return Step{Name: name, Status: StepFailed, Message: s.Message, Remedy: "check the settings of the datasource, and what it reads", Cause: err}
 	}
 	e := problem.Of(err)
 	step := Step{Name: name, Status: StepFailed, Message: e.Message, Remedy: e.Remedy, Cause: err}

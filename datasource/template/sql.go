@@ -60,9 +60,11 @@ func ParseSQL(text string, dialect Dialect) (*SQL, error) {
 // Placeholders lists the parameters in the order of their first use.
 func (s *SQL) Placeholders() []string { return s.names.list }
 
-// TakesNames reports that an [Identifier] and a [Direction] can stand for a
-// placeholder.
-func (s *SQL) TakesNames() bool { return true }
+// Outside reports whether a parameter is used outside of the optional blocks: an
+// [Identifier] or [Direction] must have a value there.
+func (s *SQL) Outside(name string) bool {
+	return slices.ContainsFunc(s.parts, func(p part) bool { return p.block == 0 && p.name == name })
+}
 
 // Bind writes the statement for the database: each placeholder becomes a bind
 // parameter, and a list ([]any) one for each element. An empty list is Invalid:
