@@ -70,6 +70,8 @@ func TestNamesAreOnlyForSQL(t *testing.T) {
 	for name, p := range map[string]datasource.Param{
 		"no enum":             {Type: "identifier"},
 		"no enum for a list":  {Type: "identifier[]"},
+		"no name":             {Type: "identifier", Enum: []any{"a"}},
+		"no direction":        {Type: "direction"},
 		"an empty name":       {Type: "identifier", Enum: []any{"a", ""}},
 		"a number":            {Type: "identifier", Enum: []any{1}},
 		"directions":          {Type: "direction[]"},
@@ -90,6 +92,20 @@ func TestNamesAreOnlyForSQL(t *testing.T) {
 		if got := paths(t, err); !slices.Equal(slices.Compact(got), []string{want}) {
 			t.Errorf("%s: %v", name, got)
 		}
+	}
+	for _, p := range []datasource.Param{
+		{Name: "p", Type: "identifier", Enum: []any{"a"}, Required: true}, {Name: "p", Type: "direction", Default: "desc"},
+	} {
+		in := newQuery(ds, "SELECT {{ p }}", p)
+		in.Name = string(p.Type)
+		if _, err := w.CreateQuery(w.owner(t), in); err != nil {
+			t.Errorf("%+v: %v", p, err)
+		}
+	}
+	in := newQuery(ds, "SELECT id FROM orders [[ ORDER BY {{ p }} ]]", datasource.Param{Name: "p", Type: "identifier", Enum: []any{"id"}})
+	in.Name = "in a block"
+	if _, err := w.CreateQuery(w.owner(t), in); err != nil {
+		t.Errorf("in a block: %v", err)
 	}
 	w.fakeQuery(t, "echo", func(q datasource.Query) {
 		_, err := w.CreateQuery(w.owner(t), datasource.NewQuery{
