@@ -157,6 +157,7 @@ func (s *sweep) everyOperation() {
 	}
 	operations = slices.DeleteFunc(operations, func(op api.Operation) bool { return op.ID == "deleteTenant" })
 	for _, op := range operations {
+		s.renewLink(s.owner, op)
 		path, _ := s.path(op, s.app.Tenant.ID, "")
 		nobody[0].request(op.Method, path, s.body(op))
 		for _, c := range nobody[1:] {

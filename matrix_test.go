@@ -68,9 +68,7 @@ func TestNoRouteRefusesTheOwner(t *testing.T) {
 			if op.Access == api.SignedIn && op.Method != http.MethodGet {
 				who = w.signedIn(w.app.Owner) // it may end the session
 			}
-			if strings.Contains(op.Path, "/widget-links/{id}") { // a refresh and a disconnect end theirs
-				w.places["widget-links/id"] = place{w.linkTo(owner, w.places["runs/id"].existing), id.New()}
-			}
+			w.renewLink(owner, op)
 			path, _ := w.path(op, w.app.Tenant.ID, "")
 			got := who.request(op.Method, path, w.body(op))
 			switch got.Status {
@@ -231,6 +229,14 @@ func (w *world) fill(cfg jetadmin.Config) {
 		"secrets":      object{},
 		"userId":       newcomer.ID,
 		"workflowId":   flow,
+	}
+}
+
+// renewLink makes the link that a path needs: a refresh and a disconnect end theirs.
+func (w *world) renewLink(owner *caller, op api.Operation) {
+	w.t.Helper()
+	if strings.Contains(op.Path, "/widget-links/{id}") {
+		w.places["widget-links/id"] = place{w.linkTo(owner, w.places["runs/id"].existing), id.New()}
 	}
 }
 

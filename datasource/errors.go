@@ -14,6 +14,7 @@ import (
 type StatementError struct {
 	Code     string // of the datasource: an SQLSTATE, a status; may be empty
 	Message  string // one line for who may test queries; no connection details
+	Remedy   string // what its author can do about it, for the same readers; may be empty
 	Position int    // offset in the operation's text in bytes, from 0; -1 = unknown
 	Cause    error  // private
 }
@@ -90,7 +91,16 @@ func refusal(s *StatementError, detailed bool) error {
 	if s.Position >= 0 {
 		e.Message += fmt.Sprintf(", at offset %d of the text", s.Position)
 	}
+	if s.Remedy != "" {
+		return e.Fix(s.Remedy)
+	}
 	return e
+}
+
+// NotWriting is the refusal of a statement that changes data, or may, in a query that is
+// not marked as writing.
+func NotWriting(message, code string, cause error) *StatementError {
+	return &StatementError{Code: code, Message: message, Remedy: "if it is meant to change data, mark the query as writing: writes", Position: -1, Cause: cause}
 }
 
 var errHushed = errors.New("not kept: the statement has sensitive parameters")

@@ -1,6 +1,7 @@
 package datasource
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"time"
@@ -159,7 +160,7 @@ func StepOf(name string, err error) Step {
 		return Step{Name: name, Status: StepOK}
 	}
 	if s := refusedBy(err); s != nil { // who tests a connection may know
-		return Step{Name: name, Status: StepFailed, Message: s.Message, Remedy: "check the settings of the datasource, and what it reads", Cause: err}
+		return Step{Name: name, Status: StepFailed, Message: s.Message, Remedy: cmp.Or(s.Remedy, "check the settings of the datasource, and what it reads"), Cause: err}
 	}
 	e := problem.Of(err)
 	step := Step{Name: name, Status: StepFailed, Message: e.Message, Remedy: e.Remedy, Cause: err}

@@ -3,9 +3,7 @@ package datasource
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
-	"strings"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -14,6 +12,7 @@ import (
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/internal/page"
+	"github.com/jetadmin/jetadmin/internal/text"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -300,12 +299,7 @@ func (s *Service) unused(ctx context.Context, queryID string) error {
 	if err != nil || len(users) == 0 {
 		return err
 	}
-	const shown = 5
-	named := strings.Join(users[:min(len(users), shown)], ", ")
-	if more := len(users) - shown; more > 0 {
-		named += fmt.Sprintf(" and %d more", more)
-	}
-	return problem.Newf(problem.Conflict, "query_in_use", "the query is used by %s", named).
+	return problem.Newf(problem.Conflict, "query_in_use", "the query is used by %s", text.Some(users)).
 		Fix("publish them without it, or delete them, and wait for their runs")
 }
 

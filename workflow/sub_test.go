@@ -116,7 +116,8 @@ func TestASubWorkflowThatCannotBegin(t *testing.T) {
 		if d := b.run(t, outer, map[string]any{"n": "one"}); d.Error == nil || d.Error.Kind != problem.Invalid || d.Error.Node != "call" {
 			t.Errorf("an input with faults: %s %+v", d.Status, d.Error)
 		}
-		if err := b.Delete(b.ctx, inner); err != nil {
+		// As if it had been deleted in the moment in which the other was published.
+		if _, err := db.NewRaw("UPDATE ?schema.jet_workflow SET deleted_at = created_at WHERE tenant_id = ? AND id = ?", auth.FromContext(b.ctx).TenantID, inner).Exec(b.ctx); err != nil {
 			t.Fatal(err)
 		}
 		if d := b.run(t, outer, map[string]any{"n": 1}); d.Error == nil || d.Error.Kind != problem.NotFound {
@@ -363,6 +364,26 @@ func TestT5SubWorkflowsStayInTheTenant(t *testing.T) {
 		foreign, err := b.Runs(other, workflow.RunFilter{Parent: b.run(t, b.publish(t, calling(own)), map[string]any{"n": 1}).ID}, page.Request{})
 		if err != nil || len(foreign.Items) != 0 {
 			t.Errorf("the other tenant lists children: %s %v", encoded(foreign.Items), err)
+		}
+	})
+}
+
+// A workflow that another one begins stays, while that is published or runs; one that
+// begins only itself goes.
+func TestAWorkflowInUseIsNotDeleted(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := setup(t, db)
+		child := b.publish(t, chain())
+		parent := b.publish(t, chain(workflow.GraphNode{Key: "sub", Type: "subWorkflow", Config: map[string]any{"workflowId": child}}))
+		p := problem.Of(b.Delete(b.ctx, child))
+		if p.Code != "workflow_in_use" || p.Kind != problem.Conflict || p.Remedy == "" {
+			t.Errorf("got %+v", p)
+		}
+		for _, w := range []string{parent, child} {
+			if err := b.Delete(b.ctx, w); err != nil {
+				t.Errorf("then: %v", err)
+			}
 		}
 	})
 }

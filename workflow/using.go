@@ -20,6 +20,11 @@ func (s *Service) Using(ctx context.Context, grant auth.Grant) ([]string, error)
 	if who == nil || who.TenantID == "" {
 		return nil, problem.New(problem.Unauthenticated, "sign_in_required", "this needs a signed-in caller in a tenant")
 	}
+	return s.using(ctx, who.TenantID, grant, "")
+}
+
+// using leaves out the workflow except: one may begin itself.
+func (s *Service) using(ctx context.Context, tenantID string, grant auth.Grant, except string) ([]string, error) {
 	if !id.Valid(grant.ObjectID) {
 		return nil, nil
 	}
@@ -29,7 +34,7 @@ func (s *Service) Using(ctx context.Context, grant auth.Grant) ([]string, error)
 		WHERE v.tenant_id = ? AND v.grants LIKE ? AND (w.deleted_at IS NULL AND w.published_version = v.number OR EXISTS (
 			SELECT 1 FROM ?schema.jet_run AS r WHERE r.tenant_id = ? AND r.status IN ('queued', 'running', 'waiting')
 				AND r.workflow_id = v.workflow_id AND r.workflow_version = v.number))
-		ORDER BY w.name, w.id`, who.TenantID, "%"+grant.ObjectID+"%", who.TenantID).Scan(ctx, &rows)
+		ORDER BY w.name, w.id`, tenantID, "%"+grant.ObjectID+"%", tenantID).Scan(ctx, &rows)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +44,7 @@ func (s *Service) Using(ctx context.Context, grant auth.Grant) ([]string, error)
 		if err := json.Unmarshal([]byte(row.Grants), &pinned); err != nil {
 			return nil, err
 		}
-		if slices.Contains(seen, row.ID) || !slices.Contains(pinned, grant) {
+		if row.ID == except || slices.Contains(seen, row.ID) || !slices.Contains(pinned, grant) {
 			continue
 		}
 		seen = append(seen, row.ID)

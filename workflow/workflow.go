@@ -15,6 +15,7 @@ import (
 	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/internal/page"
 	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/internal/text"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -163,11 +164,20 @@ func (s *Service) update(ctx context.Context, who *auth.Principal, workflowID st
 }
 
 // Delete removes a workflow from lists and refuses new starts. Its versions and
-// runs stay, and runs that are under way go on.
+// runs stay, and runs that are under way go on. Conflict while published workflows, or
+// runs under way, of others begin it.
 func (s *Service) Delete(ctx context.Context, workflowID string) error {
 	who, err := s.cfg.Authorize(ctx, auth.WorkflowDelete, workflowID)
 	if err != nil {
 		return err
+	}
+	users, err := s.using(ctx, who.TenantID, auth.Grant{Permission: auth.WorkflowExecute, ObjectID: workflowID}, workflowID)
+	if err != nil {
+		return err
+	}
+	if len(users) > 0 {
+		return problem.Newf(problem.Conflict, "workflow_in_use", "the workflow is used by %s", text.Some(users)).
+			Fix("publish them without it, or delete them, and wait for their runs")
 	}
 	err = s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
 		row, err := readWorkflow(ctx, tx, who.TenantID, workflowID, s.cfg.DB.Dialect.Lock)

@@ -40,7 +40,7 @@ func (c *conn) Close() error {
 func (c *conn) Query(ctx context.Context, s datasource.Statement) (datasource.Rows, error) {
 	op := s.Operation.(*operation)
 	if op.writes {
-		return nil, &datasource.StatementError{Message: "the function can change data, but the query is not marked as writing", Position: -1}
+		return nil, datasource.NotWriting("the function can change data, but the query is not marked as writing", "", nil)
 	}
 	return c.start(ctx, op, s)
 }

@@ -35,7 +35,7 @@ func (c *conn) Close() error { return c.api.Close() }
 // Query runs a text whose operations are all queries.
 func (c *conn) Query(ctx context.Context, s datasource.Statement) (datasource.Rows, error) {
 	if s.Operation.(*operation).writes {
-		return nil, httpapi.Refused("a mutation can write, but the query is not marked as writing", "")
+		return nil, datasource.NotWriting("a mutation can write, but the query is not marked as writing", "", nil)
 	}
 	return c.Exec(ctx, s)
 }

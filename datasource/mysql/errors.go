@@ -36,7 +36,7 @@ func (s *session) error(err error) error {
 	case errors.Is(err, errTooLarge):
 		return refused("one row, or the list of its columns, is larger than the limit", "", err)
 	case errors.Is(err, errNoQuery):
-		return refused("only SELECT, TABLE, VALUES, WITH, SHOW and EXPLAIN of these can run in a query that is not marked as writing", "", err)
+		return datasource.NotWriting("only SELECT, TABLE, VALUES, WITH, SHOW and EXPLAIN of these can run in a query that is not marked as writing", "", err)
 	case errors.Is(err, errInputs):
 		return refused("the server does not read a {{ name }} as a parameter: it stands in a literal or comment for this server", "", err)
 	}
@@ -47,7 +47,7 @@ func (s *session) error(err error) error {
 	code := strconv.Itoa(int(e.Number))
 	switch e.Number {
 	case readOnlyTransaction:
-		return refused("the query writes, but is not marked as writing", code, err)
+		return datasource.NotWriting("the query writes, but is not marked as writing", code, err)
 	case statementTimeMariaDB, statementTimeMySQL, interrupted:
 		return refused("the server ended the statement before it was done", code, err)
 	case notPreparable:

@@ -20,6 +20,7 @@ import (
 // SQLSTATEs with an answer of their own.
 const (
 	readOnlyTransaction = "25006"
+	indeterminateType   = "42P18"
 	queryCanceled       = "57014"
 	invalidCatalog      = "3D000"
 )
@@ -29,7 +30,7 @@ var errNoRows = errors.New("the statement gives no rows back")
 // queryError tells a refused statement from a broken connection.
 func queryError(err error, bound template.Bound) error {
 	if errors.Is(err, errNoRows) {
-		return refused("only a statement that gives rows back can run in a query that is not marked as writing", "", -1, err)
+		return datasource.NotWriting("only a statement that gives rows back can run in a query that is not marked as writing", "", err)
 	}
 	if _, ok := errors.AsType[*pgproto3.ExceededMaxBodyLenErr](err); ok {
 		return refused("one row is larger than the limit", "", -1, err)
@@ -39,9 +40,13 @@ func queryError(err error, bound template.Bound) error {
 		return connectError(err)
 	}
 	if e.Code == readOnlyTransaction {
-		return refused("the query writes, but is not marked as writing", e.Code, -1, err)
+		return datasource.NotWriting("the query writes, but is not marked as writing", e.Code, err)
 	}
-	return refused(oneLine(e.Message), e.Code, position(e, bound), err)
+	s := &datasource.StatementError{Code: e.Code, Message: oneLine(e.Message), Position: position(e, bound), Cause: err}
+	if e.Code == indeterminateType {
+		s.Remedy = "say the type of the parameter where it stands alone, as in {{ since }}::date, or put it into an optional block"
+	}
+	return s
 }
 
 // operator reports whether a code speaks of the server, not of the statement.

@@ -140,7 +140,7 @@ func (c *conn) Query(ctx context.Context, s datasource.Statement) (datasource.Ro
 		return nil, errors.New("the operation belongs to another connector")
 	}
 	if op.Writes() {
-		return nil, refused(op.command.name+" writes, but the query is not marked as writing", "", nil)
+		return nil, datasource.NotWriting(op.command.name+" writes, but the query is not marked as writing", "", nil)
 	}
 	args, err := op.bind(s.Params)
 	if err != nil {

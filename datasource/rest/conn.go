@@ -23,7 +23,7 @@ func (c *conn) Close() error { return c.api.Close() }
 func (c *conn) Query(ctx context.Context, s datasource.Statement) (datasource.Rows, error) {
 	op := s.Operation.(*operation)
 	if op.Writes() {
-		return nil, httpapi.Refused("a "+op.Method()+" request can write, but the query is not marked as writing", "")
+		return nil, datasource.NotWriting("a "+op.Method()+" request can write, but the query is not marked as writing", "", nil)
 	}
 	return c.Exec(ctx, s)
 }

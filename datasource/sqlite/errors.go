@@ -20,7 +20,7 @@ func queryError(err error) error {
 	case lib.SQLITE_AUTH:
 		return refused("this statement is not allowed on a datasource", err)
 	case lib.SQLITE_READONLY:
-		return refused("the query writes, but is not marked as writing", err)
+		return datasource.NotWriting("the query writes, but is not marked as writing", "", err)
 	case lib.SQLITE_CANTOPEN, lib.SQLITE_NOTADB, lib.SQLITE_CORRUPT, lib.SQLITE_IOERR, lib.SQLITE_FULL, lib.SQLITE_BUSY, lib.SQLITE_LOCKED, lib.SQLITE_INTERRUPT:
 		return connectError(err)
 	}

@@ -121,7 +121,7 @@ func verdict(ctx, running context.Context, limits Limits, err error) error {
 		return stopped(ctx).Because(err)
 	case running.Err() != nil:
 		return problem.Newf(problem.Timeout, "script_timeout", "the script took longer than %s", limits.Time).
-			Fix("give the node more time, or the script less work").Because(err)
+			Fix("give it more time, where that can be set, or less work").Because(err)
 	}
 	if p, ok := errors.AsType[*problem.Error](err); ok {
 		return p

@@ -2,6 +2,7 @@
 package text
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"unicode"
@@ -21,4 +22,14 @@ func Choices(values []string) string {
 		quoted[i] = strconv.Quote(v)
 	}
 	return strings.Join(quoted, ", ")
+}
+
+// Some names the first five of a list, and says how many more there are.
+func Some(names []string) string {
+	const shown = 5
+	said := strings.Join(names[:min(len(names), shown)], ", ")
+	if more := len(names) - shown; more > 0 {
+		said += fmt.Sprintf(" and %d more", more)
+	}
+	return said
 }

@@ -16,3 +16,14 @@ func TestOneLine(t *testing.T) {
 		}
 	}
 }
+
+func TestSome(t *testing.T) {
+	t.Parallel()
+	for want, names := range map[string][]string{
+		"": nil, "a": {"a"}, "a, b, c, d, e": {"a", "b", "c", "d", "e"}, "a, b, c, d, e and 2 more": {"a", "b", "c", "d", "e", "f", "g"},
+	} {
+		if got := text.Some(names); got != want {
+			t.Errorf("%v: got %q", names, got)
+		}
+	}
+}
