@@ -189,6 +189,33 @@ func TestT130_ALinkIsItsMakersAlone(t *testing.T) {
 	})
 }
 
+// T131: who may no longer read the run hears no more of it within a second.
+func TestT131_AWidgetEndsWithTheRight(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, cfg jetadmin.Config) {
+		app := jetadmintest.Start(t, cfg)
+		owner, T := app.Client(app.Owner), "/tenants/"+app.Tenant.ID
+		role, err := app.Roles().CreateRole(app.Owner.Context(t.Context()), rbac.NewRole{Name: "watches", Permissions: []auth.Permission{auth.RunRead}})
+		must(t, err)
+		var run struct{ ID string }
+		owner.Call("POST", T+"/workflows/"+publishAsking(owner, T)+"/runs", nil).Want(http.StatusAccepted).Into(&run)
+		member := app.Member("watches")
+		var made widgetLink
+		app.Client(member).Call("POST", T+"/widget-links", object{"widget": "a", "mode": "subscribe", "runId": run.ID}).Want(http.StatusCreated).Into(&made)
+		login, err := app.Auth().Login(t.Context(), auth.Credentials{Email: member.User.Email, Password: member.Password})
+		must(t, err)
+		socket := reach(t, app).bearer(login.Token).dial()
+		socket.subscribe("widget:" + made.ID)
+		_, err = app.Roles().UpdateRole(app.Owner.Context(t.Context()), role.ID, rbac.RoleUpdate{Permissions: []auth.Permission{auth.TenantRead}})
+		must(t, err)
+		began := time.Now()
+		if code := socket.refused("widget:" + made.ID); code != "subscription_ended" || time.Since(began) > 3*time.Second {
+			t.Errorf("it ended with %s after %s", code, time.Since(began))
+		}
+		refusedWith(t, app.Client(member).Call("GET", T+"/widget-links/"+made.ID, nil), http.StatusForbidden, "permission_required")
+	})
+}
+
 // What a widget is connected with is in no process: when the one that connected it is
 // gone, another one takes its answer, and tells who watches.
 func TestALinkOutlivesItsProcess(t *testing.T) {
