@@ -24,6 +24,7 @@ type Client struct {
 	mu      sync.Mutex
 	subs    []*subscription
 	leaving map[string]bool // topics that the server is to be told are not wanted
+	sends   []*sending      // in the order of their ids
 	asked   int             // requests so far, which makes their ids
 	err     error           // why the client has ended
 }

@@ -15,6 +15,9 @@
 // as a [Gap]. It ends for good when its credential is refused or is over, and when
 // it has broken a rule of the protocol: then Next says why.
 //
+// [Client.Send] gives something to what a topic is about, such as an answer to a run, and
+// returns what that says.
+//
 // A client holds [Options].Buffer messages and waits with reading when nobody takes
 // them. The server then does with it what it does with every slow reader: it leaves
 // out states that a newer one has replaced, and ends the connection in the end,

@@ -19,8 +19,9 @@ const (
 	pingTimeout      = 10 * time.Second
 	farewell         = time.Second
 
-	// maxFrame is the size of a server's frame in bytes: its data is at most half of that.
-	maxFrame = 512 << 10
+	// maxFrame is the size of a server's frame in bytes. The data of an event has up to
+	// 256 KB, the answer to a send may have more than a megabyte.
+	maxFrame = 4 << 20
 )
 
 // link is one connection.
@@ -161,6 +162,10 @@ func (c *Client) alive(l *link) bool {
 // take handles a frame. An error ends the connection.
 func (c *Client) take(l *link, f frame) error {
 	c.mu.Lock()
+	if (f.Op == "ok" || f.Op == "error") && c.answered(f) {
+		c.mu.Unlock()
+		return nil
+	}
 	s := c.byTopic(f.Topic)
 	if f.Op == "ok" || f.Op == "error" && f.ID != "" {
 		s = c.byID(f.ID)

@@ -83,12 +83,16 @@ type request struct {
 	Topic string `json:"topic,omitempty"`
 	Since *int64 `json:"since,omitempty"`
 	Token string `json:"token,omitempty"`
+
+	// Of a send.
+	Type string          `json:"type,omitempty"`
+	Data json.RawMessage `json:"data,omitempty"`
 }
 
 func (r request) encode() []byte {
 	text, err := json.Marshal(r)
 	if err != nil {
-		panic(err) // strings and integers always marshal
+		panic(err) // strings, integers and JSON always marshal
 	}
 	return text
 }

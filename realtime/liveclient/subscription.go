@@ -102,6 +102,7 @@ func (c *Client) startOver() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	clear(c.leaving)
+	c.loseSends()
 	for _, s := range c.subs {
 		s.id, s.live, s.notUntil = "", false, time.Time{}
 	}
@@ -136,5 +137,5 @@ func (c *Client) open(now time.Time) (requests []request, wait time.Duration) {
 		}
 		requests = append(requests, r)
 	}
-	return requests, wait
+	return append(requests, c.unsent()...), wait
 }
