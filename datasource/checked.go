@@ -11,23 +11,29 @@ import (
 // than the columns, and a value of a type that has no JSON, end the reading instead of
 // coming out as something else. Go's other numbers and texts become those of the
 // contract.
-type checked struct{ Rows }
+type checked struct {
+	Rows
+	columns []Column // once they were asked for
+}
 
 // uncheckedOf are the rows of the connector itself.
 func uncheckedOf(rows Rows) Rows {
-	if c, ok := rows.(checked); ok {
+	if c, ok := rows.(*checked); ok {
 		return c.Rows
 	}
 	return rows
 }
 
-func (c checked) Next() ([]any, error) {
+func (c *checked) Next() ([]any, error) {
 	row, err := c.Rows.Next()
 	if err != nil {
 		return row, err
 	}
-	if columns := c.Columns(); len(row) != len(columns) {
-		return nil, fmt.Errorf("the connector gave a row of %d values for %d columns", len(row), len(columns))
+	if c.columns == nil {
+		c.columns = c.Columns()
+	}
+	if len(row) != len(c.columns) {
+		return nil, outside("the connector gave a row of %d values for %d columns", len(row), len(c.columns))
 	}
 	own := false
 	for i, v := range row {
@@ -38,10 +44,17 @@ func (c checked) Next() ([]any, error) {
 			row, own = append([]any(nil), row...), true
 		}
 		if row[i], err = toContract(v); err != nil {
-			return nil, fmt.Errorf("column %q: %w", c.Columns()[i].Name, err)
+			return nil, outside("column %q: %w", c.columns[i].Name, err)
 		}
 	}
 	return row, nil
+}
+
+// outside is a fault of the connector, which the datasource itself answers for: it was
+// reached.
+func outside(format string, args ...any) error {
+	cause := fmt.Errorf(format, args...)
+	return &StatementError{Message: cause.Error(), Position: -1, Cause: cause, Remedy: "correct the connector"}
 }
 
 // contracted reports whether a value is of a type of the contract, without what lists and

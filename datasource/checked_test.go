@@ -23,7 +23,7 @@ func TestRowsAreHeldToTheirContract(t *testing.T) {
 		{[]string{"a"}, ""}, {struct{}{}, ""}, {new(int), ""}, {[]any{[]string{"a"}}, ""}, {map[string]any{"x": make(chan int)}, ""},
 	} {
 		rows := [][]any{{"first", c.value}}
-		result, err := collect(checked{BufferedRows([]Column{{Name: "a"}, {Name: "b"}}, rows)}, 10, 1000)
+		result, err := collect(&checked{Rows: BufferedRows([]Column{{Name: "a"}, {Name: "b"}}, rows)}, 10, 1000)
 		switch {
 		case c.want == "" && (err == nil || !strings.Contains(err.Error(), `column "b"`)):
 			t.Errorf("%T: got %v %v", c.value, result.Rows, err)
@@ -35,12 +35,12 @@ func TestRowsAreHeldToTheirContract(t *testing.T) {
 		}
 	}
 	for _, row := range [][]any{{}, {1, 2, 3}} {
-		rows := checked{BufferedRows([]Column{{Name: "a"}}, [][]any{row})}
+		rows := &checked{Rows: BufferedRows([]Column{{Name: "a"}}, [][]any{row})}
 		if got, err := rows.Next(); err == nil || err == io.EOF {
 			t.Errorf("a row of %d values: got %v %v", len(row), got, err)
 		}
 	}
-	if _, ok := uncheckedOf(checked{ExecRows(nil, nil, 3)}).(Counter); !ok {
+	if _, ok := uncheckedOf(&checked{Rows: ExecRows(nil, nil, 3)}).(Counter); !ok {
 		t.Error("the count of a statement is lost")
 	}
 }

@@ -79,7 +79,7 @@ func (c *call) run(ctx context.Context, at visit) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	rows = checked{rows}
+	rows = &checked{Rows: rows}
 	at.answered()
 	executed := time.Now()
 	result, err := c.collect(ctx, rows, st)

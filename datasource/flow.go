@@ -22,7 +22,7 @@ func (f *flow) run(ctx context.Context, at visit, st Statement) error {
 	if err != nil {
 		return err
 	}
-	rows = checked{rows}
+	rows = &checked{Rows: rows}
 	at.answered()
 	executed := time.Now()
 	err = f.seen(ctx, rows, st.MaxRows)

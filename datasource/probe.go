@@ -1,7 +1,6 @@
 package datasource
 
 import (
-	"cmp"
 	"context"
 	"net"
 	"time"
@@ -154,13 +153,10 @@ func (s Settings) Reach(ctx context.Context, host, port string, step func(Step),
 }
 
 // StepOf is the step that ended with err: ok for nil. Only the public part of a
-// problem.Error is shown, and the message of a [StatementError].
+// problem.Error is shown.
 func StepOf(name string, err error) Step {
 	if err == nil {
 		return Step{Name: name, Status: StepOK}
-	}
-	if s := refusedBy(err); s != nil { // who tests a connection may know
-		return Step{Name: name, Status: StepFailed, Message: s.Message, Remedy: cmp.Or(s.Remedy, "check the settings of the datasource, and what it reads"), Cause: err}
 	}
 	e := problem.Of(err)
 	step := Step{Name: name, Status: StepFailed, Message: e.Message, Remedy: e.Remedy, Cause: err}

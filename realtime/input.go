@@ -22,10 +22,10 @@ func (c *client) send(r request) {
 	said, err := c.hub.receive(ctx, c.principal(), r)
 	if err != nil {
 		c.refuse(r, r.Topic, err)
-		return
+	} else {
+		c.reply(reply{ID: r.ID, Op: opOK, Topic: r.Topic, Data: said, note: r.note})
 	}
-	c.reply(reply{ID: r.ID, Op: opOK, Topic: r.Topic, Data: said, note: r.note})
-	for _, next := range c.protocol.follow(r, said) {
+	for _, next := range c.protocol.follow(r, said, err) {
 		c.serve(next)
 	}
 }

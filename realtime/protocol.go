@@ -19,9 +19,9 @@ type protocol interface {
 	// reply is a frame other than an event; nil = the protocol does not say that.
 	reply(r reply) []byte
 
-	// follow are the requests that follow from one that a topic has taken, and answered
-	// with data. Like request, for the reader alone.
-	follow(r request, said json.RawMessage) []request
+	// follow are the requests that follow from one that was sent to a topic, which has
+	// answered with data, or refused it. Like request, for the reader alone.
+	follow(r request, said json.RawMessage, refused error) []request
 
 	// event is a message as all get it who are subscribed to the topic over the
 	// protocol; nil = it cannot be told.
@@ -53,14 +53,14 @@ var errProtocol = errors.New("the protocol is broken")
 // ownFrames is the protocol of the package.
 type ownFrames struct{}
 
-func (ownFrames) hello() []byte                             { return nil }
-func (ownFrames) request(message []byte) (request, error)   { return decodeRequest(message) }
-func (ownFrames) reply(r reply) []byte                      { return r.encode() }
-func (ownFrames) follow(request, json.RawMessage) []request { return nil }
-func (ownFrames) event(topic string, m Message) []byte      { return eventFrame(topic, m) }
-func (ownFrames) ping() []byte                              { return nil }
-func (ownFrames) bye(CloseCode) []byte                      { return nil }
-func (ownFrames) tongue() tongue                            { return ownTongue }
+func (ownFrames) hello() []byte                                    { return nil }
+func (ownFrames) request(message []byte) (request, error)          { return decodeRequest(message) }
+func (ownFrames) reply(r reply) []byte                             { return r.encode() }
+func (ownFrames) follow(request, json.RawMessage, error) []request { return nil }
+func (ownFrames) event(topic string, m Message) []byte             { return eventFrame(topic, m) }
+func (ownFrames) ping() []byte                                     { return nil }
+func (ownFrames) bye(CloseCode) []byte                             { return nil }
+func (ownFrames) tongue() tongue                                   { return ownTongue }
 
 // news is a message on its way to the subscribers of a topic, encoded once for
 // each protocol that one of them speaks.

@@ -113,7 +113,6 @@ func (s *socketIO) inputWidget(a socketIOWidget) (request, error) {
 
 func (s *socketIO) disconnectWidget(a socketIOWidget) (request, error) {
 	link, err := s.linkOf(a)
-	delete(s.widgets, a.WidgetID) // it may be gone already
 	r := toTenant(link.tenantID, "widget.disconnect", struct {
 		LinkID string `json:"linkId"`
 	}{link.id})
@@ -130,12 +129,15 @@ func (s *socketIO) linkOf(a socketIOWidget) (widgetLink, error) {
 }
 
 // follow watches what a widget was connected with, in place of what it was before.
-func (s *socketIO) follow(r request, said json.RawMessage) (next []request) {
-	if r.note == nil || r.note.event == widgetInput {
+func (s *socketIO) follow(r request, said json.RawMessage, refused error) (next []request) {
+	switch {
+	case r.note == nil:
 		return nil
-	}
-	if r.note.event == widgetDisconnect {
+	case r.note.event == widgetDisconnect && (refused == nil || problem.Is(refused, problem.NotFound)): // it may be gone already
+		delete(s.widgets, r.note.widgetID)
 		return []request{{Op: opUnsubscribe, Topic: "widget:" + r.note.linkID}}
+	case refused != nil || r.note.event == widgetInput:
+		return nil
 	}
 	if old, ok := s.widgets[r.note.widgetID]; ok {
 		next = append(next, request{Op: opUnsubscribe, Topic: "widget:" + old.id})

@@ -57,7 +57,7 @@ func deleteTrigger[R trigger](ctx context.Context, s *Service, noun, triggerID s
 
 // reservedKeys begin the idempotency keys that triggers give their runs. Whoever
 // could choose such a key could keep a trigger from starting its run.
-var reservedKeys = []string{"failure/", "retry/", "schedule/", "webhook/"}
+var reservedKeys = []string{"failure/", refreshKey, "retry/", "schedule/", "webhook/"}
 
 // reserved reports whether a caller may not choose the key.
 func (in StartParams) reserved() bool {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/id"
@@ -12,7 +13,7 @@ import (
 )
 
 // Using names the workflows that need a grant on one object: those whose
-// published version pins it, and those with a run under way that does. It is for
+// published version pins it, or starts it for a failure, and those with a run under way that does. It is for
 // whoever is about to delete the object: each name is in quotes, and a workflow
 // that the caller may not see has none.
 func (s *Service) Using(ctx context.Context, grant auth.Grant) ([]string, error) {
@@ -23,18 +24,21 @@ func (s *Service) Using(ctx context.Context, grant auth.Grant) ([]string, error)
 	return s.using(ctx, who.TenantID, grant, "")
 }
 
+// onFailure is how the text of a graph names the workflow that its failures start.
+func onFailure(workflowID string) string { return `"onFailure":` + strconv.Quote(workflowID) }
+
 // using leaves out the workflow except: one may begin itself.
 func (s *Service) using(ctx context.Context, tenantID string, grant auth.Grant, except string) ([]string, error) {
 	if !id.Valid(grant.ObjectID) {
 		return nil, nil
 	}
-	var rows []struct{ ID, Name, Grants string }
-	err := s.cfg.DB.NewRaw(`SELECT w.id, w.name, v.grants FROM ?schema.jet_workflow_version AS v
+	var rows []struct{ ID, Name, Grants, Graph string }
+	err := s.cfg.DB.NewRaw(`SELECT w.id, w.name, v.grants, v.graph FROM ?schema.jet_workflow_version AS v
 		JOIN ?schema.jet_workflow AS w ON w.tenant_id = v.tenant_id AND w.id = v.workflow_id
-		WHERE v.tenant_id = ? AND v.grants LIKE ? AND (w.deleted_at IS NULL AND w.published_version = v.number OR EXISTS (
+		WHERE v.tenant_id = ? AND (v.grants LIKE ? OR v.graph LIKE ?) AND (w.deleted_at IS NULL AND w.published_version = v.number OR EXISTS (
 			SELECT 1 FROM ?schema.jet_run AS r WHERE r.tenant_id = ? AND r.status IN ('queued', 'running', 'waiting')
 				AND r.workflow_id = v.workflow_id AND r.workflow_version = v.number))
-		ORDER BY w.name, w.id`, tenantID, "%"+grant.ObjectID+"%", tenantID).Scan(ctx, &rows)
+		ORDER BY w.name, w.id`, tenantID, "%"+grant.ObjectID+"%", "%"+onFailure(grant.ObjectID)+"%", tenantID).Scan(ctx, &rows)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +48,8 @@ func (s *Service) using(ctx context.Context, tenantID string, grant auth.Grant, 
 		if err := json.Unmarshal([]byte(row.Grants), &pinned); err != nil {
 			return nil, err
 		}
-		if row.ID == except || slices.Contains(seen, row.ID) || !slices.Contains(pinned, grant) {
+		handles := grant.Permission == auth.WorkflowExecute && strings.Contains(row.Graph, onFailure(grant.ObjectID))
+		if row.ID == except || slices.Contains(seen, row.ID) || !handles && !slices.Contains(pinned, grant) {
 			continue
 		}
 		seen = append(seen, row.ID)

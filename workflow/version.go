@@ -152,7 +152,7 @@ func readVersion(ctx context.Context, db bun.IDB, tenantID, workflowID string, n
 // types that this process does not have, which cannot be executed here.
 func (s *Service) planToShow(ctx context.Context, db bun.IDB, r *runRow) (*plan, error) {
 	p, err := s.planOf(ctx, db, r.TenantID, r.WorkflowID, r.WorkflowVersion)
-	if problem.Is(err, problem.Invalid) && p != nil {
+	if problem.Is(err, problem.Invalid) && p != nil && p.flows != nil {
 		return p, nil
 	}
 	return p, err

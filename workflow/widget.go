@@ -131,7 +131,9 @@ func (s *Service) Refresh(ctx context.Context, linkID string, input map[string]a
 		return WidgetLinkDetail{}, problem.New(problem.Conflict, "link_to_test", "a link to a test run cannot be refreshed").Fix("start the test again and connect with its run")
 	}
 	in := NewWidgetLink{Widget: old.Widget, Mode: LinkExecute, WorkflowID: old.WorkflowID, Input: input, Replaces: old.ID}
-	run, err = s.startLinked(ctx, who, in, refreshKey+old.ID)
+	again := StartParams{IdempotencyKey: refreshKey + old.ID}
+	again.trigger = again.startedBy(who)
+	run, err = s.startLinked(ctx, who, in, again)
 	if err != nil {
 		return WidgetLinkDetail{}, err
 	}
@@ -222,11 +224,11 @@ func (in *NewWidgetLink) check() error {
 
 // refreshKey begins the idempotency key of the run that takes the place of a link's, so
 // that two refreshes at a time start one.
-const refreshKey = "link:"
+const refreshKey = "link/"
 
 // executeLinked starts the run of a link, and connects it.
 func (s *Service) executeLinked(ctx context.Context, who *auth.Principal, in NewWidgetLink) (WidgetLinkDetail, error) {
-	run, err := s.startLinked(ctx, who, in, in.IdempotencyKey)
+	run, err := s.startLinked(ctx, who, in, StartParams{IdempotencyKey: in.IdempotencyKey})
 	if err != nil {
 		return WidgetLinkDetail{}, err
 	}
@@ -234,8 +236,9 @@ func (s *Service) executeLinked(ctx context.Context, who *auth.Principal, in New
 }
 
 // startLinked starts a run that the caller may read, also when a key has found it.
-func (s *Service) startLinked(ctx context.Context, who *auth.Principal, in NewWidgetLink, key string) (runRow, error) {
-	started, err := s.Start(ctx, StartParams{WorkflowID: in.WorkflowID, Input: in.Input, IdempotencyKey: key})
+func (s *Service) startLinked(ctx context.Context, who *auth.Principal, in NewWidgetLink, params StartParams) (runRow, error) {
+	params.WorkflowID, params.Input = in.WorkflowID, in.Input
+	started, err := s.Start(ctx, params)
 	if err != nil {
 		return runRow{}, err
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/uptrace/bun"
 
 	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/problem"
 )
@@ -54,7 +55,10 @@ func (s *Service) ownLink(ctx context.Context, linkID string) (linkRow, error) {
 	if who == nil || who.TenantID == "" {
 		return linkRow{}, problem.New(problem.Unauthenticated, "sign_in_required", "this needs a signed-in caller")
 	}
-	row, err := find[linkRow](ctx, s.cfg.DB.DB, who.TenantID, linkID, "widget link", nil)
+	row, err := linkRow{}, error(problem.Missing("widget link"))
+	if id.Valid(linkID) {
+		row, err = find[linkRow](ctx, s.cfg.DB.DB, who.TenantID, linkID, "widget link", nil)
+	}
 	if err == nil && row.Owner != who.Actor() {
 		row, err = linkRow{}, problem.Missing("widget link")
 	}

@@ -80,6 +80,10 @@ func (c *conn) Close() error {
 // Ping reads the beginning of the file.
 func (c *conn) Ping(ctx context.Context) error {
 	t, err := c.table(ctx, "")
+	if s, ok := errors.AsType[*datasource.StatementError](err); ok {
+		return problem.New(problem.Upstream, "file_unsound", s.Message).
+			Fix("correct the file and upload it again, or correct the settings of the datasource").Because(err)
+	}
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func (c *conn) Close() error {
 // Query does what only reads.
 func (c *conn) Query(ctx context.Context, s datasource.Statement) (datasource.Rows, error) {
 	if s.Operation.(*operation).Writes() {
-		return nil, refused("the operation writes, but the query is not marked as writing", "", nil)
+		return nil, datasource.NotWriting("the operation writes, but the query is not marked as writing", "", nil)
 	}
 	return c.run(ctx, s)
 }

@@ -30,7 +30,7 @@ func (w writer) Exec(ctx context.Context, s datasource.Statement) (datasource.Ro
 // Query runs an operation that changes nothing.
 func (c *conn) Query(ctx context.Context, s datasource.Statement) (datasource.Rows, error) {
 	if s.Operation.(*query).writes {
-		return nil, httpapi.Refused("the operation writes, but the query is not marked as writing", "")
+		return nil, datasource.NotWriting("the operation writes, but the query is not marked as writing", "", nil)
 	}
 	return c.run(ctx, s)
 }

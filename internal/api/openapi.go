@@ -79,7 +79,7 @@ type duration string
 // Schema implements huma.SchemaProvider.
 func (duration) Schema(huma.Registry) *huma.Schema {
 	s := &huma.Schema{
-		Type: huma.TypeString, Pattern: `^(([0-9]+(\.[0-9]*)?|\.[0-9]+)d|[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+))$`,
+		Type: huma.TypeString, Pattern: `^([-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)d|[-+]?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+))$`,
 		PatternDescription: "a number and a unit, like 1.5s, 10m or 30d",
 	}
 	s.PrecomputeMessages()

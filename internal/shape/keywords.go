@@ -33,7 +33,7 @@ func CheckKeywords(f *problem.Faults, path string, s *jsonschema.Schema) {
 		schemas map[string]*jsonschema.Schema
 	}{
 		{"properties", s.Properties}, {"patternProperties", s.PatternProperties}, {"dependentSchemas", s.DependentSchemas},
-		{"$defs", s.Defs}, {"definitions", s.Definitions},
+		{"$defs", s.Defs}, {"definitions", s.Definitions}, {"dependencies", s.DependencySchemas},
 	} {
 		for _, name := range slices.Sorted(maps.Keys(part.schemas)) {
 			CheckKeywords(f, below(below(path, part.name), name), part.schemas[name])
@@ -45,8 +45,8 @@ func CheckKeywords(f *problem.Faults, path string, s *jsonschema.Schema) {
 	}{
 		{"allOf", s.AllOf}, {"anyOf", s.AnyOf}, {"oneOf", s.OneOf}, {"prefixItems", s.PrefixItems}, {"items", s.ItemsArray},
 	} {
-		for _, schema := range part.schemas {
-			CheckKeywords(f, below(path, part.name), schema)
+		for i, schema := range part.schemas {
+			CheckKeywords(f, at(below(path, part.name), i), schema)
 		}
 	}
 	for _, part := range []struct {
@@ -57,6 +57,8 @@ func CheckKeywords(f *problem.Faults, path string, s *jsonschema.Schema) {
 		{"not", s.Not}, {"if", s.If}, {"then", s.Then}, {"else", s.Else}, {"unevaluatedItems", s.UnevaluatedItems},
 		{"unevaluatedProperties", s.UnevaluatedProperties}, {"additionalItems", s.AdditionalItems}, {"contentSchema", s.ContentSchema},
 	} {
-		CheckKeywords(f, below(path, part.name), part.schema)
+		if part.schema != nil {
+			CheckKeywords(f, below(path, part.name), part.schema)
+		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -27,7 +28,7 @@ const maxFaults = 100
 // Check adds the faults of a value to f, below a path ("" = the value itself). The value
 // is what encoding/json makes of JSON; a schema without references fits nothing twice.
 func Check(f *problem.Faults, path string, s *jsonschema.Schema, v any) {
-	j := judge{f: f, most: len(f.List()) + maxFaults}
+	j := judge{f: f, most: len(f.List()) + maxFaults, patterns: map[string]*regexp.Regexp{}}
 	before := len(f.List())
 	j.value(path, s, v)
 	if len(f.List()) > before {
@@ -41,8 +42,9 @@ func Check(f *problem.Faults, path string, s *jsonschema.Schema, v any) {
 }
 
 type judge struct {
-	f    *problem.Faults
-	most int
+	f        *problem.Faults
+	most     int
+	patterns map[string]*regexp.Regexp // compiled; nil = it is none, which the library finds
 }
 
 func (j judge) add(path, format string, args ...any) { j.f.Addf(path, format, args...) }
@@ -92,8 +94,13 @@ func (j judge) text(path string, s *jsonschema.Schema, v string) {
 	if s.Pattern == "" {
 		return
 	}
-	if pattern, err := regexp.Compile(s.Pattern); err == nil && !pattern.MatchString(v) {
-		j.add(path, "must match the pattern %s", s.Pattern)
+	pattern, known := j.patterns[s.Pattern]
+	if !known {
+		pattern, _ = regexp.Compile(s.Pattern)
+		j.patterns[s.Pattern] = pattern
+	}
+	if pattern != nil && !pattern.MatchString(v) {
+		j.add(path, "must match the pattern %s", cut(s.Pattern))
 	}
 }
 
@@ -103,13 +110,13 @@ func (j judge) number(path string, s *jsonschema.Schema, v float64) {
 		fits  func(limit float64) bool
 		says  string
 	}{
-		{s.Minimum, func(limit float64) bool { return v >= limit }, "must be at least %v"},
-		{s.Maximum, func(limit float64) bool { return v <= limit }, "must be at most %v"},
-		{s.ExclusiveMinimum, func(limit float64) bool { return v > limit }, "must be above %v"},
-		{s.ExclusiveMaximum, func(limit float64) bool { return v < limit }, "must be below %v"},
+		{s.Minimum, func(limit float64) bool { return v >= limit }, "must be at least %s"},
+		{s.Maximum, func(limit float64) bool { return v <= limit }, "must be at most %s"},
+		{s.ExclusiveMinimum, func(limit float64) bool { return v > limit }, "must be above %s"},
+		{s.ExclusiveMaximum, func(limit float64) bool { return v < limit }, "must be below %s"},
 	} {
 		if bound.limit != nil && !bound.fits(*bound.limit) {
-			j.add(path, bound.says, *bound.limit)
+			j.add(path, bound.says, strconv.FormatFloat(*bound.limit, 'f', -1, 64))
 		}
 	}
 }
@@ -127,10 +134,10 @@ func (j judge) array(path string, s *jsonschema.Schema, v []any) {
 			return
 		}
 		if i < len(s.PrefixItems) {
-			j.value(below(path, fmt.Sprint(i)), s.PrefixItems[i], item)
+			j.value(at(path, i), s.PrefixItems[i], item)
 			continue
 		}
-		j.value(below(path, fmt.Sprint(i)), s.Items, item)
+		j.value(at(path, i), s.Items, item)
 	}
 }
 
@@ -151,11 +158,13 @@ func (j judge) object(path string, s *jsonschema.Schema, v map[string]any) {
 }
 
 func below(path, name string) string {
-	if path == "" {
-		return name
+	if path != "" {
+		path = problem.Below(path, ".")
 	}
-	return path + "." + name
+	return problem.Below(path, name)
 }
+
+func at(path string, i int) string { return problem.Below(path, "["+strconv.Itoa(i)+"]") }
 
 // kinds are the names of types, and what people call them.
 var kinds = map[string]string{
@@ -200,31 +209,34 @@ func is(kind string, v any) bool {
 	return true // none of encoding/json's: the library decides
 }
 
-// equal compares as JSON does, which has one kind of number.
-func equal(a, b any) bool { return reflect.DeepEqual(plain(a), plain(b)) }
+func equal(choice, v any) bool { return jsonschema.Equal(choice, v) }
 
-func plain(v any) any {
-	if n, ok := v.(json.Number); ok {
-		if f, err := n.Float64(); err == nil {
-			return f
-		}
-	}
-	if n := reflect.ValueOf(v); n.IsValid() && n.CanInt() {
-		return float64(n.Int())
-	}
-	return v
-}
+// The bounds of what a fault repeats of a schema.
+const (
+	maxChoices = 10
+	maxWord    = 100 // bytes
+)
 
 func list(values []any) string {
-	said := make([]string, 0, len(values))
-	for _, v := range values {
+	said := make([]string, 0, min(len(values), maxChoices))
+	for _, v := range values[:min(len(values), maxChoices)] {
 		text, err := json.Marshal(v)
 		if err != nil {
 			text = fmt.Append(nil, v)
 		}
-		said = append(said, string(text))
+		said = append(said, cut(string(text)))
+	}
+	if more := len(values) - maxChoices; more > 0 {
+		return strings.Join(said, ", ") + fmt.Sprintf(" and %d more", more)
 	}
 	return strings.Join(said, ", ")
+}
+
+func cut(s string) string {
+	if len(s) <= maxWord {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxWord], "") + "…"
 }
 
 // isNever reports whether a schema is false, which the library writes as {"not": {}}.

@@ -38,16 +38,18 @@ func TestCheck(t *testing.T) {
 		{order, `{"id":"a1234","state":"old","total":100,"lines":[]}`,
 			`id must have at most 4 characters; id must match the pattern ^[A-Z]; lines must have at least 1 items; state must be one of "new", "paid"; total must be below 100`},
 		{order, `{"lines":[{"sku":""},{"count":1.5},7],"note":"x","total":-1}`,
-			`id is required; lines.0.sku must have at least 1 characters; lines.1.sku is required; lines.1.count must be a whole number; lines.2 must be an object; note is not declared; total must be at least 0`},
+			`id is required; lines[0].sku must have at least 1 characters; lines[1].sku is required; lines[1].count must be a whole number; lines[2] must be an object; note is not declared; total must be at least 0`},
 		{order, `{"id":"A","lines":[1,2,3,4]}`, `lines must have at most 3 items`},
 		{order, `{"id":"A","lines":[{"sku":"x"}],"total":"7"}`, `total must be a number or null`},
 		{order, `[]`, ` must be an object`},
 		{`{"const":7}`, `8`, ` must be 7`},
-		{`{"prefixItems":[{"type":"string"}],"items":{"type":"boolean"}}`, `[1,2]`, `0 must be a text; 1 must be true or false`},
+		{`{"prefixItems":[{"type":"string"}],"items":{"type":"boolean"}}`, `[1,2]`, `[0] must be a text; [1] must be true or false`},
 		{`{"not":{"type":"string"}}`, `"x"`, ` does not fit its declaration`},
 		{`{"anyOf":[{"type":"string"},{"type":"null"}]}`, `1`, ` does not fit its declaration`},
 		{`{"patternProperties":{"^x":{"type":"string"}},"additionalProperties":false}`, `{"xa":"1"}`, ""},
 		{`{"patternProperties":{"^x":{"type":"string"}},"additionalProperties":false}`, `{"ya":"1"}`, ` does not fit its declaration`},
+		{`{"enum":[1,2.5,[1]]}`, `[1.0]`, ""},
+		{`{"maximum":1000000}`, `1000001`, ` must be at most 1000000`},
 		{`true`, `1`, ""},
 	} {
 		var v any
@@ -58,6 +60,24 @@ func TestCheck(t *testing.T) {
 		shape.Check(&f, "", read(t, c.schema), v)
 		if got := told(f); got != c.want {
 			t.Errorf("%s by %s:\n got %s\nwant %s", c.value, c.schema, got, c.want)
+		}
+	}
+}
+
+// What a fault repeats of a schema is cut.
+func TestFaultsAreShort(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 10_000)
+	choices := make([]any, 1000)
+	for i := range choices {
+		choices[i] = long
+	}
+	for _, s := range []*jsonschema.Schema{{Enum: choices}, {Pattern: "^" + long}, {Properties: map[string]*jsonschema.Schema{long: {Type: "string"}}}} {
+		var f problem.Faults
+		shape.Check(&f, "", s, "y")
+		shape.Check(&f, "", s, map[string]any{long: 1.0})
+		if got := told(f); len(got) > 4000 || got == "" {
+			t.Errorf("%d bytes", len(got))
 		}
 	}
 }
@@ -79,7 +99,7 @@ func TestCheckKeywords(t *testing.T) {
 		"type":{"type":"strng"},"a":{"items":{"minLenght":1}},"b":{"anyOf":[{"type":["text","null"]}]}},"additionalProperties":false}`))
 	const types = "must be one of array, boolean, integer, null, number, object, string"
 	const none = `is no keyword of JSON Schema; words of your own begin with "x-"`
-	want := "input.requird " + none + "; input.properties.a.items.minLenght " + none + "; input.properties.b.anyOf.type " + types + "; input.properties.type.type " + types
+	want := "input.requird " + none + "; input.properties.a.items.minLenght " + none + "; input.properties.b.anyOf[0].type " + types + "; input.properties.type.type " + types
 	if got := told(f); got != want {
 		t.Errorf("\n got %s\nwant %s", got, want)
 	}

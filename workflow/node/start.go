@@ -105,6 +105,9 @@ func objectSchema(declared any) (*jsonschema.Resolved, error) {
 	if err := json.Unmarshal(b, &plain); err != nil {
 		return nil, err
 	}
+	if !bounded(plain, 0) {
+		return nil, problem.New(problem.Invalid, "input_schema_invalid", "the schema has a name of more than 256 bytes, or is nested too deeply")
+	}
 	if refers(plain) {
 		return nil, problem.New(problem.Invalid, "input_schema_invalid", "the schema must not have references")
 	}
@@ -116,6 +119,30 @@ func objectSchema(declared any) (*jsonschema.Resolved, error) {
 		return nil, problem.New(problem.Invalid, "input_schema_invalid", "the schema must be of an object")
 	}
 	return schema.Resolve(&jsonschema.ResolveOptions{ValidateDefaults: true})
+}
+
+// The bounds of a schema: the library keeps the path of every part of it.
+const (
+	maxSchemaName  = 256 // bytes
+	maxSchemaDepth = 64  // levels of JSON
+)
+
+// bounded reports whether a schema keeps to the bounds.
+func bounded(schema any, depth int) bool {
+	if depth > maxSchemaDepth {
+		return false
+	}
+	switch v := schema.(type) {
+	case map[string]any:
+		for key, inner := range v {
+			if len(key) > maxSchemaName || !bounded(inner, depth+1) {
+				return false
+			}
+		}
+	case []any:
+		return !slices.ContainsFunc(v, func(inner any) bool { return !bounded(inner, depth+1) })
+	}
+	return true
 }
 
 // refers reports whether a schema has a reference anywhere. The schema library
