@@ -26,6 +26,7 @@ type widgetLink struct {
 		Omitted      []string
 		Output       any
 	}
+	Waits []struct{ ID, Key, Status string }
 }
 
 // until reads frames until one has the type, and returns it.
@@ -75,6 +76,11 @@ func TestAWidgetGoesAlongWithItsRun(t *testing.T) {
 			return data["status"] == "open" && data["widget"] == "refunds" && data["runId"] == made.RunID && data["linkId"] == made.ID
 		}
 		socket.until(t, "widget.wait", asks)
+		var waiting widgetLink
+		owner.Call("GET", T+"/widget-links/"+made.ID, nil).Want(http.StatusOK).Into(&waiting)
+		if len(waiting.Waits) != 1 || waiting.Waits[0].Key != "ask" || waiting.Waits[0].Status != "open" {
+			t.Errorf("got %+v", waiting.Waits)
+		}
 		owner.Call("POST", T+"/widget-links/"+made.ID+"/input", object{"approved": true, "comment": "well"}).Want(http.StatusOK)
 		socket.until(t, "widget.context", func(data map[string]any) bool {
 			output, _ := data["output"].(map[string]any)

@@ -20,7 +20,7 @@
 //
 //	{"id":"2","op":"ok","topic":"run:…","seq":1764000000000123}
 //	{"id":"4","op":"ok","topic":"tenant:…","data":{…}}
-//	{"id":"2","op":"error","topic":"run:…","code":"not_found","detail":"…"}
+//	{"id":"2","op":"error","topic":"run:…","code":"not_found","detail":"…","remedy":"…"}
 //	{"op":"event","topic":"run:…","seq":1764000000000124,"type":"run.updated","data":{…},"time":"…"}
 //	{"op":"gap","topic":"run:…","from":1764000000000124,"to":1764000000000150}
 //	{"op":"pong"}

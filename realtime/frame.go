@@ -79,6 +79,7 @@ type reply struct {
 	To     int64  `json:"to,omitempty"`
 	Code   string `json:"code,omitempty"`
 	Detail string `json:"detail,omitempty"`
+	Remedy string `json:"remedy,omitempty"`
 
 	Data json.RawMessage `json:"data,omitempty"` // what a topic says to a send
 }
@@ -103,5 +104,5 @@ func refusal(id, topic string, err error) reply {
 	for _, f := range e.Faults {
 		detail += "; " + f.Path + " " + f.Message
 	}
-	return reply{ID: id, Op: opError, Topic: topic, Code: code, Detail: detail}
+	return reply{ID: id, Op: opError, Topic: topic, Code: code, Detail: detail, Remedy: e.Remedy}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"sync"
 
 	"github.com/jetadmin/jetadmin/problem"
@@ -151,7 +152,7 @@ func (h *Hub) awaitClients(ctx context.Context, clients []*client) {
 // Publish hands data on to everybody who is subscribed to the topic, in every
 // process. kind is the [Event].Type. It does not wait for them.
 //
-// The error is Invalid or TooLarge for an event that cannot be sent, and
+// The error is Invalid or TooLarge for an event that cannot be sent, to a view too, and
 // Unavailable when too many wait already. Events are news, not the truth: it is
 // fine to log the error and go on.
 func (h *Hub) Publish(ctx context.Context, topic, kind string, data any) error {
@@ -164,6 +165,9 @@ func (h *Hub) Emit(ctx context.Context, e Event) error {
 	m, err := e.encode(h.cfg.Clock.Now())
 	if err != nil {
 		return err
+	}
+	if kind, _, _ := strings.Cut(e.Topic, ":"); h.cfg.Views[kind] != nil {
+		return errView
 	}
 	return h.cfg.Bus.Publish(ctx, e.Topic, m)
 }

@@ -39,7 +39,7 @@ func (h *Hub) Past(ctx context.Context, topic string, since int64) (Past, error)
 		return Past{}, err
 	}
 	if h.cfg.Views[t.Kind] != nil {
-		return Past{}, problem.New(problem.Invalid, "topic_is_view", "the topic shows the events of another one").Fix("ask for that one")
+		return Past{}, errView
 	}
 	history, err := h.cfg.Bus.Read(ctx, topic, since, pastChunk)
 	if err != nil {

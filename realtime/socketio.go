@@ -146,9 +146,10 @@ type refused struct {
 	Topic  string `json:"topic,omitempty"`
 	Code   string `json:"code"`
 	Detail string `json:"detail"`
+	Remedy string `json:"remedy,omitempty"`
 }
 
-func problemOf(r reply) refused { return refused{r.Topic, r.Code, r.Detail} }
+func problemOf(r reply) refused { return refused{r.Topic, r.Code, r.Detail, r.Remedy} }
 
 // acknowledgement answers an event.
 func acknowledgement(r reply) []byte {

@@ -97,7 +97,7 @@ func TestSocketIOAcknowledgements(t *testing.T) {
 		{`4213["ai_chat_user_message",{"message":"1"}]`, `4313[{"ok":false,"code":"event_unknown"`},
 		{`42["ai_chat_user_message",{"message":"1"}]`, `42["live_error",{"code":"event_unknown"`},
 		{`4214["widget_workflow_connect",{}]`, `4314[{"ok":false,"code":"argument_invalid"`},
-		{`42["widget_workflow_connect",{"widgetID":"1"}]`, `42["widget_workflow_error",{"error":{"code":"CONNECTION_FAILED","message":"a topic is written`},
+		{`42["widget_workflow_connect",{"widgetID":"1"}]`, `42["widget_workflow_error",{"error":{"code":"CONNECTION_FAILED","message":"tenantID is missing"`},
 		{`42["widget_refresh",{"widgetID":"1"}]`, `42["widget_workflow_error",{"error":{"code":"REFRESH_FAILED","message":"the widget is not connected","reason":"widget_not_connected"`},
 		{`40/monitor,{"token":"ann"}`, `44/monitor,{"data":{"code":"namespace_unknown","detail":"`},
 	} {

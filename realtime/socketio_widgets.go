@@ -36,6 +36,7 @@ type socketIOWidget struct {
 	TenantID   string          `json:"tenantID"`
 	InputType  string          `json:"inputType"`
 	Data       json.RawMessage `json:"data"`
+	RequestID  string          `json:"collectionRequestID"`
 }
 
 // widgetLink is what a client has connected a widget with.
@@ -63,6 +64,9 @@ func toTenant(tenantID, kind string, data any) request {
 }
 
 func (s *socketIO) connectWidget(a socketIOWidget) (r request, err error) {
+	if a.TenantID == "" {
+		err = problem.New(problem.Invalid, "argument_invalid", "tenantID is missing")
+	}
 	if _, again := s.widgets[a.WidgetID]; !again && len(s.widgets) >= maxWidgets {
 		err = problem.Newf(problem.Conflict, "too_many_widgets", "a connection has at most %d connected widgets", maxWidgets)
 	}
@@ -98,6 +102,7 @@ func (s *socketIO) inputWidget(a socketIOWidget) (request, error) {
 	link, err := s.linkOf(a)
 	var said struct {
 		LinkID   string          `json:"linkId"`
+		WaitID   string          `json:"waitId,omitempty"`
 		Approved *bool           `json:"approved,omitempty"`
 		Comment  string          `json:"comment,omitempty"`
 		Values   json.RawMessage `json:"values,omitempty"`
@@ -105,7 +110,7 @@ func (s *socketIO) inputWidget(a socketIOWidget) (request, error) {
 	if a.InputType == "form_submit" || json.Unmarshal(a.Data, &said) != nil || said.Approved == nil {
 		said.Approved, said.Comment, said.Values = nil, "", a.Data
 	}
-	said.LinkID = link.id
+	said.LinkID, said.WaitID = link.id, a.RequestID
 	r := toTenant(link.tenantID, "widget.input", said)
 	r.note.inputType, r.note.runID = a.InputType, link.runID
 	return r, err
@@ -162,6 +167,7 @@ type connectedLink struct {
 	Mode       string          `json:"mode"`
 	Status     string          `json:"status"`
 	Context    json.RawMessage `json:"context"`
+	Waits      []struct{ ID, Key, Type, Title, Deadline string }
 }
 
 // widgetReply is the event that answers one about a widget.
@@ -186,7 +192,7 @@ func widgetReply(r reply) []byte {
 	}
 	return emit("widget_workflow_connected", map[string]any{
 		"widgetID": note.widgetID, "instanceID": link.RunID, "workflowID": link.WorkflowID, "mode": link.Mode,
-		"initialContext": link.Context, "workflowStatus": word(runWords, link.Status),
+		"initialContext": link.Context, "workflowStatus": word(runWords, link.Status), "collectionRequests": collectionRequests(link),
 	})
 }
 
@@ -194,6 +200,18 @@ func widgetReply(r reply) []byte {
 var passing = map[string]bool{
 	string(problem.Unavailable): true, string(problem.Timeout): true, string(problem.RateLimited): true, string(problem.Internal): true,
 	"start_timeout": true,
+}
+
+// collectionRequests are what the run waits for already.
+func collectionRequests(link connectedLink) []any {
+	requests := make([]any, len(link.Waits))
+	for i, w := range link.Waits {
+		requests[i] = map[string]any{
+			"instanceID": link.RunID, "nodeID": w.Key, "collectionRequestID": w.ID, "collectionType": w.Type,
+			"collectionConfig": map[string]any{"title": w.Title, "deadline": w.Deadline},
+		}
+	}
+	return requests
 }
 
 var widgetFailures = map[string]string{

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/problem"
 )
 
 // viewCost is how many bytes a view adds to an event, roughly.
@@ -23,6 +24,9 @@ type View struct {
 	// which the next ones wait for it, and may be called concurrently.
 	Show func(e PastEvent) (kind string, data any)
 }
+
+// errView is for who takes a view for a topic with events of its own.
+var errView = problem.New(problem.Invalid, "topic_is_view", "the topic shows the events of another one").Fix("use that one")
 
 // view is what a subscription to a topic shows; nil = the topic itself.
 func (h *Hub) view(ctx context.Context, inTenant *auth.Principal, t Topic) (*View, error) {

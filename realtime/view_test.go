@@ -75,6 +75,9 @@ func TestAViewThatIsRefused(t *testing.T) {
 	if _, err := w.Past(t.Context(), "widget:1", 0); !problem.Is(err, problem.Invalid) {
 		t.Errorf("the history of a view: %v", err)
 	}
+	if err := w.Publish(t.Context(), "widget:1", "x", 1); !problem.Is(err, problem.Invalid) {
+		t.Errorf("an event to a view: %v", err)
+	}
 }
 
 // A panic in a view ends the connection that it is for, and nothing else.

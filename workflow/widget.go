@@ -33,6 +33,7 @@ type WidgetLinkDetail struct {
 	WidgetLink
 	Status  RunStatus     `json:"status" enum:"queued,running,waiting,succeeded,failed,cancelled,timedOut"`
 	Context WidgetContext `json:"context"`
+	Waits   []Waiting     `json:"waits" doc:"what the run waits for now, the first 20"`
 	Error   *Failure      `json:"error,omitempty" doc:"of the node that failed the run"`
 }
 
@@ -82,6 +83,7 @@ const (
 	maxLinks       = 256     // of one caller in a tenant; beyond, the oldest go
 	maxShownOutput = 8 << 10 // bytes of an output that a widget, and who watches, is shown
 	maxContext     = 1 << 20 // bytes of all outputs of a context
+	maxLinkWaits   = 20      // waits that a link shows
 )
 
 // Connect makes a link between a widget and a run. To execute needs workflow.execute
@@ -289,8 +291,28 @@ func (s *Service) linkDetail(ctx context.Context, row linkRow) (WidgetLinkDetail
 	}
 	detail.Status, detail.Error = run.Status, whole.Error
 	detail.Context = WidgetContext{Input: whole.Input, Output: whole.Output}
-	detail.Context.Nodes, detail.Context.Omitted, err = s.shownOutputs(ctx, row)
+	if detail.Context.Nodes, detail.Context.Omitted, err = s.shownOutputs(ctx, row); err != nil {
+		return detail, err
+	}
+	detail.Waits, err = s.openWaits(ctx, row)
 	return detail, err
+}
+
+// openWaits are what the run of a link waits for; whoever may read the run may see them.
+func (s *Service) openWaits(ctx context.Context, link linkRow) ([]Waiting, error) {
+	var rows []waitRow
+	err := s.cfg.DB.NewSelect().Model(&rows).Where("w.tenant_id = ?", link.TenantID).Where("w.run_id = ?", link.RunID).
+		Where("w.closed_at IS NULL").OrderExpr("w.id").Limit(maxLinkWaits).Scan(ctx)
+	if err != nil {
+		return nil, err
+	}
+	waits := make([]Waiting, len(rows))
+	for i := range rows {
+		if waits[i], err = rows[i].waiting(); err != nil {
+			return nil, err
+		}
+	}
+	return waits, nil
 }
 
 // shown reports whether an output is small enough for who watches, and stands in its

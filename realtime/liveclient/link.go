@@ -69,7 +69,8 @@ func (c *Client) greet(ctx context.Context, ws *websocket.Conn) error {
 		if err != nil {
 			return err
 		}
-		if f.Op == "ok" || f.Op == "pong" {
+		// The credential of the header was there before the token: it counts.
+		if f.Op == "ok" || f.Op == "pong" || f.Op == "error" && f.Code == "already_authenticated" {
 			return nil
 		}
 	}
@@ -191,7 +192,7 @@ func (c *Client) take(l *link, f frame) error {
 	case "gap":
 		m.Kind, m.From, m.Seq = Gap, f.From, f.To
 	case "error":
-		e := &RefusedError{f.Code, f.Detail}
+		e := &RefusedError{f.Code, f.Detail, f.Remedy}
 		if !c.giveUp(s, e) {
 			return nil
 		}

@@ -41,6 +41,7 @@ type Message struct {
 type RefusedError struct {
 	Code   string // e.g. "not_found", "permission_required", "subscription_ended"
 	Detail string
+	Remedy string // what the caller can do; may be empty
 }
 
 func (e *RefusedError) Error() string { return fmt.Sprintf("%s (%s)", e.Detail, e.Code) }
@@ -64,6 +65,7 @@ type frame struct {
 	To     int64           `json:"to"`
 	Code   string          `json:"code"`
 	Detail string          `json:"detail"`
+	Remedy string          `json:"remedy"`
 	Type   string          `json:"type"`
 	Data   json.RawMessage `json:"data"`
 	Time   time.Time       `json:"time"`

@@ -41,8 +41,9 @@ type Options struct {
 	// another would connect again.
 	Once bool
 
-	// Token is sent as the first frame: of a session, or an API key. Default: none,
-	// when the credential is in Header.
+	// Token is sent as the first frame: of a session, an API key, or one that an
+	// Authenticator of the host knows. A credential in Header comes before it. Default:
+	// none, when the credential is in Header.
 	Token string
 }
 

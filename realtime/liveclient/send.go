@@ -105,7 +105,7 @@ func (c *Client) answered(f frame) bool {
 	}
 	a := answer{data: f.Data}
 	if f.Op == "error" {
-		a = answer{err: &RefusedError{f.Code, f.Detail}}
+		a = answer{err: &RefusedError{f.Code, f.Detail, f.Remedy}}
 	}
 	c.sends[i].answer <- a
 	c.sends = slices.Delete(c.sends, i, i+1)

@@ -26,7 +26,7 @@ type subscription struct {
 }
 
 // Subscribe asks for the events of a topic after a number: that of the last
-// [Message] seen, 0 for all that the server holds, [Now] for none of them. It does
+// [Message] seen that has one, 0 for all that the server holds, [Now] for none of them. It does
 // not wait: the answer comes with Next, as [Subscribed] or [Ended].
 //
 // Errors: Invalid for a name that is none and a negative number; Conflict for a
