@@ -564,8 +564,11 @@ func TestPreview(t *testing.T) {
 				t.Errorf("%d times: %v", count, err)
 			}
 		}
-		if _, err := b.PreviewSchedule(b.ctx, "TZ=", "", 1); len(problem.Of(err).Faults) != 2 {
+		if _, err := b.PreviewSchedule(b.ctx, "TZ=", "Mars/Base", 1); len(problem.Of(err).Faults) != 2 {
 			t.Errorf("two faults: %v", err)
+		}
+		if list, err := b.PreviewSchedule(b.ctx, "@daily", "", 1); err != nil || len(list) != 1 || list[0].At.Hour() != 0 {
+			t.Errorf("no zone is UTC: %v, %v", list, err)
 		}
 		s := b.schedule(t, workflow.NewSchedule{WorkflowID: b.publish(t, chain()), Disabled: true})
 		if list, err := b.NextTimes(b.ctx, s.ID, 2); err != nil || len(list) != 2 || list[0].At.Month() != time.January {
