@@ -150,15 +150,7 @@ func (p *process) caller(token string) *caller {
 // watcher's server is killed on the way.
 func TestWatchersSurviveTheirServer(t *testing.T) {
 	t.Parallel()
-	options := testdb.Redis(t)
-	r := role{
-		Postgres: testdb.PostgresDatabase(t), Redis: options.Addr, Password: options.Password, Database: options.DB,
-		Key: secret.NewKey(), DataDir: t.TempDir(), Workers: -1,
-	}
-	token := signUp(t, r)
-	first, second := begin(t, r), begin(t, r)
-	r.Workers = 4
-	worker := begin(t, r)
+	token, first, second, worker := beginThree(t)
 
 	owner := first.caller(token)
 	T := "/tenants/" + owner.call("POST", "/tenants", object{"name": "Acme"}).want(http.StatusCreated).text("id")
@@ -196,6 +188,22 @@ func TestWatchersSurviveTheirServer(t *testing.T) {
 	}
 	worker.end()
 	first.end()
+}
+
+// beginThree begins two servers and a worker on one PostgreSQL and Redis; token is that
+// of an account.
+func beginThree(t *testing.T) (token string, first, second, worker *process) {
+	t.Helper()
+	options := testdb.Redis(t)
+	r := role{
+		Postgres: testdb.PostgresDatabase(t), Redis: options.Addr, Password: options.Password, Database: options.DB,
+		Key: secret.NewKey(), DataDir: t.TempDir(), Workers: -1,
+	}
+	token = signUp(t, r)
+	first, second = begin(t, r), begin(t, r)
+	r.Workers = 4
+	worker = begin(t, r)
+	return token, first, second, worker
 }
 
 // signUp makes the tables and an account, as an operator does before the first

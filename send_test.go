@@ -28,11 +28,6 @@ func TestAnswerOverALiveConnection(t *testing.T) {
 		}
 		app := jetadmintest.Start(t, cfg)
 		owner, T := app.Client(app.Owner), "/tenants/"+app.Tenant.ID
-		signedIn := func(p jetadmintest.Member) *caller {
-			login, err := app.Auth().Login(t.Context(), auth.Credentials{Email: p.User.Email, Password: p.Password})
-			must(t, err)
-			return reach(t, app).bearer(login.Token)
-		}
 		var run, other struct{ ID string }
 		flow := publishAsking(owner, T)
 		owner.Call("POST", T+"/workflows/"+flow+"/runs", nil).Want(http.StatusAccepted).Into(&run)
@@ -44,7 +39,7 @@ func TestAnswerOverALiveConnection(t *testing.T) {
 		})
 		wait := waits.Items[0].ID
 
-		me := signedIn(app.Owner)
+		me := signedInto(t, app, app.Owner)
 		socket := me.wire().signIn(me)
 		socket.send(object{"id": "watch", "op": "subscribe", "topic": "run:" + run.ID})
 		if f := socket.next(); f.Op != "ok" {
@@ -68,7 +63,7 @@ func TestAnswerOverALiveConnection(t *testing.T) {
 				}
 			}
 		}
-		viewer := signedIn(app.Member(rbac.Viewer))
+		viewer := signedInto(t, app, app.Member(rbac.Viewer))
 		for _, refused := range []struct {
 			by          *wire
 			topic, kind string

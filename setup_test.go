@@ -22,6 +22,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/jetadmin/jetadmin"
+	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/id"
 	"github.com/jetadmin/jetadmin/internal/secret"
 	"github.com/jetadmin/jetadmin/internal/testdb"
@@ -288,6 +289,14 @@ type object = map[string]any
 type socket struct {
 	*liveclient.Client
 	t testing.TB
+}
+
+// signedInto is somebody of an App with a session.
+func signedInto(t *testing.T, app *jetadmintest.App, m jetadmintest.Member) *caller {
+	t.Helper()
+	login, err := app.Auth().Login(t.Context(), auth.Credentials{Email: m.User.Email, Password: m.Password})
+	must(t, err)
+	return reach(t, app).bearer(login.Token)
 }
 
 // dial opens a socket and signs in with the token of the caller.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/jetadmin/jetadmin"
-	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/jetadmintest"
 	"github.com/jetadmin/jetadmin/rbac"
 	"github.com/jetadmin/jetadmin/realtime/liveclient"
@@ -20,13 +19,7 @@ func TestMonitorComesLive(t *testing.T) {
 	onEach(t, func(t *testing.T, cfg jetadmin.Config) {
 		app := jetadmintest.Start(t, cfg)
 		topic := "monitor:" + app.Tenant.ID
-		anybody := reach(t, app)
-		signedIn := func(m jetadmintest.Member) *caller {
-			login, err := app.Auth().Login(t.Context(), auth.Credentials{Email: m.User.Email, Password: m.Password})
-			must(t, err)
-			return anybody.bearer(login.Token)
-		}
-		watcher := signedIn(app.Member(rbac.Operator))
+		watcher := signedInto(t, app, app.Member(rbac.Operator))
 		var now workflow.Monitor
 		watcher.call("GET", "/tenants/"+app.Tenant.ID+"/monitor", nil).want(http.StatusOK).into(&now)
 		if len(now.Workers) != 1 || now.Workers[0].Slots == 0 {
@@ -47,7 +40,7 @@ func TestMonitorComesLive(t *testing.T) {
 				t.Errorf("two looks are %s apart", apart)
 			}
 		}
-		viewer := signedIn(app.Member(rbac.Viewer))
+		viewer := signedInto(t, app, app.Member(rbac.Viewer))
 		viewer.call("GET", "/tenants/"+app.Tenant.ID+"/monitor", nil).want(http.StatusForbidden)
 		refused := viewer.dial()
 		must(t, refused.Subscribe(topic, liveclient.Now))

@@ -10,7 +10,6 @@ import (
 
 	"github.com/jetadmin/jetadmin"
 	"github.com/jetadmin/jetadmin/auth"
-	"github.com/jetadmin/jetadmin/internal/secret"
 	"github.com/jetadmin/jetadmin/internal/testdb"
 	"github.com/jetadmin/jetadmin/jetadmintest"
 	"github.com/jetadmin/jetadmin/rbac"
@@ -60,9 +59,7 @@ func TestAWidgetGoesAlongWithItsRun(t *testing.T) {
 		if made.Widget != "refunds" || made.Mode != "execute" || made.WorkflowID != flow || made.RunID == "" || made.Status == "" {
 			t.Fatalf("got %+v", made)
 		}
-		login, err := app.Auth().Login(t.Context(), auth.Credentials{Email: app.Owner.User.Email, Password: app.Owner.Password})
-		must(t, err)
-		me := reach(t, app).bearer(login.Token)
+		me := signedInto(t, app, app.Owner)
 		socket := me.wire().signIn(me)
 		watch := func(l widgetLink) {
 			t.Helper()
@@ -174,9 +171,7 @@ func TestT130_ALinkIsItsMakersAlone(t *testing.T) {
 		for _, call := range [][2]string{{"GET", ""}, {"DELETE", ""}, {"POST", "/refresh"}, {"POST", "/input"}} {
 			refusedWith(t, other.Call(call[0], T+"/widget-links/"+made.ID+call[1], object{}), http.StatusNotFound, "not_found")
 		}
-		login, err := app.Auth().Login(t.Context(), auth.Credentials{Email: editor.User.Email, Password: editor.Password})
-		must(t, err)
-		him := reach(t, app).bearer(login.Token)
+		him := signedInto(t, app, editor)
 		socket := him.wire().signIn(him)
 		socket.send(object{"id": "1", "op": "subscribe", "topic": "widget:" + made.ID, "since": 0})
 		if f := socket.next(); f.Op != "error" || f.Code != "not_found" {
@@ -208,9 +203,7 @@ func TestT131_AWidgetEndsWithTheRight(t *testing.T) {
 		member := app.Member("watches")
 		var made widgetLink
 		app.Client(member).Call("POST", T+"/widget-links", object{"widget": "a", "mode": "subscribe", "runId": run.ID}).Want(http.StatusCreated).Into(&made)
-		login, err := app.Auth().Login(t.Context(), auth.Credentials{Email: member.User.Email, Password: member.Password})
-		must(t, err)
-		socket := reach(t, app).bearer(login.Token).dial()
+		socket := signedInto(t, app, member).dial()
 		socket.subscribe("widget:" + made.ID)
 		_, err = app.Roles().UpdateRole(app.Owner.Context(t.Context()), role.ID, rbac.RoleUpdate{Permissions: []auth.Permission{auth.TenantRead}})
 		must(t, err)
@@ -226,15 +219,7 @@ func TestT131_AWidgetEndsWithTheRight(t *testing.T) {
 // gone, another one takes its answer, and tells who watches.
 func TestALinkOutlivesItsProcess(t *testing.T) {
 	t.Parallel()
-	options := testdb.Redis(t)
-	r := role{
-		Postgres: testdb.PostgresDatabase(t), Redis: options.Addr, Password: options.Password, Database: options.DB,
-		Key: secret.NewKey(), DataDir: t.TempDir(), Workers: -1,
-	}
-	token := signUp(t, r)
-	first, second := begin(t, r), begin(t, r)
-	r.Workers = 4
-	worker := begin(t, r)
+	token, first, second, worker := beginThree(t)
 	owner := first.caller(token)
 	T := "/tenants/" + owner.call("POST", "/tenants", object{"name": "Acme"}).want(http.StatusCreated).text("id")
 	flow := owner.call("POST", T+"/workflows", object{"name": "Ask", "draft": askingGraph()}).want(http.StatusCreated).text("id")
