@@ -255,29 +255,23 @@ func TestAWidgetInTheWordsOfTheReferenceProduct(t *testing.T) {
 		login, err := app.Auth().Login(t.Context(), auth.Credentials{Email: app.Owner.User.Email, Password: app.Owner.Password})
 		must(t, err)
 		said := testdb.Node(t, "socket.io-client", "realtime/testdata/socketio/widget.js", reach(t, app).url, "/socket.io/", login.Token, app.Tenant.ID, flow)
+		// Answers and events come in no order among each other: what is not asked for yet is kept.
+		heard := map[string][]map[string]any{}
 		says := func(name string, fields object) {
 			t.Helper()
-			for late := time.After(time.Minute); ; {
+			for late := time.After(time.Minute); len(heard[name]) == 0; {
 				select {
 				case line := <-said:
-					var all [2]json.RawMessage
-					var got string
-					var data map[string]any
-					if json.Unmarshal([]byte(line), &all) != nil || json.Unmarshal(all[0], &got) != nil {
-						t.Fatalf("the page says %s", line)
-					}
-					if got != name {
-						continue
-					}
-					must(t, json.Unmarshal(all[1], &data))
-					if !fitting(data, fields) {
-						t.Fatalf("want %s %v, the page says %s", name, fields, line)
-					}
-					return
+					got, data := pageSays(t, line)
+					heard[got] = append(heard[got], data)
 				case <-late:
 					t.Fatalf("the page does not say %s", name)
 				}
 			}
+			if !fitting(heard[name][0], fields) {
+				t.Fatalf("want %s %v, the page says %v", name, fields, heard[name][0])
+			}
+			heard[name] = heard[name][1:]
 		}
 		says("widget_workflow_error", object{"widgetID": "refunds", "error": map[string]any{
 			"code": "INPUT_FAILED", "message": "the widget is not connected", "reason": "widget_not_connected", "recoverable": false,
@@ -289,6 +283,15 @@ func TestAWidgetInTheWordsOfTheReferenceProduct(t *testing.T) {
 		says("widget_workflow_connected", object{"widgetID": "refunds", "workflowID": flow, "mode": "execute"})
 		says("widget_workflow_disconnected", object{"widgetID": "refunds", "success": true})
 	})
+}
+
+// pageSays reads a line that a page has printed: the name of an event, and its data.
+func pageSays(t *testing.T, line string) (name string, data map[string]any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(line), &[]any{&name, &data}); err != nil {
+		t.Fatalf("the page says %s: %v", line, err)
+	}
+	return name, data
 }
 
 // fitting reports whether data has the fields.
