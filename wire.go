@@ -109,7 +109,7 @@ func (a *App) build() (err error) {
 	a.datasources, err = datasource.New(datasource.Config{
 		Admit: a.admit, Audit: a.record, Authorize: a.roles.Authorize, CacheBytes: cfg.Queries.CacheBytes, Connectors: slices.Concat(builtin, services, cfg.Connectors),
 		DB: a.db, Egress: outbound, FileExists: a.files.Exists, Gone: a.tenants.Gone, HistoryRetention: cfg.Queries.HistoryRetention, Hooks: cfg.Hooks.Datasource, Keys: a.keys, Logger: cfg.Logger,
-		MaxOpen: cfg.Queries.MaxOpen, MaxStatements: cfg.Queries.MaxStatements, OnlyOwns: a.roles.OnlyOwns, Own: a.roles.Own, Pages: pages,
+		MaxOpen: cfg.Queries.MaxOpen, MaxRows: a.tenants.MaxRows, MaxStatements: cfg.Queries.MaxStatements, OnlyOwns: a.roles.OnlyOwns, Own: a.roles.Own, Pages: pages,
 		Publish: a.publish, Refused: a.roles.Refused, Revalidate: a.auth.Revalidate, Roles: a.roles.Lookup, Scripts: a.scripts, UsedBy: a.usersOfQuery, Visible: a.roles.Visible,
 	})
 	if err != nil {
@@ -200,7 +200,7 @@ func (a *App) buildWorkflows(pages *page.Signer, outbound egress.Policy) error {
 	a.workflows, err = workflow.New(workflow.Config{
 		Admit: a.admit, Assignees: a.assignees, Audit: a.record, Authorize: a.roles.Authorize, BasePath: a.cfg.BasePath, CheckReference: a.checkReference, DB: a.db,
 		Gone: a.tenants.Gone, Hooks: a.cfg.Hooks.Workflow, Keys: a.keys, Logger: a.cfg.Logger, MeterProvider: a.cfg.MeterProvider,
-		Nodes: append(builtin, a.cfg.Nodes...), Own: a.roles.Own, Pages: pages, Past: a.past, Publish: a.publish, Queue: queue, Refused: a.roles.Refused, Retention: a.cfg.RunRetention,
+		Nodes: append(builtin, a.cfg.Nodes...), Own: a.roles.Own, Pages: pages, Past: a.past, Publish: a.publish, Queue: queue, Refused: a.roles.Refused, Retention: a.cfg.RunRetention, RoomForRuns: a.tenants.RoomForRuns,
 		Slots: a.cfg.Workers, TracerProvider: a.cfg.TracerProvider, Visible: a.roles.Visible, Watched: a.events.Wanted,
 	})
 	if err != nil {

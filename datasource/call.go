@@ -1,6 +1,7 @@
 package datasource
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -16,6 +17,17 @@ type call struct {
 	plan   *plan
 	values map[string]any
 	sight  *sight // nil = all rows
+	most   int64  // rows that the tenant may have of it; negative = all
+}
+
+// call is a call of a plan, within what the tenant may have.
+func (s *Service) call(ctx context.Context, who *auth.Principal, p *plan, given map[string]any) (*call, error) {
+	c, err := newCall(who, p, given)
+	if err != nil {
+		return nil, err
+	}
+	c.most, err = s.cfg.MaxRows(ctx, who.TenantID)
+	return c, err
 }
 
 // newCall binds a query to the values that were given for its parameters.
@@ -31,6 +43,17 @@ func newCall(who *auth.Principal, p *plan, given map[string]any) (*call, error) 
 func (c *call) timeout() time.Duration {
 	return time.Duration(c.plan.query.TimeoutMS) * time.Millisecond
 }
+
+// within is how many rows of a result are given, of so many at most.
+func (c *call) within(maxRows int) int {
+	if c.most < 0 {
+		return maxRows
+	}
+	return int(min(int64(maxRows), c.most))
+}
+
+// rowLimit is how many rows a result has at most that comes as a whole.
+func (c *call) rowLimit() int { return c.within(c.plan.query.RowLimit) }
 
 func (c *call) statement(maxRows int) Statement {
 	return Statement{Operation: c.plan.op, Params: c.values, MaxRows: c.read(maxRows), MaxBytes: MaxResultBytes}
@@ -59,7 +82,7 @@ func (c *call) key(epoch uint64) (callKey, error) {
 		return callKey{}, err
 	}
 	ds, q := c.plan.ds, &c.plan.query
-	head := fmt.Appendf(nil, "%s %s %d %s %d %d\n", ds.TenantID, q.ID, q.Version, ds.ID, ds.Version, epoch)
+	head := fmt.Appendf(nil, "%s %s %d %s %d %d %d\n", ds.TenantID, q.ID, q.Version, ds.ID, ds.Version, epoch, c.rowLimit())
 	head = append(append(head, values...), '\n')
 	if c.sight != nil {
 		head = append(head, c.sight.key...)

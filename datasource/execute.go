@@ -68,7 +68,7 @@ func (c *call) fault(ctx context.Context, err error) error {
 // run executes the statement of a call and reads its answer.
 func (c *call) run(ctx context.Context, at visit) (Result, error) {
 	started := time.Now()
-	writes, st := c.plan.query.Writes, c.statement(c.plan.query.RowLimit)
+	writes, st := c.plan.query.Writes, c.statement(c.rowLimit())
 	query := at.conn.Query
 	if execer, ok := at.conn.(Execer); ok && writes {
 		query = execer.Exec
@@ -93,7 +93,7 @@ func (c *call) run(ctx context.Context, at visit) (Result, error) {
 // collect reads what the caller may see of an answer. How many rows a statement
 // has changed is a count of rows, too.
 func (c *call) collect(ctx context.Context, rows Rows, st Statement) (Result, error) {
-	limit := c.plan.query.RowLimit
+	limit := c.rowLimit()
 	if c.sight == nil {
 		return collect(rows, limit, st.MaxBytes)
 	}

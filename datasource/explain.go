@@ -34,7 +34,7 @@ func (s *Service) ExplainQuery(ctx context.Context, in QueryTest) (Explanation, 
 		if !ok {
 			return problem.New(problem.Conflict, "explain_unsupported", "this type of datasource does not tell how it runs a query")
 		}
-		told, err = explainer.Explain(limited, c.statement(c.plan.query.RowLimit))
+		told, err = explainer.Explain(limited, c.statement(c.rowLimit()))
 		return err
 	})
 	if err != nil {

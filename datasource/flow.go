@@ -12,6 +12,7 @@ type flow struct {
 	Streamed
 	to         RowWriter
 	sight      *sight      // nil = all rows
+	most       int         // rows
 	impatience *time.Timer // ends the wait for the first row
 	refused    error       // what the writer returned
 }
@@ -54,7 +55,7 @@ func (f *flow) pour(rows Rows) error {
 	f.impatience.Stop()
 	f.refused = f.to.Begin(rows.Columns())
 	for size := int64(0); err == nil && f.refused == nil; row, err = rows.Next() {
-		if size += weight(row); f.RowCount == MaxStreamRows || size > MaxStreamBytes {
+		if size += weight(row); f.RowCount == int64(f.most) || size > MaxStreamBytes {
 			f.Truncated = true
 			return nil
 		}

@@ -64,7 +64,7 @@ func (s *Service) saved(ctx context.Context, id string, params map[string]any) (
 			return nil, err
 		}
 	}
-	return newCall(who, p, params)
+	return s.call(ctx, who, p, params)
 }
 
 // TestQuery runs a query that is not saved. It needs query.test. Row rules that come
@@ -115,7 +115,7 @@ func (s *Service) unsaved(ctx context.Context, in QueryTest) (*call, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newCall(who, p, in.Values)
+	return s.call(ctx, who, p, in.Values)
 }
 
 // shown makes the caller's error out of what a call came to: who may test queries

@@ -80,6 +80,10 @@ type Config struct {
 	// Unavailable when all are in use.
 	MaxOpen int
 
+	// MaxRows is how many rows a result may have in a tenant; negative = as many as
+	// there are. Every run asks. Default: that.
+	MaxRows func(ctx context.Context, tenantID string) (int64, error)
+
 	// MaxStatements is the number of statements that run at once for one tenant in
 	// this process; 0 = 32. Further ones wait for their turn, within their own time
 	// limit; of more than 256 that wait, the last is RateLimited.
@@ -155,6 +159,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.MaxOpen == 0 {
 		c.MaxOpen = 256
+	}
+	if c.MaxRows == nil {
+		c.MaxRows = func(context.Context, string) (int64, error) { return -1, nil }
 	}
 	if c.MaxStatements == 0 {
 		c.MaxStatements = 32

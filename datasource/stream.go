@@ -92,13 +92,13 @@ func (s *Service) stream(ctx context.Context, c *call, to RowWriter) (Streamed, 
 	limited, end := context.WithCancelCause(limited)
 	defer end(nil)
 	go s.recheck(limited, c, end)
-	flow := &flow{to: to, sight: c.sight, impatience: time.AfterFunc(c.timeout(), func() { end(late(c.timeout())) })}
+	flow := &flow{to: to, sight: c.sight, most: c.within(MaxStreamRows), impatience: time.AfterFunc(c.timeout(), func() { end(late(c.timeout())) })}
 	defer flow.impatience.Stop()
 
 	work := auth.WithoutPrincipal(limited)
 	err = s.inRoom(work, c.plan.ds, func(at visit) error {
 		flow.Timings.Connect = milliseconds(at.connected)
-		return flow.run(work, at, c.statement(MaxStreamRows))
+		return flow.run(work, at, c.statement(flow.most))
 	})
 	if err != nil {
 		return flow.Streamed, s.shown(ctx, c.fault(work, err))

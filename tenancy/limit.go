@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 
 	"github.com/uptrace/bun"
 
@@ -14,27 +15,35 @@ import (
 
 // Limits bound what a tenant may have. 0 = the default, negative = no limit.
 type Limits struct {
-	Datasources int64 `json:"datasources,omitempty"` // default 1,000
-	FileBytes   int64 `json:"fileBytes,omitempty"`   // bytes of uploaded files together; default 1 GiB
-	Members     int64 `json:"members,omitempty"`     // with open invitations; default 10,000
-	Queries     int64 `json:"queries,omitempty"`     // saved ones; default 10,000
-	Workflows   int64 `json:"workflows,omitempty"`   // default 10,000
+	Datasources  int64 `json:"datasources,omitempty"`  // default 1,000
+	FileBytes    int64 `json:"fileBytes,omitempty"`    // bytes of uploaded files together; default 1 GiB
+	Members      int64 `json:"members,omitempty"`      // with open invitations; default 10,000
+	Queries      int64 `json:"queries,omitempty"`      // saved ones; default 10,000
+	RunsInFlight int64 `json:"runsInFlight,omitempty"` // that have not ended, test runs too; default 100,000
+	Workflows    int64 `json:"workflows,omitempty"`    // default 10,000
+
+	// Rows bound each result of a query, also one that is streamed: what is beyond is
+	// cut off. Default: as many as the query and the kind of result give.
+	Rows int64 `json:"rows,omitempty"`
 }
 
-// Resource is what a limit is on: the name of the field of [Limits] in JSON.
+// Resource is what a tenant has a number of: the name of its field of [Limits] in JSON.
 type Resource string
 
 // The resources.
 const (
-	Datasources Resource = "datasources"
-	FileBytes   Resource = "fileBytes"
-	Members     Resource = "members"
-	Queries     Resource = "queries"
-	Workflows   Resource = "workflows"
+	Datasources  Resource = "datasources"
+	FileBytes    Resource = "fileBytes"
+	Members      Resource = "members"
+	Queries      Resource = "queries"
+	RunsInFlight Resource = "runsInFlight"
+	Workflows    Resource = "workflows"
 )
 
 // Resources lists all of them, in alphabetical order.
-func Resources() []Resource { return []Resource{Datasources, FileBytes, Members, Queries, Workflows} }
+func Resources() []Resource {
+	return []Resource{Datasources, FileBytes, Members, Queries, RunsInFlight, Workflows}
+}
 
 // Of is the limit on a resource; negative = none.
 func (l Limits) Of(r Resource) int64 {
@@ -47,6 +56,8 @@ func (l Limits) Of(r Resource) int64 {
 		return l.Members
 	case Queries:
 		return l.Queries
+	case RunsInFlight:
+		return l.RunsInFlight
 	case Workflows:
 		return l.Workflows
 	}
@@ -54,13 +65,14 @@ func (l Limits) Of(r Resource) int64 {
 }
 
 func defaultLimits() Limits {
-	return Limits{Datasources: 1000, FileBytes: 1 << 30, Members: 10_000, Queries: 10_000, Workflows: 10_000}
+	return Limits{Datasources: 1000, FileBytes: 1 << 30, Members: 10_000, Queries: 10_000, Rows: -1, RunsInFlight: 100_000, Workflows: 10_000}
 }
 
 // or takes what is not set from others.
 func (l Limits) or(others Limits) Limits {
 	for own, other := range map[*int64]int64{
-		&l.Datasources: others.Datasources, &l.FileBytes: others.FileBytes, &l.Members: others.Members, &l.Queries: others.Queries, &l.Workflows: others.Workflows,
+		&l.Datasources: others.Datasources, &l.FileBytes: others.FileBytes, &l.Members: others.Members, &l.Queries: others.Queries,
+		&l.Rows: others.Rows, &l.RunsInFlight: others.RunsInFlight, &l.Workflows: others.Workflows,
 	} {
 		if *own == 0 {
 			*own = other
@@ -124,14 +136,35 @@ func (s *Service) Admit(ctx context.Context, tx bun.IDB, tenantID string, r Reso
 		return err
 	}
 	limits, err := s.LimitsOf(ctx, tx, tenantID)
-	if err != nil || limits.Of(r) < 0 {
+	if err != nil {
 		return err
 	}
-	used, err := s.used(ctx, tx, tenantID, r)
-	if err == nil && used >= limits.Of(r) {
+	room, err := s.room(ctx, tx, tenantID, r, limits.Of(r))
+	if err == nil && room <= 0 {
 		err = overLimit(r, limits.Of(r))
 	}
 	return err
+}
+
+// RoomForRuns is how many more runs may be in flight in a tenant, and what the limit is:
+// as many as are counted at this moment, without a lock. It asks for no right. db may
+// be a transaction. Errors: NotFound.
+func (s *Service) RoomForRuns(ctx context.Context, db bun.IDB, tenantID string) (room, limit int64, err error) {
+	limits, err := s.LimitsOf(ctx, db, tenantID)
+	if err != nil {
+		return 0, 0, err
+	}
+	room, err = s.room(ctx, db, tenantID, RunsInFlight, limits.RunsInFlight)
+	return room, limits.RunsInFlight, err
+}
+
+// room is how much more of a resource there may be.
+func (s *Service) room(ctx context.Context, db bun.IDB, tenantID string, r Resource, limit int64) (int64, error) {
+	if limit < 0 {
+		return math.MaxInt64, nil
+	}
+	used, err := s.used(ctx, db, tenantID, r)
+	return limit - used, err
 }
 
 func overLimit(r Resource, limit int64) error {
@@ -157,6 +190,8 @@ func (s *Service) used(ctx context.Context, db bun.IDB, tenantID string, r Resou
 		args = append(args, tenantID, s.clock.Now())
 	case Queries:
 		query = "SELECT count(*) FROM ?schema.jet_query WHERE tenant_id = ?"
+	case RunsInFlight:
+		query = "SELECT count(*) FROM ?schema.jet_run WHERE tenant_id = ? AND status IN ('queued', 'running', 'waiting')"
 	case Workflows:
 		query = "SELECT count(*) FROM ?schema.jet_workflow WHERE tenant_id = ? AND deleted_at IS NULL"
 	default:

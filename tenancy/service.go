@@ -142,6 +142,7 @@ type Service struct {
 	roles     Roles
 
 	gone       gone
+	rows       rowLimits
 	urgent     chan struct{} // the loop has to look at once
 	background *background   // nil = it does not run
 }

@@ -141,7 +141,7 @@ func (e *engine) startHandler(ctx context.Context, failed *runRow) error {
 	if err != nil {
 		return err
 	}
-	b, err := e.s.begin(ctx, e.s.cfg.DB.DB, StartParams{WorkflowID: *failed.OnFailure, Input: input, IdempotencyKey: "failure/" + failed.ID, trigger: TriggerFailure})
+	b, err := e.s.begin(ctx, e.s.cfg.DB.DB, StartParams{WorkflowID: *failed.OnFailure, Input: input, IdempotencyKey: "failure/" + failed.ID, trigger: TriggerFailure, follows: true})
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func (e *engine) beginSub(ctx context.Context, c *claim, sub *SubRun) (runRow, e
 	if err := c.deeper(); err != nil {
 		return child, err
 	}
-	b, err := e.s.begin(ctx, db.DB, StartParams{WorkflowID: sub.WorkflowID, Input: sub.Input})
+	b, err := e.s.begin(ctx, db.DB, StartParams{WorkflowID: sub.WorkflowID, Input: sub.Input, follows: true})
 	if err != nil {
 		return child, err
 	}

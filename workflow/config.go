@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"runtime"
 	"time"
 
@@ -104,6 +105,10 @@ type Config struct {
 	// its idempotency key is forgotten. Negative = for ever. Default 30 days.
 	Retention time.Duration
 
+	// RoomForRuns is how many more runs may be in flight in a tenant, and what the limit
+	// is. It is asked about once a second. Default: as many as anybody starts.
+	RoomForRuns func(ctx context.Context, db bun.IDB, tenantID string) (room, limit int64, err error)
+
 	// Slots is how many nodes run at a time in this process; negative = none, the
 	// process only defines and starts. Default: 64 for each processor.
 	Slots int
@@ -151,6 +156,9 @@ const slotsPerProcessor = 64
 func (c Config) withDefaults() Config {
 	if c.Admit == nil {
 		c.Admit = func(context.Context, bun.IDB, string, string) error { return nil }
+	}
+	if c.RoomForRuns == nil {
+		c.RoomForRuns = func(context.Context, bun.IDB, string) (room, limit int64, err error) { return math.MaxInt64, -1, nil }
 	}
 	if c.Assignees == nil {
 		c.Assignees = func(_ context.Context, a Assignees) (Assignees, error) { return a, nil }
@@ -230,6 +238,7 @@ type Service struct {
 	tenants   tenantid.Cache // of runs
 	homes     tenantid.Cache // of workflows
 	hookRates hookRates
+	rooms     rooms
 	engine    *engine
 }
 

@@ -181,6 +181,9 @@ func (s *Service) beginAgain(ctx context.Context, in rerunParams) (*beginning, e
 			return nil, err
 		}
 	}
+	if err := s.takeRoom(ctx, s.cfg.DB.DB, who.TenantID); err != nil {
+		return nil, err
+	}
 	if before := s.cfg.Hooks.BeforeStart; before != nil {
 		if err := before(ctx, params); err != nil {
 			return nil, err

@@ -28,6 +28,7 @@ type StartParams struct {
 	IdempotencyKey string
 
 	trigger Trigger // of a schedule or webhook; "" = whoever calls
+	follows bool    // from a run that is, or was, in flight: never refused for want of room
 }
 
 // Start begins a run of the published version and returns at once; the run is
@@ -36,6 +37,7 @@ type StartParams struct {
 // It needs workflow.execute on the workflow and nothing else: what the nodes may
 // use was checked for whoever published the version. Errors: NotFound, Conflict
 // for a workflow that was never published, Invalid for an input with faults,
+// RateLimited for a tenant with as many runs in flight as it may have,
 // Unavailable when the database does not take the run within half a lease: so
 // ends a start inside a transaction of the caller's own that holds what the start
 // waits for. StartTx is for that.
@@ -125,6 +127,11 @@ func (s *Service) begin(ctx context.Context, db bun.IDB, in StartParams) (*begin
 	input, err := p.input(in)
 	if err != nil {
 		return nil, err
+	}
+	if !in.follows {
+		if err := s.takeRoom(ctx, db, who.TenantID); err != nil {
+			return nil, err
+		}
 	}
 	if before := s.cfg.Hooks.BeforeStart; before != nil {
 		if err := before(ctx, in); err != nil {

@@ -55,6 +55,9 @@ func (s *Service) Test(ctx context.Context, in TestParams) (Run, error) {
 	if err != nil {
 		return Run{}, err
 	}
+	if err := s.takeRoom(ctx, s.cfg.DB.DB, who.TenantID); err != nil {
+		return Run{}, err
+	}
 	if before := s.cfg.Hooks.BeforeStart; before != nil {
 		if err := before(ctx, params); err != nil {
 			return Run{}, err
