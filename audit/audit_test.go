@@ -171,7 +171,7 @@ func TestVerifyAcceptsWhatWasWritten(t *testing.T) {
 			})
 		}
 		v := b.verify(t)
-		if !v.Valid || v.Events != int64(len(hostileTexts())) || len(v.Head) != 64 {
+		if !v.Valid || v.Events != int64(len(hostileTexts())) || v.HeadSeq != v.Events || len(v.Head) != 64 {
 			t.Errorf("%+v", v)
 		}
 	})
@@ -321,6 +321,8 @@ func TestListFiltersAndPages(t *testing.T) {
 			{audit.Filter{Actor: "user:"}, 0},
 			{audit.Filter{ObjectID: "%"}, 0},
 			{audit.Filter{Action: "query.update", ObjectID: "2"}, 1},
+			{audit.Filter{Seq: 3}, 1},
+			{audit.Filter{Seq: 7}, 0},
 		} {
 			p, err := b.List(t.Context(), c.filter, page.Request{})
 			if err != nil || len(p.Items) != c.want {

@@ -19,6 +19,7 @@ type Filter struct {
 	Actor      string // e.g. "user:<id>"
 	ObjectID   string
 	ObjectType string // e.g. "query"
+	Seq        int64  // the number of one event
 
 	From, Until time.Time // the first moment, and the first one that is too late
 }
@@ -55,7 +56,7 @@ func (l *Log) List(ctx context.Context, f Filter, r page.Request) (page.Page[Eve
 		By:    "seq",
 		Key:   func(e Event) string { return strconv.FormatInt(e.Seq, 10) },
 		Query: l.db.NewSelect().Where("tenant_id = ?", tenantID).Apply(l.kept(tenantID), f.narrow, visible),
-		Scope: []string{"audit", tenantID, f.Action, f.Actor, f.ObjectID, f.ObjectType, stamp(f.From), stamp(f.Until)},
+		Scope: []string{"audit", tenantID, f.Action, f.Actor, f.ObjectID, f.ObjectType, number(f.Seq), stamp(f.From), stamp(f.Until)},
 		View:  page.Plain((*eventRow).event),
 	}.Read(ctx, l.pages, r)
 }
@@ -81,13 +82,20 @@ func (l *Log) ready(ctx context.Context, f Filter) (tenantID string, err error) 
 func (f Filter) detail() map[string]any {
 	detail := map[string]any{}
 	for name, value := range map[string]string{
-		"action": f.Action, "actor": f.Actor, "objectId": f.ObjectID, "objectType": f.ObjectType, "from": stamp(f.From), "until": stamp(f.Until),
+		"action": f.Action, "actor": f.Actor, "objectId": f.ObjectID, "objectType": f.ObjectType, "seq": number(f.Seq), "from": stamp(f.From), "until": stamp(f.Until),
 	} {
 		if value != "" {
 			detail[name] = value
 		}
 	}
 	return detail
+}
+
+func number(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.FormatInt(n, 10)
 }
 
 func stamp(t time.Time) string {
@@ -111,6 +119,9 @@ func (f Filter) narrow(q *bun.SelectQuery) *bun.SelectQuery {
 		if c.value != "" {
 			q = q.Where("? = ?", bun.Ident(c.column), storable(c.value))
 		}
+	}
+	if f.Seq != 0 {
+		q = q.Where("seq = ?", f.Seq)
 	}
 	if !f.From.IsZero() {
 		q = q.Where("time >= ?", f.From.UTC())

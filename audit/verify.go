@@ -27,6 +27,7 @@ type Verification struct {
 	Events  int64   `json:"events"`           // how many were found good, from the first on
 	Dropped int64   `json:"dropped"`          // how many lie before the first: retention dropped them, and says so in the chain
 	Head    string  `json:"head,omitempty"`   // hash of the last good event in hex, worth keeping elsewhere; "" for an empty record
+	HeadSeq int64   `json:"headSeq"`          // the number of that event, worth keeping with it
 	Broken  *Broken `json:"broken,omitempty"` // nil when Valid
 }
 
@@ -62,7 +63,7 @@ func (l *Log) Verify(ctx context.Context) (Verification, error) {
 	if err != nil {
 		return Verification{}, fmt.Errorf("verify the audit record: %w", err)
 	}
-	v := Verification{Valid: w.broken == nil, Events: w.seq - w.from, Dropped: w.from, Broken: w.broken}
+	v := Verification{Valid: w.broken == nil, Events: w.seq - w.from, Dropped: w.from, HeadSeq: w.seq, Broken: w.broken}
 	if v.Events > 0 {
 		v.Head = hex.EncodeToString(w.last)
 	}

@@ -61,10 +61,13 @@ type listAuditInput struct {
 	TenantPath
 	PageInput
 	AuditInput
+	Seq int64 `query:"seq" minimum:"1" doc:"the number of one event, such as verification gives"`
 }
 
 func (a *API) listAudit(ctx context.Context, in *listAuditInput) (*output[page.Page[audit.Event]], error) {
-	return reply200(a.cfg.Audit.List(ctx, in.filter(), in.request()))
+	filter := in.filter()
+	filter.Seq = in.Seq
+	return reply200(a.cfg.Audit.List(ctx, filter, in.request()))
 }
 
 type auditFacetsInput struct {
