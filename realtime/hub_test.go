@@ -119,6 +119,8 @@ func TestCredentialInCookieOrHeader(t *testing.T) {
 	if err == nil || response.StatusCode != http.StatusUnauthorized {
 		t.Errorf("a bad credential: %v, %v", response, err)
 	}
+	// A browser shows a page no status of an upgrade.
+	dial(t, w.url, "Cookie", "session=eve", "Origin", w.url).wantClose(realtime.CloseUnauthenticated)
 }
 
 func TestPublishRefusesWhatCannotBeSent(t *testing.T) {

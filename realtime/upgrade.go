@@ -14,7 +14,8 @@ import (
 // A request that is refused gets a reply of RFC 9457: 400 for a query string
 // (the endpoint takes none, and a credential never belongs in a URL), 401 for a
 // bad credential, 403 for a foreign origin, 503 when the hub is not running or
-// is full.
+// is full. A page of a browser, which is not shown such replies, is told of its bad
+// credential by [CloseUnauthenticated].
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.RawQuery != "" || r.URL.ForceQuery {
 		refuse(w, http.StatusBadRequest, problem.New(problem.Invalid, "query_not_allowed",
@@ -31,11 +32,12 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // upgrade makes the connection on which a protocol is spoken.
 func (h *Hub) upgrade(w http.ResponseWriter, r *http.Request, p protocol) {
 	who, err := h.whoUpgrades(r)
-	if lostRight(err) {
+	isOver := lostRight(err)
+	if isOver && r.Header.Get("Origin") == "" {
 		refuse(w, http.StatusUnauthorized, errNobody)
 		return
 	}
-	if err != nil {
+	if err != nil && !isOver {
 		h.cfg.Logger.ErrorContext(r.Context(), "realtime: cannot authenticate an upgrade", "error", err)
 		refuse(w, http.StatusServiceUnavailable, err)
 		return
@@ -53,8 +55,11 @@ func (h *Hub) upgrade(w http.ResponseWriter, r *http.Request, p protocol) {
 		h.release(c.party)
 		return // the library has replied
 	}
-	if full {
+	switch {
+	case full:
 		c.end(CloseFull, tooMany)
+	case isOver:
+		c.end(CloseUnauthenticated, errNobody.Message)
 	}
 	h.register(c)
 	go c.run()
