@@ -20,6 +20,7 @@ import (
 	"github.com/jetadmin/jetadmin/internal/testdb"
 	"github.com/jetadmin/jetadmin/realtime"
 	"github.com/jetadmin/jetadmin/realtime/liveclient"
+	"github.com/jetadmin/jetadmin/tenancy"
 )
 
 // The whole way of a user, over HTTP and the WebSocket alone, is the same on
@@ -188,7 +189,10 @@ func (j *journey) addColleague() {
 
 	role := owner.call("POST", j.T+"/roles", object{"name": "Runner", "permissions": []string{"query.execute", "workflow.execute", "role.*"}}).
 		want(http.StatusCreated).text("id")
-	owner.call("POST", j.T+"/members", object{"userId": bob.ID, "roleIds": []string{role}}).want(http.StatusCreated)
+	who, err := j.app.Auth().Principal(t.Context(), j.tenantID, j.ownerID)
+	must(t, err)
+	_, err = j.app.Tenants().AddMember(auth.NewContext(t.Context(), who), tenancy.NewMember{UserID: bob.ID, RoleIDs: []string{role}})
+	must(t, err)
 	j.changed("role.create", "member.create")
 	j.colleague.call("POST", run, one).want(http.StatusOK)
 	j.colleague.call("GET", j.T+"/queries", nil).want(http.StatusForbidden)

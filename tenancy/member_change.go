@@ -28,6 +28,10 @@ type RolesUpdate struct {
 // AddMember lets a user into the caller's tenant. Nobody gives a role that
 // exceeds his own rights.
 //
+// It asks the user nothing, and shows the name and address of his account: it is for the
+// host program, which knows both sides. No route leads to it, for anybody may make a
+// tenant. Over HTTP people come by invitation.
+//
 // Errors: Unauthenticated; Forbidden; Invalid for a user or role that is not
 // there; Conflict for somebody who is a member already.
 func (s *Service) AddMember(ctx context.Context, in NewMember) (Member, error) {

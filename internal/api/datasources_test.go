@@ -36,7 +36,7 @@ func TestDatasourceRoutesRefuse(t *testing.T) {
 	bob, eve := w.as("bob"), w.as("eve")
 	bob.call("GET", "/auth/me", nil).want(200)
 	role := s.ada.call("POST", s.tenant+"/roles", `{"name":"Nothing","permissions":[]}`).want(201).text("id")
-	s.ada.call("POST", s.tenant+"/members", map[string]any{"userId": eve.call("GET", "/auth/me", nil).want(200).text("user.id"), "roleIds": []string{role}}).want(201)
+	w.addMember(s.ada, s.tenant, eve, role)
 	test := `{"datasourceId":"` + strings.TrimPrefix(s.source, "/datasources/") + `","operation":{}}`
 	for _, route := range []struct{ method, path, body string }{
 		{"GET", "/datasource-types", ""}, {"GET", "/datasources", ""}, {"POST", "/datasources", `{"name":"x","type":"fixed","settings":{"host":"x"}}`},

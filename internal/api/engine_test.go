@@ -104,7 +104,7 @@ func TestEngineRoutesRefuse(t *testing.T) {
 	bob, eve := w.as("bob"), w.as("eve")
 	bob.call("GET", "/auth/me", nil).want(200)
 	role := s.ada.call("POST", s.tenant+"/roles", `{"name":"Nothing","permissions":[]}`).want(201).text("id")
-	s.ada.call("POST", s.tenant+"/members", map[string]any{"userId": eve.call("GET", "/auth/me", nil).want(200).text("user.id"), "roleIds": []string{role}}).want(201)
+	w.addMember(s.ada, s.tenant, eve, role)
 	run, schedule, hook := "/runs/"+s.asking, "/schedules/"+s.schedule, "/webhooks/"+s.hook
 	for _, route := range []struct{ method, path, body string }{
 		{"GET", "/schedules", ""}, {"POST", "/schedules", `{"workflowId":"` + s.workflow + `","name":"x","expression":"@daily"}`}, {"POST", "/schedules/preview", `{"expression":"@daily"}`},

@@ -16,13 +16,6 @@ func (a *API) memberRoutes() {
 		Summary: "Members, the newest account first",
 	}, a.listMembers)
 	register(a, Operation{
-		ID: "addMember", Method: http.MethodPost, Path: "/tenants/{tenantId}/members", Access: InTenant, Permission: auth.MemberCreate, Tag: tag,
-		Status:      http.StatusCreated,
-		Summary:     "Let a user into the tenant",
-		Description: "Nobody gives a role that holds more than he does.",
-		Example:     map[string]any{"userId": "0198c2f0-7a1b-7c3d-8e4f-5a6b7c8d9e0f", "roleIds": []string{"0198c2f0-7a1b-7c3d-8e4f-5a6b7c8d9e10"}},
-	}, a.addMember)
-	register(a, Operation{
 		ID: "getMember", Method: http.MethodGet, Path: "/tenants/{tenantId}/members/{userId}", Access: InTenant, Permission: auth.MemberRead, Tag: tag,
 		Summary: "One member",
 	}, a.getMember)
@@ -46,19 +39,6 @@ type MemberPath struct {
 
 func (a *API) listMembers(ctx context.Context, in *listInput) (*output[page.Page[tenancy.Member]], error) {
 	return reply200(a.cfg.Tenancy.Members(ctx, in.request()))
-}
-
-type addMemberInput struct {
-	TenantPath
-	Body struct {
-		UserID  string   `json:"userId" maxLength:"100"`
-		RoleIDs []string `json:"roleIds" maxItems:"100"`
-	} `nameHint:"NewMember"`
-}
-
-func (a *API) addMember(ctx context.Context, in *addMemberInput) (*createdVersion[tenancy.Member], error) {
-	m, err := a.cfg.Tenancy.AddMember(ctx, tenancy.NewMember{UserID: in.Body.UserID, RoleIDs: in.Body.RoleIDs})
-	return &createdVersion[tenancy.Member]{Location: a.at(in.TenantID, "members", m.UserID), ETag: etag(m.Version), Body: m}, err
 }
 
 func (a *API) getMember(ctx context.Context, in *MemberPath) (*versioned[tenancy.Member], error) {

@@ -34,8 +34,7 @@ func TestResources(t *testing.T) {
 		ada.call("GET", tenant+"/roles?limit=2", nil).want(200)
 		ada.call("PATCH", tenant+"/roles/"+role.text("id"), `{"permissions":["query.*"],"version":1}`).want(200)
 
-		bob := w.as("bob").call("GET", "/auth/me", nil).want(200).text("user.id")
-		ada.call("POST", tenant+"/members", map[string]any{"userId": bob, "roleIds": []string{role.text("id")}}).want(201)
+		bob := w.addMember(ada, tenant, w.as("bob"), role.text("id"))
 		ada.call("GET", tenant+"/members", nil).want(200)
 		ada.call("GET", tenant+"/members/"+bob, nil).want(200)
 		ada.call("PATCH", tenant+"/members/"+bob, map[string]any{"roleIds": []string{role.text("id")}, "version": 1}).want(200)

@@ -308,3 +308,15 @@ func (c *caller) tenant(name string) string {
 }
 
 var errSecretCause = errors.New("dial tcp 10.1.2.3:5432: hunter2")
+
+// addMember lets somebody into a tenant as a host does, with the rights of one of its
+// members: no route does that.
+func (w *world) addMember(by *caller, tenant string, who *caller, roleID string) (userID string) {
+	w.t.Helper()
+	idOf := func(c *caller) string { return c.call("GET", "/auth/me", nil).want(200).text("user.id") }
+	p, err := w.cfg.Auth.Principal(w.t.Context(), strings.TrimPrefix(tenant, "/tenants/"), idOf(by))
+	must(w.t, err)
+	m, err := w.cfg.Tenancy.AddMember(auth.NewContext(w.t.Context(), p), tenancy.NewMember{UserID: idOf(who), RoleIDs: []string{roleID}})
+	must(w.t, err)
+	return m.UserID
+}
