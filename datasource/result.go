@@ -28,6 +28,7 @@ type Result struct {
 	Truncated bool     `json:"truncated"`          // there were more rows, or more bytes, than the limits allow
 	Affected  *int64   `json:"affected,omitempty"` // the rows that a writing query changed, where the datasource says it
 	Timings   Timings  `json:"timings"`
+	Wrote     bool     `json:"-"` // the query writes: to run it again is to do it again
 
 	// Output is what the transformation of the query made of the rows.
 	Output any `json:"output,omitempty"`

@@ -85,7 +85,7 @@ func (s *Service) taken(ctx context.Context, c *call, kind ExecutionKind, run fu
 	if result, err = run(running, c); err != nil {
 		return Result{}, s.shown(ctx, err)
 	}
-	result.ExecutionID = e.row.ID
+	result.ExecutionID, result.Wrote = e.row.ID, c.plan.query.Writes
 	return result, nil
 }
 

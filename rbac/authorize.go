@@ -98,6 +98,22 @@ func (s *Service) Effective(ctx context.Context) ([]auth.Permission, error) {
 	return effective, nil
 }
 
+// Rights names the rights that the caller has in his tenant: after any change of the
+// rules there, of his roles or of his scopes the name is another one. Outside of a tenant
+// it is "".
+func (s *Service) Rights(ctx context.Context) (string, error) {
+	who := auth.FromContext(ctx)
+	if who == nil || who.TenantID == "" {
+		return "", nil
+	}
+	p, err := s.policies.get(ctx, who.TenantID)
+	if err != nil {
+		return "", fmt.Errorf("load the roles: %w", err)
+	}
+	roles := slices.Sorted(slices.Values(who.Roles))
+	return fmt.Sprint(p.version, roles, who.Scopes), nil
+}
+
 func (s *Service) inTenant(ctx context.Context) (*auth.Principal, error) {
 	who := auth.FromContext(ctx)
 	switch {

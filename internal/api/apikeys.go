@@ -18,6 +18,7 @@ func (a *API) keyRoutes() {
 	}, a.listKeys)
 	register(a, Operation{
 		ID: "createAPIKey", Method: http.MethodPost, Path: "/tenants/{tenantId}/apikeys", Access: InTenant, Permission: auth.APIKeyCreate, Tag: tag,
+		Secret:      true,
 		Status:      http.StatusCreated,
 		Summary:     "Make an API key",
 		Description: "Its secret is in this reply and never again. A key can do what its maker can do, within its scopes.",
@@ -31,6 +32,7 @@ func (a *API) keyRoutes() {
 	}, a.updateKey)
 	register(a, Operation{
 		ID: "rotateAPIKey", Method: http.MethodPost, Path: "/tenants/{tenantId}/apikeys/{id}/rotate", Access: InTenant, Permission: auth.APIKeyUpdate, Tag: tag,
+		Secret:      true,
 		Status:      http.StatusCreated,
 		Summary:     "Give an API key another secret",
 		Description: "It is in this reply and never again. The one before is good for the overlap too; until then there is no further rotation (409) but one with an overlap of 0s, which ends every secret before. Only who made a key rotates it.",

@@ -33,7 +33,9 @@ const (
 // that is made again is not done again.
 //
 // Only a success is kept. A call that was refused or failed changed nothing and
-// gives its key back. A process that dies in the middle of a call leaves the key
+// gives its key back, and so does one that only read: done again, it is done with the
+// rights of then. What a call changed is told once more only while the rights are those
+// with which it was done, and a secret never. A process that dies in the middle of a call leaves the key
 // taken for its lifetime: whether the change was made is not known, so it is not
 // made a second time.
 type idempotency struct {
@@ -41,6 +43,7 @@ type idempotency struct {
 	clock  clock.Clock
 	logger *slog.Logger
 	ring   *secret.Keyring
+	rights func(ctx context.Context) (string, error)
 	settle time.Duration // how long writing down what becomes of a key may take
 
 	pruned atomic.Int64 // unix time of the last look for expired keys
@@ -52,6 +55,7 @@ func newIdempotency(cfg Config) *idempotency {
 		clock:  cfg.Clock,
 		logger: cfg.Logger,
 		ring:   cfg.Keys,
+		rights: cfg.RBAC.Rights,
 		settle: 10 * time.Second,
 	}
 }
@@ -71,11 +75,21 @@ type kept struct {
 	Status int         `json:"status"`
 	Header http.Header `json:"header"`
 	Body   []byte      `json:"body"`
+	Rights string      `json:"rights"` // that the caller had
+}
+
+type changelessKey struct{}
+
+// changedNothing says that the call of ctx has only read: its key is given back.
+func changedNothing(ctx context.Context) {
+	if changeless, ok := ctx.Value(changelessKey{}).(*atomic.Bool); ok {
+		changeless.Store(true)
+	}
 }
 
 // idempotent answers a call whose key it knows from what it kept, and runs next
 // for one whose key is new. w is a *reply.
-func (a *API) idempotent(next http.Handler) http.Handler {
+func (a *API) idempotent(op Operation, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		keys, given := r.Header[idempotencyHeader]
 		if !given {
@@ -91,6 +105,7 @@ func (a *API) idempotent(next http.Handler) http.Handler {
 			a.fail(w, r, err)
 			return
 		}
+		call.secret = op.Secret
 		a.answerOnce(w.(*reply), r, call, next)
 	})
 }
@@ -141,13 +156,19 @@ func (i *idempotency) begin(ctx context.Context, c call) (*kept, error) {
 	if err := json.Unmarshal(plain, &k); err != nil {
 		return nil, err
 	}
-	return &k, nil
+	rights, err := i.rights(ctx)
+	if err == nil && rights != k.Rights {
+		err = problem.New(problem.Conflict, "idempotency_rights_changed", "the request was done before, and rights have changed since: its answer is not given again").
+			Fix("read what the request has made")
+	}
+	return &k, err
 }
 
 // run does the call. The client may be gone when it is done, and a panic may
 // pass through; what becomes of the key is written down all the same.
 func (i *idempotency) run(w *reply, r *http.Request, c call, next http.Handler) {
 	succeeded := false
+	var changeless atomic.Bool
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), i.settle) // counted from here: the call may have taken longer
 		defer cancel()
@@ -162,25 +183,37 @@ func (i *idempotency) run(w *reply, r *http.Request, c call, next http.Handler) 
 		}
 		i.prune(ctx)
 	}()
-	next.ServeHTTP(w, r)
-	succeeded = w.status < http.StatusMultipleChoices
+	next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), changelessKey{}, &changeless)))
+	succeeded = w.status < http.StatusMultipleChoices && !changeless.Load()
 }
 
-func (i *idempotency) keep(ctx context.Context, c call, w *reply) error {
+func (i *idempotency) keep(ctx context.Context, c call, w *reply) (err error) {
 	k := kept{Status: w.status, Header: w.header, Body: w.body.Bytes()}
-	if w.body.Len() > maxKeptReply {
-		lost := complete(ctx, refuse(http.StatusConflict, "idempotency_reply_lost", "the request was done before, its answer was too large to keep"))
-		body, err := json.Marshal(lost)
-		if err != nil {
-			return err
-		}
-		k = kept{Status: lost.Status, Header: http.Header{"Content-Type": {problemType}}, Body: body}
+	switch {
+	case c.secret:
+		k, err = lost(ctx, "the request was done before, its answer had a secret, which is shown once", "end what it has made, and make another with a new key")
+	case w.body.Len() > maxKeptReply:
+		k, err = lost(ctx, "the request was done before, its answer was too large to keep", "read what it has made")
+	}
+	if err == nil {
+		k.Rights, err = i.rights(ctx)
+	}
+	if err != nil {
+		return err
 	}
 	plain, err := json.Marshal(k)
 	if err != nil {
 		return err
 	}
 	return i.finish(ctx, c, i.ring.Seal(plain, c.place("reply")))
+}
+
+// lost is what a repetition gets in place of a reply that is not kept.
+func lost(ctx context.Context, message, remedy string) (kept, error) {
+	p := complete(ctx, refuse(http.StatusConflict, "idempotency_reply_lost", message))
+	p.Remedy = remedy
+	body, err := json.Marshal(p)
+	return kept{Status: p.Status, Header: http.Header{"Content-Type": {problemType}}, Body: body}, err
 }
 
 // prune removes expired keys now and then, a few at a time. As long as there are

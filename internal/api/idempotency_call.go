@@ -14,6 +14,7 @@ import (
 type call struct {
 	actor, tenantID, key string
 	request              []byte // its hash
+	secret               bool   // its reply shows one
 }
 
 func (c call) place(column string) string {

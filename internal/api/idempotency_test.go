@@ -70,8 +70,12 @@ func TestSameKeySameAnswer(t *testing.T) {
 
 		key := keyed.with(idempotencyHeader, "key")
 		secret := key.call("POST", tenant+"/apikeys", `{"name":"k","scopes":["query.read"]}`).want(201).text("key")
-		if again := key.call("POST", tenant+"/apikeys", `{"name":"k","scopes":["query.read"]}`).want(201).text("key"); again != secret {
-			t.Fatal("the repetition has another secret")
+		again := key.call("POST", tenant+"/apikeys", `{"name":"k","scopes":["query.read"]}`).want(409)
+		if again.problem().Code != "idempotency_reply_lost" || again.problem().Remedy == "" || strings.Contains(string(again.Body), secret) {
+			t.Fatalf("a secret is shown once: %s", again.Body)
+		}
+		if n := len(ada.call("GET", tenant+"/apikeys", nil).want(200).field("items").([]any)); n != 1 {
+			t.Fatalf("%d keys", n)
 		}
 		var rows []idempotencyRow
 		must(t, db.NewSelect().Model(&rows).Comment("across tenants: looks for the secret").Scan(t.Context()))
@@ -81,6 +85,33 @@ func TestSameKeySameAnswer(t *testing.T) {
 			}
 		}
 	})
+}
+
+// T30: who has lost a right gets nothing by it again, nor does whoever has come to see
+// less: what was read is read anew, and the answer to a change is kept for the rights
+// with which it was made.
+func TestT30_ARepetitionNeedsTheRight(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	s, eve := newStoreroom(t, w), w.as("eve")
+	role := s.ada.call("POST", s.tenant+"/roles", `{"name":"Clerk","permissions":["query.execute","role.*"]}`).want(201).text("id")
+	w.addMember(s.ada, s.tenant, eve, role)
+	read, change := eve.with(idempotencyHeader, "read"), eve.with(idempotencyHeader, "change")
+	run := func() *answer { return read.call("POST", s.tenant+s.query+"/run", nil) }
+	first := run().want(200).text("executionId")
+	if again := run().want(200); again.text("executionId") == first || again.Header.Get(replayedHeader) != "" {
+		t.Errorf("it was not read again: %s", again.Body)
+	}
+	create := func() *answer { return change.call("POST", s.tenant+"/roles", `{"name":"New","permissions":[]}`) }
+	create().want(201)
+	if again := create().want(201); again.Header.Get(replayedHeader) != "true" {
+		t.Errorf("it was done again: %s", again.Body)
+	}
+	s.ada.call("PATCH", s.tenant+"/roles/"+role, `{"permissions":["tenant.read"]}`).want(200)
+	run().want(403)
+	if again := create().want(409); again.problem().Code != "idempotency_rights_changed" || strings.Contains(string(again.Body), "New") {
+		t.Errorf("an answer without the right: %s", again.Body)
+	}
 }
 
 func TestKeyOfAFailedCallIsFree(t *testing.T) {

@@ -18,6 +18,7 @@ func (a *API) invitationRoutes() {
 	}, a.listInvitations)
 	register(a, Operation{
 		ID: "invite", Method: http.MethodPost, Path: "/tenants/{tenantId}/invitations", Access: InTenant, Permission: auth.MemberInvite, Tag: tag,
+		Secret:  true,
 		Status:  http.StatusCreated,
 		Summary: "Invite somebody by e-mail address",
 		Description: "The token is in this reply and never again; where the host sends it, it is not even there. " +

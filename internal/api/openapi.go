@@ -38,7 +38,7 @@ func (a adapter) Handle(op *huma.Operation, handle func(huma.Context)) {
 		handle(humago.NewContext(op, r, w))
 	})
 	if declared.idempotent() {
-		h = a.idempotent(h)
+		h = a.idempotent(declared, h)
 	}
 	h = a.buffered(a.identified(declared, a.decoded(op, h)))
 	if stream := a.streams[declared.ID]; stream != nil {

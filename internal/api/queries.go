@@ -275,5 +275,9 @@ func (a *API) runQuery(ctx context.Context, in *runQueryInput) (*output[datasour
 	if in.Body != nil {
 		params = in.Body.Params
 	}
-	return reply200(a.cfg.Datasources.RunQuery(ctx, in.ID, params))
+	result, err := a.cfg.Datasources.RunQuery(ctx, in.ID, params)
+	if err == nil && !result.Wrote {
+		changedNothing(ctx)
+	}
+	return reply200(result, err)
 }

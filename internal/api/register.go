@@ -53,6 +53,7 @@ type Operation struct {
 
 	Raw     bool // its body is not JSON; set by registerRaw
 	Root    bool // not below /api/v1 (health)
+	Secret  bool // its reply shows a secret, once: a repetition with an Idempotency-Key does not
 	Unkeyed bool // a POST that takes no Idempotency-Key, because its reply sets a cookie or its retry is harmless
 }
 

@@ -17,6 +17,7 @@ func (a *API) webhookRoutes() {
 	}, a.listWebhooks)
 	register(a, Operation{
 		ID: "createWebhook", Method: http.MethodPost, Path: "/tenants/{tenantId}/webhooks", Access: InTenant, Permission: auth.WebhookCreate, Tag: tag,
+		Secret:      true,
 		Status:      http.StatusCreated,
 		Summary:     "Let another system start a workflow",
 		Description: "Its secret is in this reply and never again. Also needs `workflow.execute` on the workflow.",
