@@ -31,6 +31,7 @@ const maxCookies = 4
 
 var (
 	errTwoCredentials = errors.New("more than one credential in the headers")
+	errTwoSessions    = errors.New("cookies with sessions of two users: remove the cookies of this site and sign in")
 	errNobodyKnows    = errors.New("nobody recognises the credential")
 )
 
@@ -43,7 +44,7 @@ var (
 // nil, nil is an anonymous request. A credential that is not good, or that
 // nobody recognises, is Unauthenticated; a bearer token that nobody recognises, as a
 // proxy may add it, takes nothing from a good cookie beside it; of keys and session tokens in the headers
-// too many that are not good are RateLimited, by network. No other header, and nothing of the
+// and of session cookies too many that are not good are RateLimited, by network. No other header, and nothing of the
 // URL, ever names a caller.
 //
 // The principal is in no tenant yet (an API key's is in its own), see [Service.Enter].
@@ -130,26 +131,46 @@ func (s *Service) byToken(ctx context.Context, token string) (*Principal, error)
 	})
 }
 
-// byCookie returns the principal of the first good session cookie, or why there
+// byCookie returns the principal of the session cookies that are good, or why there
 // is none: nil when there is no cookie.
 func (s *Service) byCookie(r *http.Request) (*Principal, error) {
-	var last error
-	for i, cookie := range r.CookiesNamed(CookieName) {
-		if i == maxCookies {
-			break
+	cookies := r.CookiesNamed(CookieName)
+	if len(cookies) == 0 {
+		return nil, nil
+	}
+	return s.sparing(r.Context(), func() (*Principal, error) {
+		return s.bySessions(r.Context(), cookies[:min(len(cookies), maxCookies)])
+	})
+}
+
+// bySessions refuses sessions of two users: one of them was put there by somebody else,
+// a page of a domain beside ours say, for whose account the user would take it (T45).
+func (s *Service) bySessions(ctx context.Context, cookies []*http.Cookie) (found *Principal, last error) {
+	for _, cookie := range cookies {
+		p, err := s.bySession(ctx, cookie.Value)
+		switch {
+		case isFailure(err):
+			return nil, err
+		case err != nil:
+			last = err
+		case found == nil:
+			found = p
+		case found.UserID != p.UserID:
+			return nil, refuse(errTwoSessions)
 		}
-		p, err := s.bySession(r.Context(), cookie.Value)
-		if err == nil || isFailure(err) {
-			return p, err
-		}
-		last = err
+	}
+	if found != nil {
+		return found, nil
 	}
 	return nil, last
 }
 
 // isFailure reports whether a credential could not be judged, which is no
-// reason to look for another identity.
-func isFailure(err error) bool { return err != nil && !problem.Is(err, problem.Unauthenticated) }
+// reason to look for another identity. One that was not looked at, because too many
+// like it were bad, is no credential.
+func isFailure(err error) bool {
+	return err != nil && !problem.Is(err, problem.Unauthenticated) && !problem.Is(err, problem.RateLimited)
+}
 
 // headerToken is the token that a client sent on purpose: of X-API-Key, or of a
 // bearer Authorization; "" = none. Two of them could be read in two ways by two

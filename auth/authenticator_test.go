@@ -87,6 +87,36 @@ func TestAuthenticate(t *testing.T) {
 	})
 }
 
+// T45: a session that somebody else has put into a browser is not taken for that of the
+// user, nor is his own while it is there.
+func TestT45_SessionsOfTwoUsersAreNone(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := setup(t, db)
+		b.user(ada)
+		b.user("bob@example.com")
+		adas, _ := b.login(ada)
+		again, _ := b.login(ada)
+		bobs, _ := b.login("bob@example.com")
+		cookies := func(tokens ...string) *http.Request {
+			r := request(t)
+			for _, token := range tokens {
+				r.AddCookie(&http.Cookie{Name: auth.CookieName, Value: token})
+			}
+			return r
+		}
+		for _, two := range [][]string{{adas, bobs}, {bobs, adas}, {"gone", bobs, adas}} {
+			_, err := b.Authenticate(cookies(two...))
+			wantKind(t, err, problem.Unauthenticated)
+		}
+		for _, one := range [][]string{{adas}, {"gone", adas}, {again, adas}} {
+			if p, err := b.Authenticate(cookies(one...)); err != nil || p.Email != "ada@example.com" {
+				t.Errorf("%+v (%v)", p, err)
+			}
+		}
+	})
+}
+
 func TestDeadCookieDoesNotHideTheHost(t *testing.T) {
 	t.Parallel()
 	b := setup(t, testdb.SQLite(t), func(c *auth.Config) {

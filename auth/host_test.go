@@ -295,6 +295,8 @@ func TestT138_BadTokensAreThrottled(t *testing.T) {
 	ctx := auth.WithAddress(t.Context(), netip.MustParseAddr("192.0.2.1"))
 	_, onSocket := b.AuthenticateToken(ctx, bad)
 	wantKind(t, onSocket, problem.RateLimited)
+	_, inCookie := b.Authenticate(request(t, "Cookie", auth.CookieName+"="+bad).WithContext(ctx))
+	wantKind(t, inCookie, problem.RateLimited)
 	if err := try(good, "192.0.2.2"); err != nil {
 		t.Errorf("from elsewhere: %v", err)
 	}
