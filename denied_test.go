@@ -88,3 +88,72 @@ func TestDeniedAttemptsAreInTheRecord(t *testing.T) {
 		t.Errorf("%+v %v", v, err)
 	}
 }
+
+// Whatever is refused for want of a right or a proof is in a record, also what no
+// permission decides: by its action and the code of the answer.
+func TestRefusalsOfOtherKindsAreInTheRecord(t *testing.T) {
+	t.Parallel()
+	app := jetadmintest.Start(t, quiet(t))
+	_, err := app.Roles().CreateRole(app.Owner.Context(t.Context()), rbac.NewRole{Name: "Keeper", Permissions: []auth.Permission{"role.*", auth.RunAnswer, auth.RunRead}})
+	must(t, err)
+	member := app.Member("Keeper")
+	owner, he := app.Client(app.Owner), app.Client(member)
+	T := "/tenants/" + app.Tenant.ID
+	role, err := app.Roles().CreateRole(app.Owner.Context(t.Context()), rbac.NewRole{Name: "Empty"})
+	must(t, err)
+	var run struct{ ID string }
+	draft := askingGraph()
+	draft["nodes"].([]object)[1]["config"] = object{"title": "Well?", "roles": []string{"owner"}}
+	var flow struct{ ID string }
+	owner.Call("POST", T+"/workflows", object{"name": "Ask", "draft": draft}).Want(http.StatusCreated).Into(&flow)
+	owner.Call("POST", T+"/workflows/"+flow.ID+"/publish", nil).Want(http.StatusCreated)
+	owner.Call("POST", T+"/workflows/"+flow.ID+"/runs", nil).Want(http.StatusAccepted).Into(&run)
+	var waits struct{ Items []struct{ ID string } }
+	holds(t, "the run asks", func() bool {
+		owner.Call("GET", T+"/waits?runId="+run.ID, nil).Want(http.StatusOK).Into(&waits)
+		return len(waits.Items) == 1
+	})
+
+	grant := object{"grants": []object{{"permission": "query.*", "effect": "allow"}}}
+	for _, c := range []struct {
+		reply  *jetadmintest.Reply
+		status int
+	}{
+		{he.Call("POST", T+"/roles", object{"name": "More", "permissions": []string{"*"}}), http.StatusForbidden},
+		{he.Call("PATCH", T+"/roles/"+role.ID, object{"permissions": []string{"query.*"}}), http.StatusForbidden},
+		{he.Call("PUT", T+"/roles/"+role.ID+"/grants", grant), http.StatusForbidden},
+		{he.Call("POST", T+"/waits/"+waits.Items[0].ID, object{"approved": true}), http.StatusForbidden},
+		{he.Call("POST", "/auth/password", object{"old": "wrong wrong wrong", "new": "four other random words"}), http.StatusUnprocessableEntity},
+		{he.Call("POST", "/invitations/accept", object{"token": "jai_" + strings.Repeat("A", 59)}), http.StatusNotFound},
+	} {
+		c.reply.Want(c.status)
+	}
+
+	attempts := func(log func(each func(audit.Event) error) error) map[string]int {
+		seen := map[string]int{}
+		must(t, log(func(e audit.Event) error {
+			var detail struct {
+				Attempted, Code string
+				Attempts        int
+			}
+			err := json.Unmarshal(e.Detail, &detail)
+			seen[detail.Attempted+" "+detail.Code] += max(1, detail.Attempts)
+			return err
+		}))
+		return seen
+	}
+	ofTenant := attempts(func(each func(audit.Event) error) error {
+		return app.Audit().Export(app.Owner.Context(t.Context()), audit.Filter{Action: audit.Denied}, each)
+	})
+	ofNone := attempts(func(each func(audit.Event) error) error {
+		return app.Audit().Platform().Export(t.Context(), audit.Filter{Action: audit.Denied}, each)
+	})
+	for want, seen := range map[string]map[string]int{
+		"role.update permission_not_held": ofTenant, "run.answer not_assigned": ofTenant,
+		"user.password password_wrong": ofNone, "invitation.accept invitation_not_good": ofNone,
+	} {
+		if seen[want] == 0 {
+			t.Errorf("%s is not in the record: %v", want, seen)
+		}
+	}
+}

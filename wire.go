@@ -67,7 +67,7 @@ func (a *App) build() (err error) {
 		return err
 	}
 	a.tenants, err = tenancy.New(tenancy.Config{
-		Accounts: accounts{a}, Audit: a.record, Authorize: a.roles.Authorize, DB: a.db, Hooks: cfg.Hooks.Tenancy, Pages: pages, Roles: a.roles,
+		Accounts: accounts{a}, Audit: a.record, Authorize: a.roles.Authorize, DB: a.db, Denied: a.audit.Deny, Hooks: cfg.Hooks.Tenancy, Pages: pages, Roles: a.roles,
 		Erase:  func(ctx context.Context, tenantID string) error { return a.files.Erase(ctx, tenantID) },
 		Forget: func(ctx context.Context, topics []string) error { return a.events.Forget(ctx, topics) },
 		Leave:  func(tenantID string) { a.datasources.Leave(tenantID) },
@@ -199,7 +199,7 @@ func (a *App) buildWorkflows(pages *page.Signer, outbound egress.Policy) error {
 	}
 	a.workflows, err = workflow.New(workflow.Config{
 		Admit: a.admit, Assignees: a.assignees, Audit: a.record, Authorize: a.roles.Authorize, BasePath: a.cfg.BasePath, CheckReference: a.checkReference, DB: a.db,
-		Gone: a.tenants.Gone, Hooks: a.cfg.Hooks.Workflow, Keys: a.keys, Logger: a.cfg.Logger, MeterProvider: a.cfg.MeterProvider,
+		Denied: a.audit.Deny, Gone: a.tenants.Gone, Hooks: a.cfg.Hooks.Workflow, Keys: a.keys, Logger: a.cfg.Logger, MeterProvider: a.cfg.MeterProvider,
 		Nodes: append(builtin, a.cfg.Nodes...), Own: a.roles.Own, Pages: pages, Past: a.past, Publish: a.publish, Queue: queue, Refused: a.roles.Refused, Retention: a.cfg.RunRetention, RoomForRuns: a.tenants.RoomForRuns,
 		Slots: a.cfg.Workers, TracerProvider: a.cfg.TracerProvider, Visible: a.roles.Visible, Watched: a.events.Wanted,
 	})

@@ -68,7 +68,10 @@ func (s *Service) newPassword(ctx context.Context, row userRow, in PasswordChang
 	if err != nil {
 		return "", err
 	}
-	f.Check(match && usable, "old", "is not the password of this account")
+	if !match || !usable {
+		f.Add("old", "is not the password of this account")
+		s.denied(ctx, audit.Denial{Action: "user.password", ObjectType: "user", ObjectID: row.ID, Code: "password_wrong"})
+	}
 	if err := f.Err("password_invalid", "the password was not changed"); err != nil {
 		return "", err
 	}

@@ -144,7 +144,9 @@ func (s *Service) newReset(ctx context.Context, email string) (link PasswordRese
 	return link, err
 }
 
-func badReset() error {
+// badReset says, and takes down, that a link is not good.
+func (s *Service) badReset(ctx context.Context) error {
+	s.denied(ctx, audit.Denial{Action: "user.reset", ObjectType: "user", Code: "reset_token_invalid"})
 	return problem.New(problem.Unauthenticated, "reset_token_invalid", "the link to a new password is not valid").
 		Fix("ask for a new one")
 }
@@ -156,7 +158,7 @@ func badReset() error {
 // RateLimited.
 func (s *Service) ResetPassword(ctx context.Context, in NewPassword) error {
 	if !checkToken(in.Token, resetMark) {
-		return badReset()
+		return s.badReset(ctx)
 	}
 	if err := s.admit(ctx, in.Address, ""); err != nil {
 		return err
@@ -189,7 +191,7 @@ func (s *Service) ResetPassword(ctx context.Context, in NewPassword) error {
 		case err != nil:
 			return fmt.Errorf("use the link to a new password: %w", err)
 		case used == 0 || user.Disabled:
-			return badReset()
+			return s.badReset(ctx)
 		}
 		ctx = NewContext(ctx, user.principal())
 		if err := s.setPassword(ctx, tx, &user, hash); err != nil {
@@ -202,7 +204,7 @@ func (s *Service) ResetPassword(ctx context.Context, in NewPassword) error {
 func (s *Service) resetOf(ctx context.Context, db bun.IDB, token string) (row resetRow, err error) {
 	err = db.NewSelect().Model(&row).Where("token_hash = ?", hashToken(token)).Where("expires_at > ?", s.clock.Now()).Scan(ctx)
 	if store.IsMissing(err) {
-		return row, badReset()
+		return row, s.badReset(ctx)
 	}
 	if err != nil {
 		return row, fmt.Errorf("read the link to a new password: %w", err)

@@ -90,11 +90,13 @@ func (s *Service) Setup(ctx context.Context, in Setup) (Login, error) {
 	return login, nil
 }
 
-// badSetupToken says that a token is not good: for ever, once there is an account.
+// badSetupToken says, and takes down, that a token is not good: for ever, once there is
+// an account.
 func (s *Service) badSetupToken(ctx context.Context, db bun.IDB) error {
 	if err := s.noAccount(ctx, db); err != nil {
 		return err
 	}
+	s.denied(ctx, audit.Denial{Action: "user.setup", ObjectType: "user", Code: "setup_token_invalid"})
 	return problem.New(problem.Unauthenticated, "setup_token_invalid", "the set-up token is not valid").
 		Fix("use the newest one in the server's log, or restart the server for another")
 }

@@ -63,16 +63,20 @@ func (p *policy) rulesOf(roleID string, deny bool) []auth.Grant {
 	return grants
 }
 
-// holdsAll is Forbidden when the caller lacks one of the rights.
+// holdsAll is Forbidden, and that he tried is taken down, when the caller lacks one of
+// the rights.
 func (s *Service) holdsAll(ctx context.Context, db bun.IDB, p *policy, who *auth.Principal, grants []auth.Grant) error {
 	missing, err := s.holding(ctx, db, p, who).missing(grants)
 	if err != nil || missing == nil {
 		return err
 	}
+	what := string(missing.Permission)
 	if missing.ObjectID != "" {
-		return problem.Newf(problem.Forbidden, "permission_not_held", "nobody gives a permission that he does not hold: %s on the object %s", missing.Permission, missing.ObjectID)
+		what += " on the object " + missing.ObjectID
 	}
-	return problem.Newf(problem.Forbidden, "permission_not_held", "nobody gives a permission that he does not hold: %s", missing.Permission)
+	err = problem.New(problem.Forbidden, "permission_not_held", "nobody gives a permission that he does not hold: "+what)
+	s.deny(ctx, auth.RoleUpdate, "", err)
+	return err
 }
 
 // onAll are permissions for all objects, as rights.

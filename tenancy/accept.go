@@ -7,6 +7,7 @@ import (
 
 	"github.com/uptrace/bun"
 
+	"github.com/jetadmin/jetadmin/audit"
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/problem"
@@ -61,6 +62,14 @@ func badInvitation(reason error) error {
 // those hooks; RateLimited by address; what
 // Hooks.BeforeAccept returns.
 func (s *Service) Accept(ctx context.Context, in Acceptance) (Accepted, error) {
+	accepted, err := s.accept(ctx, in)
+	if k := problem.KindOf(err); k == problem.NotFound || k == problem.Forbidden {
+		s.cfg.Denied(ctx, audit.Denial{Action: "invitation.accept", ObjectType: "invitation", Code: problem.Of(err).Code})
+	}
+	return accepted, err
+}
+
+func (s *Service) accept(ctx context.Context, in Acceptance) (Accepted, error) {
 	if err := s.accounts.Admit(ctx, in.Address); err != nil {
 		return Accepted{}, err
 	}

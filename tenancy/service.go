@@ -32,6 +32,9 @@ type Config struct {
 	// DB holds the tenants. Required.
 	DB *store.DB
 
+	// Denied takes down what somebody was refused. Default: it is not recorded.
+	Denied func(context.Context, audit.Denial)
+
 	// Erase removes what a deleted tenant has outside of the database: the content of
 	// its files. It may be called again when it was done before. Default: nothing.
 	Erase func(ctx context.Context, tenantID string) error
@@ -170,6 +173,9 @@ func New(cfg Config) (*Service, error) {
 }
 
 func (cfg Config) withDefaults() Config {
+	if cfg.Denied == nil {
+		cfg.Denied = func(context.Context, audit.Denial) {}
+	}
 	if cfg.Erase == nil {
 		cfg.Erase = func(context.Context, string) error { return nil }
 	}

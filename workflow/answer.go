@@ -32,6 +32,9 @@ func (s *Service) Answer(ctx context.Context, waitID string, in Answer) (Waiting
 		return Waiting{}, err
 	}
 	if err := row.answerable(who); err != nil {
+		if problem.Is(err, problem.Forbidden) {
+			s.cfg.Denied(ctx, audit.Denial{TenantID: who.TenantID, Action: string(auth.RunAnswer), ObjectType: "run", ObjectID: row.RunID, Code: problem.Of(err).Code})
+		}
 		return Waiting{}, err
 	}
 	if len(in.Comment) > maxComment {

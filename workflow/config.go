@@ -56,6 +56,9 @@ type Config struct {
 	// DB holds definitions and runs.
 	DB *store.DB
 
+	// Denied takes down what somebody was refused. Default: it is not recorded.
+	Denied func(context.Context, audit.Denial)
+
 	// Gone reports of a tenant that it was deleted: nothing is logged in it any more.
 	// Default: none ever is.
 	Gone func(tenantID string) bool
@@ -159,6 +162,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.RoomForRuns == nil {
 		c.RoomForRuns = func(context.Context, bun.IDB, string) (room, limit int64, err error) { return math.MaxInt64, -1, nil }
+	}
+	if c.Denied == nil {
+		c.Denied = func(context.Context, audit.Denial) {}
 	}
 	if c.Assignees == nil {
 		c.Assignees = func(_ context.Context, a Assignees) (Assignees, error) { return a, nil }
