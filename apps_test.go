@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -28,6 +29,7 @@ import (
 	"github.com/jetadmin/jetadmin/jetadmintest"
 	"github.com/jetadmin/jetadmin/problem"
 	"github.com/jetadmin/jetadmin/realtime"
+	"github.com/jetadmin/jetadmin/tenancy"
 	"github.com/jetadmin/jetadmin/workflow"
 )
 
@@ -351,6 +353,30 @@ func TestAHostSignInThatFails(t *testing.T) {
 				t.Errorf("%s: GET %s: status %d, want %d: %s", name, path, got.Status, test.want, got.Body)
 			}
 		}
+	}
+}
+
+// A sign-in that the host confines to a tenant sees, and makes, no other one.
+func TestAConfinedSignInHasOneTenant(t *testing.T) {
+	t.Parallel()
+	var who atomic.Pointer[auth.Principal]
+	cfg := quiet(t)
+	cfg.Authenticators = []auth.Authenticator{auth.AuthenticatorFunc(func(*http.Request) (*auth.Principal, error) { return who.Load(), nil })}
+	app := jetadmintest.Start(t, cfg)
+	other, err := app.Tenants().CreateFor(t.Context(), app.Owner.User.ID, tenancy.NewTenant{Name: "Other"})
+	must(t, err)
+	who.Store(&auth.Principal{UserID: app.Owner.User.ID, TenantID: app.Tenant.ID})
+	he := reach(t, app)
+	for path, list := range map[string]string{"/tenants": "items", "/auth/me": "tenants"} {
+		var seen map[string]json.RawMessage
+		he.call("GET", path, nil).want(http.StatusOK).into(&seen)
+		if text := string(seen[list]); !strings.Contains(text, app.Tenant.ID) || strings.Contains(text, other.ID) {
+			t.Errorf("GET %s: %s", path, text)
+		}
+	}
+	he.call("GET", "/tenants/"+other.ID, nil).want(http.StatusNotFound)
+	if got := he.call("POST", "/tenants", object{"name": "More"}).want(http.StatusForbidden).text("code"); got != "tenant_confined" {
+		t.Errorf("refused with %s", got)
 	}
 }
 

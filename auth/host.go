@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -174,13 +175,13 @@ func (s *Service) follow(ctx context.Context, userID, email, name string) (userR
 		if row, err = lockUser(ctx, tx, s.db.Dialect, userID); err != nil {
 			return err
 		}
-		if email != "" {
-			row.Email = email
+		before := row.state()
+		row.Email, row.Name = cmp.Or(email, row.Email), cmp.Or(name, row.Name)
+		if err := s.saveUser(ctx, tx, &row, "email", "name"); err != nil {
+			return err
 		}
-		if name != "" {
-			row.Name = name
-		}
-		return s.saveUser(ctx, tx, &row, "email", "name")
+		return s.audit(NewContext(ctx, row.principal()), tx,
+			audit.Entry{Action: "user.follow", ObjectType: "user", ObjectID: row.ID, Before: before, After: row.state(), Detail: map[string]any{"issuer": row.Issuer}})
 	})
 	return row, err
 }

@@ -19,20 +19,40 @@ type NewTenant struct {
 }
 
 // Create makes a tenant with the default roles and its first member, the caller,
-// as Owner. Every signed-in user may.
+// as Owner. Every signed-in user may, until he is a member of 100 tenants.
 //
-// Errors: Unauthenticated; Forbidden for an API key or service; Invalid; what
-// Hooks.BeforeCreate returns.
+// Errors: Unauthenticated; Forbidden for an API key or service; Conflict for a member of
+// 100 tenants; Invalid; what Hooks.BeforeCreate returns.
 func (s *Service) Create(ctx context.Context, in NewTenant) (Tenant, error) {
 	who, err := auth.Person(ctx)
 	if err != nil {
 		return Tenant{}, err
 	}
+	if err := s.roomForTenant(ctx, who.UserID); err != nil {
+		return Tenant{}, err
+	}
 	return s.create(ctx, who.UserID, in)
 }
 
+// maxJoined is how many tenants somebody may be a member of who makes one more. Some
+// more may get in that are made at the same moment.
+const maxJoined = 100
+
+func (s *Service) roomForTenant(ctx context.Context, userID string) error {
+	var joined int
+	err := s.db.NewRaw("SELECT count(*) FROM ?schema.jet_member /* across tenants: those of one user */ WHERE user_id = ?", userID).Scan(ctx, &joined)
+	if err != nil {
+		return fmt.Errorf("count the tenants of a user: %w", err)
+	}
+	if joined >= maxJoined {
+		return problem.Newf(problem.Conflict, "too_many_tenants", "you are a member of %d workspaces", joined).
+			Fix("delete those that nobody needs, or ask whoever runs the server to make another")
+	}
+	return nil
+}
+
 // CreateFor is [Service.Create] for a host program, which says whose tenant it
-// is. It needs no principal.
+// is, and how many he has. It needs no principal.
 //
 // Errors: Invalid, also for a user who does not exist; what Hooks.BeforeCreate
 // returns.

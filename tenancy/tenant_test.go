@@ -174,6 +174,30 @@ func TestMineOfAKeyIsItsTenant(t *testing.T) {
 	})
 }
 
+// Nobody makes tenants without end; the host may for him.
+func TestTenantsOfOneUserAreLimited(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := setup(t, db)
+		ada, bob := b.newUser(t, "ada"), b.newUser(t, "bob")
+		for range 100 {
+			if _, err := b.Create(signedIn(ada), tenancy.NewTenant{Name: "x"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := b.Create(signedIn(ada), tenancy.NewTenant{Name: "x"})
+		if e := problem.Of(err); e.Kind != problem.Conflict || e.Code != "too_many_tenants" || e.Remedy == "" {
+			t.Errorf("one more: %v", err)
+		}
+		if _, err := b.CreateFor(t.Context(), ada, tenancy.NewTenant{Name: "x"}); err != nil {
+			t.Errorf("by the host: %v", err)
+		}
+		if _, err := b.Create(signedIn(bob), tenancy.NewTenant{Name: "x"}); err != nil {
+			t.Errorf("another user: %v", err)
+		}
+	})
+}
+
 func TestRolesOf(t *testing.T) {
 	t.Parallel()
 	testdb.Each(t, func(t *testing.T, db *store.DB) {

@@ -136,7 +136,7 @@ func (a *API) me(ctx context.Context, _ *struct{}) (*versioned[Me], error) {
 }
 
 func (a *API) myTenants(ctx context.Context) ([]MyTenant, error) {
-	mine, err := a.cfg.Tenancy.Mine(ctx)
+	mine, err := a.mine(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -3,9 +3,11 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/problem"
 	"github.com/jetadmin/jetadmin/tenancy"
 )
 
@@ -60,13 +62,22 @@ type tenantsOutput struct {
 }
 
 func (a *API) listTenants(ctx context.Context, _ *struct{}) (*tenantsOutput, error) {
-	mine, err := a.cfg.Tenancy.Mine(ctx)
+	mine, err := a.mine(ctx)
 	out := &tenantsOutput{}
 	out.Body.Items = make([]JoinedTenant, len(mine))
 	for i, m := range mine {
 		out.Body.Items[i] = JoinedTenant{Tenant: m.Tenant, Roles: m.Roles, Since: m.Since}
 	}
 	return out, err
+}
+
+// mine lists the caller's tenants: of whoever the host confines to a tenant, that one.
+func (a *API) mine(ctx context.Context) ([]tenancy.Membership, error) {
+	mine, err := a.cfg.Tenancy.Mine(ctx)
+	if only := auth.FromContext(ctx).TenantID; only != "" {
+		mine = slices.DeleteFunc(mine, func(m tenancy.Membership) bool { return m.Tenant.ID != only })
+	}
+	return mine, err
 }
 
 type createTenantInput struct {
@@ -76,6 +87,9 @@ type createTenantInput struct {
 }
 
 func (a *API) createTenant(ctx context.Context, in *createTenantInput) (*createdVersion[tenancy.Tenant], error) {
+	if auth.FromContext(ctx).TenantID != "" {
+		return nil, problem.New(problem.Forbidden, "tenant_confined", "this sign-in is for one tenant")
+	}
 	t, err := a.cfg.Tenancy.Create(ctx, tenancy.NewTenant{Name: in.Body.Name})
 	return &createdVersion[tenancy.Tenant]{Location: a.at(t.ID), ETag: etag(t.Version), Body: t}, err
 }
