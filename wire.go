@@ -401,13 +401,23 @@ var resources = map[string]bool{
 	"schedule": true, "tenant": true, "webhook": true, "workflow": true,
 }
 
+// untold are the actions on resources that members of the tenant are not told of.
+var untold = []string{"tenant.create", "member.impersonate", "role.impersonate"}
+
 // watched are those that have a topic of their own too.
 var watched = map[string]bool{"datasource": true, "workflow": true}
 
 // record writes a change down, forgets who made what is deleted by it, and when it is
 // committed tells who watches the tenant, or the object, that there is one, no more
-// than its kind and the id of the object. Nobody watches a tenant that is only made.
+// than its kind and the id of the object. Nobody watches a tenant that is only made, and
+// whom somebody looks at as has not changed. Who views as somebody else changes nothing,
+// whatever right it took him as far as this.
 func (a *App) record(ctx context.Context, db bun.IDB, e audit.Entry) error {
+	if who := auth.FromContext(ctx); who != nil {
+		if err := who.MayChange(); err != nil {
+			return err
+		}
+	}
 	if err := a.audit.Record(ctx, db, e); err != nil {
 		return err
 	}
@@ -416,7 +426,7 @@ func (a *App) record(ctx context.Context, db bun.IDB, e audit.Entry) error {
 			return err
 		}
 	}
-	if e.TenantID != "" && e.ObjectID != "" && resources[e.ObjectType] && e.Action != "tenant.create" {
+	if e.TenantID != "" && e.ObjectID != "" && resources[e.ObjectType] && !slices.Contains(untold, e.Action) {
 		store.AfterCommit(ctx, func() {
 			a.publish(ctx, "tenant:"+e.TenantID, eventOf(e), changed{e.ObjectID})
 			if watched[e.ObjectType] {
@@ -480,7 +490,7 @@ func actor(ctx context.Context) audit.Actor {
 	if who.Kind != auth.KindUser {
 		onBehalf = who.UserID
 	}
-	return audit.Actor{Name: who.Actor(), OnBehalfOf: onBehalf}
+	return audit.Actor{Name: who.Actor(), OnBehalfOf: onBehalf, Viewing: who.Viewing()}
 }
 
 // address names where a call comes from, for the record of what was denied.

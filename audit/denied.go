@@ -37,7 +37,7 @@ const (
 
 // denialKey is what attempts have in common that are told in one event.
 type denialKey struct {
-	tenantID, actor, onBehalfOf, address, action, objectType, code string
+	tenantID, actor, onBehalfOf, viewing, address, action, objectType, code string
 }
 
 // tally is the first of like attempts, and their number.
@@ -69,7 +69,7 @@ func (l *Log) Deny(ctx context.Context, d Denial) {
 	actor, now := l.actor(ctx), l.clock.Now()
 	t := &tally{
 		denialKey: denialKey{
-			d.TenantID, brief(actor.Name), brief(actor.OnBehalfOf), brief(l.address(ctx)), brief(d.Action), brief(d.ObjectType), brief(d.Code),
+			d.TenantID, brief(actor.Name), brief(actor.OnBehalfOf), brief(actor.Viewing), brief(l.address(ctx)), brief(d.Action), brief(d.ObjectType), brief(d.Code),
 		},
 		objectID: brief(d.ObjectID), requestID: brief(l.requestID(ctx)), first: now, last: now, attempts: 1,
 	}
@@ -196,6 +196,9 @@ func (l *Log) tell(ctx context.Context, tx bun.IDB, t *tally) error {
 	detail := map[string]any{"attempted": t.action, "code": t.code, "attempts": t.attempts, "first": t.first, "last": t.last}
 	if t.address != "" {
 		detail["address"] = t.address
+	}
+	if t.viewing != "" {
+		detail["viewing"] = t.viewing
 	}
 	row, err := l.row(ctx, Entry{TenantID: t.tenantID, Action: Denied, ObjectType: t.objectType, ObjectID: t.objectID, Detail: detail})
 	if err != nil {

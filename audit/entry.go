@@ -34,4 +34,5 @@ type Record func(ctx context.Context, db bun.IDB, e Entry) error
 type Actor struct {
 	Name       string // "user:<id>", "apiKey:<id>", "service:<name>"; "anonymous" before sign-in
 	OnBehalfOf string // the user id behind a key or service; may be empty
+	Viewing    string // whom he sees the tenant as, "user:<id>" or "role:<id>"; empty = as himself
 }

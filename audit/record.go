@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/uptrace/bun"
 
@@ -56,11 +57,18 @@ func (l *Log) append(ctx context.Context, db bun.IDB, row *eventRow) error {
 }
 
 func (l *Log) row(ctx context.Context, e Entry) (*eventRow, error) {
+	actor := l.actor(ctx)
+	if actor.Viewing != "" {
+		e.Detail = maps.Clone(e.Detail)
+		if e.Detail == nil {
+			e.Detail = map[string]any{}
+		}
+		e.Detail["viewing"] = actor.Viewing
+	}
 	detail, err := e.detail()
 	if err != nil {
 		return nil, fmt.Errorf("write the detail of %s: %w", e.Action, err)
 	}
-	actor := l.actor(ctx)
 	return &eventRow{
 		TenantID:   e.TenantID,
 		Time:       l.clock.Now(),

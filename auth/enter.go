@@ -71,11 +71,20 @@ func (s *Service) confined(ctx context.Context, p *Principal, tenantID string) (
 // membership is. It is not a use: it does not keep a session from ending. Who came
 // with a token of an [OIDC] issuer is over when the token is. The session of
 // another sign-in of the host's is known to the host alone; of such a caller only
-// account and membership are checked.
+// account and membership are checked. Who views as a member still does, with the roles
+// that the member has now; NotFound says too that the member has left.
 func (s *Service) Revalidate(ctx context.Context, p *Principal) (*Principal, error) {
 	if p == nil {
 		return nil, problem.New(problem.Unauthenticated, "unauthenticated", "sign in first")
 	}
+	fresh, err := s.revalidated(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	return s.stillViewing(ctx, fresh, p)
+}
+
+func (s *Service) revalidated(ctx context.Context, p *Principal) (*Principal, error) {
 	switch {
 	case p.Kind == KindService:
 		return p.clone(), nil

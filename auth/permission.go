@@ -20,12 +20,13 @@ const (
 	TenantDelete Permission = "tenant.delete"
 	TenantExport Permission = "tenant.export" // all of it in one piece
 
-	MemberList   Permission = "member.list"
-	MemberRead   Permission = "member.read"
-	MemberCreate Permission = "member.create"
-	MemberUpdate Permission = "member.update"
-	MemberDelete Permission = "member.delete"
-	MemberInvite Permission = "member.invite" // people who may have no account yet
+	MemberList        Permission = "member.list"
+	MemberRead        Permission = "member.read"
+	MemberCreate      Permission = "member.create"
+	MemberUpdate      Permission = "member.update"
+	MemberDelete      Permission = "member.delete"
+	MemberInvite      Permission = "member.invite"      // people who may have no account yet
+	MemberImpersonate Permission = "member.impersonate" // see what a member sees, see [Principal.ViewingAs]
 
 	RoleList   Permission = "role.list"
 	RoleRead   Permission = "role.read"
@@ -98,7 +99,7 @@ const (
 func Permissions() []Permission {
 	return []Permission{
 		TenantRead, TenantUpdate, TenantDelete, TenantExport,
-		MemberList, MemberRead, MemberCreate, MemberUpdate, MemberDelete, MemberInvite,
+		MemberList, MemberRead, MemberCreate, MemberUpdate, MemberDelete, MemberInvite, MemberImpersonate,
 		RoleList, RoleRead, RoleCreate, RoleUpdate, RoleDelete,
 		APIKeyList, APIKeyCreate, APIKeyUpdate, APIKeyDelete,
 		AuditList,

@@ -60,8 +60,9 @@ type Principal struct {
 	// Grants are the whole of a service's rights. A person or key has none.
 	Grants []Grant
 
-	use   *keyUse   // of an API key
-	until time.Time // of an issuer's token: when it is over; zero = it does not end
+	use    *keyUse    // of an API key
+	until  time.Time  // of an issuer's token: when it is over; zero = it does not end
+	viewed *Principal // whom he is shown the tenant as; nil = as himself
 }
 
 // Grant is a right to do one thing, to one object or (ObjectID "") to all of
@@ -102,6 +103,9 @@ func (p *Principal) clone() *Principal {
 	c := *p
 	c.Roles, c.Scopes, c.Grants = slices.Clone(p.Roles), slices.Clone(p.Scopes), slices.Clone(p.Grants)
 	c.Claims = maps.Clone(p.Claims)
+	if p.viewed != nil {
+		c.viewed = p.viewed.clone()
+	}
 	return &c
 }
 
@@ -129,8 +133,8 @@ func FromContext(ctx context.Context) *Principal {
 	return p
 }
 
-// Person is the principal of a call that only a signed-in person can make, not a
-// key or a part of the program. Errors: Unauthenticated, Forbidden.
+// Person is the principal of a call that only a signed-in person can make as himself,
+// not a key or a part of the program. Errors: Unauthenticated, Forbidden.
 func Person(ctx context.Context) (*Principal, error) {
 	who := FromContext(ctx)
 	if who == nil {
@@ -138,6 +142,9 @@ func Person(ctx context.Context) (*Principal, error) {
 	}
 	if who.Kind != KindUser || who.UserID == "" {
 		return nil, problem.New(problem.Forbidden, "person_required", "only a signed-in person can do this")
+	}
+	if err := who.MayChange(); err != nil {
+		return nil, err
 	}
 	return who, nil
 }

@@ -16,7 +16,8 @@ import (
 // do it to the object, or, with objectID "", to the kind as a whole.
 //
 // Errors: Unauthenticated without a principal; Forbidden without a tenant or the
-// right, and while the tenant is suspended; Invalid for a service that is refused and has grants that do not exist; NotFound when the tenant is gone, and for what is not an id in its
+// right, while the tenant is suspended, and for what a caller who views as somebody else
+// may not do, see [Service.ViewAs]; Invalid for a service that is refused and has grants that do not exist; NotFound when the tenant is gone, and for what is not an id in its
 // canonical form. It reads the database at most once in
 // half a second per tenant and takes well under 1 µs otherwise.
 //
@@ -47,6 +48,9 @@ func (s *Service) authorize(ctx context.Context, permission auth.Permission, obj
 	}
 	if !s.catalogue.has(permission) {
 		return nil, problem.New(problem.Forbidden, "permission_unknown", "this needs a permission that does not exist")
+	}
+	if err := onlyReads(who, permission); err != nil {
+		return nil, err
 	}
 	allowed, err := s.allows(ctx, who, permission, objectID)
 	if err != nil {
@@ -121,6 +125,10 @@ func (s *Service) inTenant(ctx context.Context) (*auth.Principal, error) {
 		return nil, problem.New(problem.Unauthenticated, "sign_in_required", "this needs a signed-in caller")
 	case who.TenantID == "":
 		return nil, problem.New(problem.Forbidden, "tenant_required", "this needs a tenant")
+	case who.Viewed() != nil:
+		if err := s.mayView(ctx, who); err != nil {
+			return nil, err
+		}
 	}
 	return who, nil
 }
@@ -143,6 +151,19 @@ func knownGrants(who *auth.Principal) error {
 
 // allows decides for a permission of the catalogue and a principal in a tenant.
 func (s *Service) allows(ctx context.Context, who *auth.Principal, permission auth.Permission, objectID string) (bool, error) {
+	yes, err := s.allowsOne(ctx, who, permission, objectID)
+	viewed := who.Viewed()
+	if err != nil || !yes || viewed == nil {
+		return yes, err
+	}
+	if !Reads(permission) {
+		return false, nil
+	}
+	return s.allowsOne(ctx, viewed, permission, objectID)
+}
+
+// allowsOne is allows for a principal himself, whomever he views.
+func (s *Service) allowsOne(ctx context.Context, who *auth.Principal, permission auth.Permission, objectID string) (bool, error) {
 	switch who.Kind {
 	case auth.KindService:
 		if s.gone(who.TenantID) {

@@ -76,6 +76,13 @@ func asksForObject(p auth.Permission) bool {
 	return !slices.Contains([]auth.Permission{auth.QueryTest, auth.RunAnswer, auth.RunSignal}, p)
 }
 
+// Reads reports whether a permission is one to look. A caller who views as somebody else
+// has no others, see [Service.ViewAs].
+func Reads(p auth.Permission) bool {
+	_, action, _ := strings.Cut(string(p), ".")
+	return p == auth.QueryExecute || slices.Contains([]string{"list", "read", "history"}, action)
+}
+
 type titled struct {
 	permission auth.Permission
 	title      string
@@ -94,6 +101,7 @@ func titles() []titled {
 		{auth.MemberUpdate, "Change the roles of members"},
 		{auth.MemberDelete, "Remove members"},
 		{auth.MemberInvite, "Invite people, and see who is invited"},
+		{auth.MemberImpersonate, "See the workspace as a member sees it"},
 
 		{auth.RoleList, "List roles"},
 		{auth.RoleRead, "See a role and its permissions"},

@@ -15,6 +15,9 @@
 // a kind of object hold for the kind as a whole and for each of its objects. A rule
 // about a workflow is also about its runs. Lists ask [Service.Visible].
 //
+// Whoever views as somebody else ([Service.ViewAs]) may look at what both may look at, and
+// change nothing.
+//
 // Nobody gives what he does not hold. The Owners of a tenant cannot be kept from
 // managing it, and may take every denial back.
 //

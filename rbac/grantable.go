@@ -126,6 +126,9 @@ func (h *holding) holds(g auth.Grant) (bool, error) {
 	if h.everywhere[g.Permission] {
 		return true, nil
 	}
+	if h.who.Viewed() != nil { // he changes nothing
+		return false, nil
+	}
 	switch h.who.Kind {
 	case auth.KindService:
 		return granted(h.who.Grants, g.Permission, g.ObjectID), nil

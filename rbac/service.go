@@ -55,6 +55,7 @@ type Service struct {
 	pages     *page.Signer
 	parents   *parents
 	policies  *policies
+	views     *views
 }
 
 const defaultTenants = 16384
@@ -80,6 +81,7 @@ func New(cfg Config) (*Service, error) {
 		gone:      cfg.Gone,
 		pages:     cfg.Pages,
 		parents:   &parents{find: cfg.ParentOf},
+		views:     &views{now: cfg.Clock.Now},
 	}
 	s.policies = newPolicies(cfg.Tenants, s.currentVersion, s.currentPolicy)
 	return s, nil

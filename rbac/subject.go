@@ -39,22 +39,28 @@ func (s *Service) principalOf(ctx context.Context, tenantID string, of Subject) 
 		}
 		return memberPrincipal(ctx, s.db.DB, tenantID, of.ID)
 	case SubjectRole:
-		if !id.Valid(of.ID) {
-			return nil, problem.Missing("role")
-		}
-		if _, err := s.Authorize(ctx, auth.RoleRead, of.ID); err != nil {
-			return nil, err
-		}
-		row, err := selectRole(ctx, s.db.DB, tenantID, of.ID)
-		if err != nil {
-			return nil, err
-		}
-		return &auth.Principal{Kind: auth.KindUser, TenantID: tenantID, Roles: []string{row.ID}}, nil
+		return s.rolePrincipal(ctx, tenantID, of.ID)
 	}
 	if _, err := s.Authorize(ctx, auth.APIKeyList, ""); err != nil {
 		return nil, err
 	}
 	return keyPrincipal(ctx, s.db.DB, tenantID, of.ID)
+}
+
+// rolePrincipal is whoever has a role alone, for a caller who may read it. It is NotFound
+// for a role that is not there.
+func (s *Service) rolePrincipal(ctx context.Context, tenantID, roleID string) (*auth.Principal, error) {
+	if !id.Valid(roleID) {
+		return nil, problem.Missing("role")
+	}
+	if _, err := s.Authorize(ctx, auth.RoleRead, roleID); err != nil {
+		return nil, err
+	}
+	row, err := selectRole(ctx, s.db.DB, tenantID, roleID)
+	if err != nil {
+		return nil, err
+	}
+	return &auth.Principal{Kind: auth.KindUser, TenantID: tenantID, Roles: []string{row.ID}}, nil
 }
 
 // memberPrincipal is NotFound for who is no member.

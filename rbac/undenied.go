@@ -9,7 +9,7 @@ import (
 )
 
 // Undenied narrows a query over things of every kind, such as events about them, to
-// those that no rule denies the caller to read. The columns, expressions of the query
+// those that no rule denies the caller, or whom he views, to read. The columns, expressions of the query
 // that are never NULL, hold the kind of an object, which is the part of permissions
 // before the dot, and its id as a text. Things of other kinds stay.
 //
@@ -30,21 +30,31 @@ func (s *Service) Undenied(ctx context.Context, kindColumn, idColumn string) (fu
 	if err != nil {
 		return nil, err
 	}
-	kinds, single, err := s.deniedKinds(p, who)
-	if err != nil || len(kinds)+len(single) == 0 {
-		return same, err
+	narrow := same
+	for _, party := range parties(who) {
+		kinds, single, err := s.deniedKinds(p, party)
+		if err != nil {
+			return nil, err
+		}
+		wider := narrow
+		narrow = func(q *bun.SelectQuery) *bun.SelectQuery {
+			return s.without(wider(q), party, kindColumn, idColumn, kinds, single)
+		}
 	}
-	return func(q *bun.SelectQuery) *bun.SelectQuery {
-		if len(kinds) > 0 {
-			q = q.Where("? NOT IN (?)", bun.Safe(kindColumn), bun.List(kinds))
-		}
-		for _, kind := range single {
-			v := view{db: s.db.DB, who: who, permission: auth.Permission(kind + ".read")}
-			denied := s.db.NewSelect().TableExpr("(?) AS denied", v.objects(Deny)).ColumnExpr("CAST(denied.object_id AS text)")
-			q = q.Where("NOT (? = ? AND ? IN (?))", bun.Safe(kindColumn), kind, bun.Safe(idColumn), denied)
-		}
-		return q
-	}, nil
+	return narrow, nil
+}
+
+// without leaves kinds of things out, and of others the single ones that a rule denies.
+func (s *Service) without(q *bun.SelectQuery, who *auth.Principal, kindColumn, idColumn string, kinds, single []string) *bun.SelectQuery {
+	if len(kinds) > 0 {
+		q = q.Where("? NOT IN (?)", bun.Safe(kindColumn), bun.List(kinds))
+	}
+	for _, kind := range single {
+		v := view{db: s.db.DB, who: who, permission: auth.Permission(kind + ".read")}
+		denied := s.db.NewSelect().TableExpr("(?) AS denied", v.objects(Deny)).ColumnExpr("CAST(denied.object_id AS text)")
+		q = q.Where("NOT (? = ? AND ? IN (?))", bun.Safe(kindColumn), kind, bun.Safe(idColumn), denied)
+	}
+	return q
 }
 
 // deniedKinds are those kinds of which a caller is denied all, and those of which he

@@ -15,8 +15,9 @@ import (
 // Visible is an [auth.Visible]. With "<resource>.list", a list shows all of the kind
 // to whoever holds that, and to others the objects that they may read; with another
 // permission, those on which it is held. Neither shows an object on which it is
-// denied. The columns, expressions of the list's query, hold the ids of an object:
-// its own first, then that of what it is a part of.
+// denied. A caller who views as somebody else is shown what both see. The columns,
+// expressions of the list's query, hold the ids of an object: its own first, then that
+// of what it is a part of.
 //
 // Errors: Unauthenticated; Forbidden for whoever would be shown nothing whatever
 // there is, and as [Service.Authorize].
@@ -25,20 +26,43 @@ func (s *Service) Visible(ctx context.Context, list auth.Permission, columns ...
 	if err != nil {
 		return nil, nil, err
 	}
-	v, err := s.view(ctx, who, list)
-	if err == nil && !v.something() {
-		err = problem.Newf(problem.Forbidden, "permission_required", "this needs the permission %s", list)
-		if slipped := knownGrants(who); slipped != nil {
-			err = slipped
-		}
-	}
+	seen, err := s.seen(ctx, who, list)
 	if problem.Is(err, problem.Forbidden) {
 		s.deny(ctx, list, "", err)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	return who, func(q *bun.SelectQuery) *bun.SelectQuery { return v.narrow(q, columns) }, nil
+	return who, func(q *bun.SelectQuery) *bun.SelectQuery {
+		for _, v := range seen {
+			q = v.narrow(q, columns)
+		}
+		return q
+	}, nil
+}
+
+// seen is what of a kind a caller sees, and what whom he views does. Forbidden when one
+// of them sees nothing.
+func (s *Service) seen(ctx context.Context, who *auth.Principal, list auth.Permission) ([]*view, error) {
+	if err := onlyReads(who, list); err != nil {
+		return nil, err
+	}
+	var seen []*view
+	for _, party := range parties(who) {
+		v, err := s.view(ctx, party, list)
+		if err != nil {
+			return nil, err
+		}
+		if v.something() {
+			seen = append(seen, v)
+			continue
+		}
+		if err := knownGrants(party); err != nil {
+			return nil, err
+		}
+		return nil, problem.Newf(problem.Forbidden, "permission_required", "this needs the permission %s", list)
+	}
+	return seen, nil
 }
 
 // view is what of a kind a caller sees.
@@ -148,8 +172,8 @@ func (v *view) objects(effect Effect) *bun.SelectQuery {
 		Where("g.permission IN (?)", bun.List(slices.Compact(patterns))).Where("g.object_id <> ?", everyObject)
 }
 
-// Refused reports whether a rule denies the caller a permission on an object: for
-// what needs no permission on it, and must not go around a denial.
+// Refused reports whether a rule denies the caller, or whom he views, a permission on an
+// object: for what needs no permission on it, and must not go around a denial.
 //
 // Errors: Unauthenticated, Forbidden without a tenant.
 func (s *Service) Refused(ctx context.Context, permission auth.Permission, objectID string) (bool, error) {
@@ -157,8 +181,12 @@ func (s *Service) Refused(ctx context.Context, permission auth.Permission, objec
 	if err != nil || who.Kind == auth.KindService {
 		return false, err
 	}
-	v, err := s.byRules(ctx, who, permission, objectID)
-	return v == denied, err
+	for _, party := range parties(who) {
+		if v, err := s.byRules(ctx, party, permission, objectID); err != nil || v == denied {
+			return v == denied, err
+		}
+	}
+	return false, nil
 }
 
 // MemberLeft forgets, in the transaction that removes a member, the grants to him

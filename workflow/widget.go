@@ -197,6 +197,9 @@ func (s *Service) Disconnect(ctx context.Context, linkID string) error {
 	if err != nil {
 		return err
 	}
+	if err := auth.FromContext(ctx).MayChange(); err != nil {
+		return err
+	}
 	return s.cfg.DB.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
 		_, err := deleteLink(ctx, tx, row.TenantID, row.Owner, row.ID)
 		return err
@@ -381,6 +384,9 @@ func (s *Service) shownOutputs(ctx context.Context, link linkRow) (outputs map[s
 func (s *Service) link(ctx context.Context, who *auth.Principal, in NewWidgetLink, run runRow, mustReplace bool) (WidgetLinkDetail, error) {
 	if run.Enclosing != nil {
 		return WidgetLinkDetail{}, problem.New(problem.Conflict, "run_of_item", "the run is one of a loop's items").Fix("connect with the run around it")
+	}
+	if err := who.MayChange(); err != nil {
+		return WidgetLinkDetail{}, err
 	}
 	if _, err := s.cfg.Past(ctx, runTopic(run.ID).String(), 0); err != nil && !problem.Is(err, problem.Unavailable) {
 		return WidgetLinkDetail{}, err
