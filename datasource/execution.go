@@ -123,7 +123,7 @@ func (s *Service) StopExecution(ctx context.Context, id string) error {
 	if e != nil && e.QueryID != nil {
 		queryID = *e.QueryID
 	}
-	if _, denied := s.authorize(ctx, auth.QueryCancel, queryID); denied != nil && (e == nil || e.Actor != who.Actor()) {
+	if _, denied := s.authorize(ctx, auth.QueryCancel, queryID); denied != nil && (e == nil || e.Actor != who.Actor() || who.Viewed() != nil) {
 		return denied
 	}
 	if err != nil {

@@ -58,10 +58,15 @@ func newRowJudge(r RowRule, condition *expr.Condition) *rowJudge {
 	return judge
 }
 
+// masks reports whether the rule masks a column of one of the names.
+func (r *rowJudge) masks(names []string) bool {
+	return slices.ContainsFunc(r.Mask, func(m ColumnMask) bool { return slices.Contains(names, m.Column) })
+}
+
 // guesses reports whether a caller could try values until a row comes whose masked
 // column has them (T89).
 func (r *rowJudge) guesses() bool {
-	return r.asked && slices.ContainsFunc(r.Mask, func(m ColumnMask) bool { return slices.Contains(r.columns, m.Column) })
+	return r.asked && r.masks(r.columns)
 }
 
 func conditionTypes(params []Param) map[string]expr.Type {
@@ -89,27 +94,60 @@ func conditionTypes(params []Param) map[string]expr.Type {
 
 // sight is what one caller sees of a result; nil = everything. It is immutable.
 type sight struct {
+	eyes []eye  // he sees what all of them see
+	key  []byte // of everything in the caller that decides
+}
+
+// eye is what somebody sees of a result by his rules.
+type eye struct {
 	rules []*rowJudge
 	env   expr.Env // without the row
-	key   []byte   // of everything in the caller that decides
 }
 
 // see is what a caller may see. Who has no rule is refused, like who lacks a
-// trusted value: nothing is asked of the datasource then.
+// trusted value: nothing is asked of the datasource then. Who views as somebody else
+// sees the rows that both see, as both see them.
 func (p rowPolicy) see(who *auth.Principal, values map[string]any) (*sight, error) {
 	if len(p) == 0 {
 		return nil, nil
 	}
-	s := &sight{}
+	s, decides := &sight{}, []decisive{}
+	for _, party := range onlookers(who) {
+		e, seen, err := p.eyeOf(party, values)
+		if err != nil {
+			return nil, err
+		}
+		s.eyes, decides = append(s.eyes, e), append(decides, seen)
+	}
+	var err error
+	s.key, err = json.Marshal(decides)
+	return s, err
+}
+
+// onlookers are those whose rules decide what a caller sees: his own, and those of whom
+// he views. Whoever has a role alone is the caller with that role.
+func onlookers(who *auth.Principal) []*auth.Principal {
+	viewed := who.Viewed()
+	switch {
+	case viewed == nil:
+		return []*auth.Principal{who}
+	case viewed.UserID == "":
+		viewed = who.InTenant(who.TenantID, viewed.Roles)
+	}
+	return []*auth.Principal{who, viewed}
+}
+
+func (p rowPolicy) eyeOf(who *auth.Principal, values map[string]any) (eye, decisive, error) {
+	var e eye
 	seen := decisive{Claims: map[string]any{}}
 	for i, r := range p {
 		if r.Everyone || slices.ContainsFunc(r.Roles, func(role string) bool { return slices.Contains(who.Roles, role) }) {
-			s.rules, seen.Rules = append(s.rules, r), append(seen.Rules, i)
+			e.rules, seen.Rules = append(e.rules, r), append(seen.Rules, i)
 			seen.note(who, r.condition)
 		}
 	}
-	if len(s.rules) == 0 {
-		return nil, problem.New(problem.Forbidden, "no_row_rule", "the query has row rules, and none is for the caller").
+	if len(e.rules) == 0 {
+		return e, seen, problem.New(problem.Forbidden, "no_row_rule", "the query has row rules, and none is for the caller").
 			Fix("ask who manages the rules of the query for one")
 	}
 	user := map[string]any{"claims": seen.Claims}
@@ -121,10 +159,8 @@ func (p rowPolicy) see(who *auth.Principal, values map[string]any) (*sight, erro
 			params[name] = v
 		}
 	}
-	s.env = expr.Env{"user": user, "tenant": tenant, "params": params}
-	var err error
-	s.key, err = json.Marshal(seen)
-	return s, err
+	e.env = expr.Env{"user": user, "tenant": tenant, "params": params}
+	return e, seen, nil
 }
 
 func put(object map[string]any, name, text string) {
@@ -133,14 +169,14 @@ func put(object map[string]any, name, text string) {
 	}
 }
 
-// decisive is what decides what a caller sees, beside the query and its values.
+// decisive is what decides what somebody sees, beside the query and its values.
 type decisive struct {
 	Rules  []int          `json:"rules"`
 	User   string         `json:"user"`
 	Claims map[string]any `json:"claims"`
 }
 
-// note takes what a condition reads of the caller.
+// note takes what a condition reads of him.
 func (d *decisive) note(who *auth.Principal, c *expr.Condition) {
 	for _, ref := range c.Refs() {
 		switch ref.Root {

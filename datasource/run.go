@@ -27,7 +27,8 @@ type QueryTest struct {
 // Errors: Invalid for values (unknown, of a wrong type, too many elements, all
 // at once), Upstream when the datasource fails or refuses (who may test queries
 // is told what it said), Timeout, Forbidden for an address that the server's
-// egress policy refuses and for a caller for whom none of the query's row rules is,
+// egress policy refuses, for a caller for whom none of the query's row rules is, and for
+// a query that writes while he views as somebody else,
 // RateLimited when too many statements of the tenant wait,
 // Unavailable, with a time to try again when the datasource could not be reached
 // several times in a row.
@@ -58,6 +59,11 @@ func (s *Service) saved(ctx context.Context, id string, params map[string]any) (
 	p, err := s.plan(ctx, who.TenantID, id)
 	if err != nil {
 		return nil, err
+	}
+	if p.query.Writes {
+		if err := who.MayChange(); err != nil {
+			return nil, err
+		}
 	}
 	if hook := s.cfg.Hooks.BeforeRun; hook != nil {
 		if err := hook(ctx, p.query); err != nil {

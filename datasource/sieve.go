@@ -20,14 +20,20 @@ type sieve struct {
 	cut     bool // there were more of them
 	columns []Column
 	kept    []int // the positions of these columns
-	screens []*screen
+	eyes    []*pane
 	reads   []reading
 	row     map[string]any // what the filters see of the row at hand
 	masks   []int          // of the row at hand, by position
 	out     []any
 }
 
-// screen is a rule of the caller over the columns of an answer.
+// pane is an eye over the columns of an answer.
+type pane struct {
+	screens []*screen
+	masks   []int // of the row at hand, by position
+}
+
+// screen is a rule of somebody over the columns of an answer.
 type screen struct {
 	judge *expr.Judge
 	masks []int // by position, see masking; nil = all is shown
@@ -43,19 +49,11 @@ type reading struct {
 func (s *sight) over(ctx context.Context, rows Rows, limit int) *sieve {
 	columns := rows.Columns()
 	f := &sieve{rows: rows, ctx: ctx, left: limit, row: map[string]any{}, masks: make([]int, len(columns))}
-	env := maps.Clone(s.env)
-	env["row"] = f.row
-	hidden := slices.Repeat([]bool{true}, len(columns))
-	for _, r := range s.rules {
-		masks, whole := r.masksOf(columns)
-		for i := range hidden {
-			hidden[i] = hidden[i] && masks != nil && masks[i] == MaskHidden.masking()
+	hidden := make([]bool, len(columns))
+	for i := range s.eyes {
+		for at, is := range f.look(columns, s.eyes[i], s.eyes[:i]) {
+			hidden[at] = hidden[at] || is
 		}
-		if !whole { // a column that it masks goes by another name here, and would be shown
-			continue
-		}
-		f.screens = append(f.screens, &screen{judge: r.condition.Judge(env), masks: masks})
-		f.read(columns, r.columns)
 	}
 	for i, c := range columns {
 		if !hidden[i] {
@@ -63,6 +61,34 @@ func (s *sight) over(ctx context.Context, rows Rows, limit int) *sieve {
 		}
 	}
 	return f
+}
+
+// look adds an eye behind others, and tells which columns are hidden from it. A rule
+// that judges by what is masked to one before would tell of it: no row comes by that
+// (T89).
+func (f *sieve) look(columns []Column, e eye, before []eye) (hidden []bool) {
+	p := &pane{masks: make([]int, len(columns))}
+	env := maps.Clone(e.env)
+	env["row"] = f.row
+	hidden = slices.Repeat([]bool{true}, len(columns))
+	for _, r := range e.rules {
+		masks, whole := r.masksOf(columns)
+		for i := range hidden {
+			hidden[i] = hidden[i] && masks != nil && masks[i] == MaskHidden.masking()
+		}
+		if !whole || slices.ContainsFunc(before, func(b eye) bool { return b.masks(r.columns) }) {
+			continue // a column that it masks goes by another name here, and would be shown
+		}
+		p.screens = append(p.screens, &screen{judge: r.condition.Judge(env), masks: masks})
+		f.read(columns, r.columns)
+	}
+	f.eyes = append(f.eyes, p)
+	return hidden
+}
+
+// masks reports whether a rule masks a column of one of the names.
+func (e eye) masks(names []string) bool {
+	return slices.ContainsFunc(e.rules, func(r *rowJudge) bool { return r.masks(names) })
 }
 
 // masksOf gives the masks of a rule by position; whole is false when one of its
@@ -131,8 +157,7 @@ func (f *sieve) full(row []any) bool {
 	return f.size > f.most
 }
 
-// visible judges a row, and notes the mildest mask that a rule which lets it
-// through has for each column.
+// visible judges a row, and notes for each column the strictest mask of the eyes.
 func (f *sieve) visible(row []any) bool {
 	for _, r := range f.reads {
 		if v := judged(at(row, r.at)); v != nil {
@@ -141,20 +166,35 @@ func (f *sieve) visible(row []any) bool {
 			delete(f.row, r.name) // null equals nothing
 		}
 	}
+	clear(f.masks)
+	for _, p := range f.eyes {
+		if !p.visible() {
+			return false
+		}
+		for i, mask := range p.masks {
+			f.masks[i] = max(f.masks[i], mask)
+		}
+	}
+	return true
+}
+
+// visible judges the row at hand, and notes the mildest mask that a rule which lets it
+// through has for each column.
+func (p *pane) visible() bool {
 	through := false
-	for _, s := range f.screens {
+	for _, s := range p.screens {
 		if !s.judge.Holds() {
 			continue
 		}
 		if s.masks == nil {
-			clear(f.masks)
+			clear(p.masks)
 			return true
 		}
 		if !through {
-			copy(f.masks, s.masks)
+			copy(p.masks, s.masks)
 		}
 		for i, mask := range s.masks {
-			f.masks[i] = min(f.masks[i], mask)
+			p.masks[i] = min(p.masks[i], mask)
 		}
 		through = true
 	}

@@ -32,6 +32,7 @@ func trusted(who *auth.Principal, names []string, values map[string]any) error {
 }
 
 func trustedValue(who *auth.Principal, name string) (any, bool) {
+	who = lookedAs(who)
 	path, isClaim := template.Claim(name)
 	switch {
 	case isClaim:
@@ -40,6 +41,15 @@ func trustedValue(who *auth.Principal, name string) (any, bool) {
 		return who.TenantID, who.TenantID != ""
 	}
 	return who.UserID, who.UserID != ""
+}
+
+// lookedAs is who a caller is to a query: whom he views, or himself when that is
+// nobody but a role. Of somebody who is viewed no claims are known.
+func lookedAs(who *auth.Principal) *auth.Principal {
+	if viewed := who.Viewed(); viewed != nil && viewed.UserID != "" {
+		return viewed
+	}
+	return who
 }
 
 // claim is the value at a path of claims, as a parameter can be one.
