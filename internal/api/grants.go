@@ -51,6 +51,7 @@ func (a *API) grantRoutes() {
 			"permission": "query.execute", "objectId": "0198c2f0-7a1b-7c3d-8e4f-5a6b7c8d9e11",
 		},
 		Unkeyed: true,
+		Reads:   true,
 	}, a.explainDecision)
 	register(a, Operation{
 		ID: "memberPermissions", Method: http.MethodGet, Path: "/tenants/{tenantId}/members/{userId}/permissions", Access: InTenant, Permission: auth.MemberRead, Tag: "members",

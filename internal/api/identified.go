@@ -10,11 +10,15 @@ import (
 )
 
 // identified puts the caller of an operation into the context of next: who it
-// is, and below a tenant's route also that it belongs there.
+// is, and below a tenant's route also that it belongs there, and whom it views.
 func (a *API) identified(op Operation, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := context.WithValue(r.Context(), operationKey{}, op.ID)
 		r = r.WithContext(ctx)
+		if err := op.mayView(r.Header); err != nil {
+			a.fail(w, r, err)
+			return
+		}
 		if op.Access == Public {
 			next.ServeHTTP(w, r)
 			return
@@ -65,5 +69,8 @@ func (a *API) identify(op Operation, r *http.Request) (*auth.Principal, error) {
 	if named := r.Header.Get("X-Tenant-Id"); named != "" && named != tenantID {
 		return nil, problem.Missing("tenant")
 	}
-	return a.cfg.Auth.Enter(r.Context(), who, tenantID)
+	if who, err = a.cfg.Auth.Enter(r.Context(), who, tenantID); err != nil {
+		return nil, err
+	}
+	return a.viewing(r.Context(), r.Header, who)
 }

@@ -8,7 +8,7 @@ import (
 // What pages of allowed origins may send and read beside the plainest headers.
 const (
 	sharedMethods = "GET, POST, PUT, PATCH, DELETE"
-	sharedRequest = "Authorization, Content-Type, If-Match, X-API-Key, X-Request-Id, " + idempotencyHeader
+	sharedRequest = "Authorization, Content-Type, If-Match, X-API-Key, X-Request-Id, " + viewAsHeader + ", " + idempotencyHeader
 	sharedReply   = "ETag, Location, Retry-After, X-Request-Id, " + replayedHeader
 )
 

@@ -59,6 +59,7 @@ func (a *API) queryRoutes() {
 	}, a.deleteQuery)
 	registerStreamed(a, Operation{
 		ID: "runQuery", Method: http.MethodPost, Path: "/tenants/{tenantId}/queries/{id}/run", Access: InTenant, Permission: auth.QueryExecute, Tag: tag,
+		Reads:   true, // of a query that does not write
 		Summary: "Run a saved query",
 		Description: "Values are always bound, never pasted into a text. With `Accept: text/csv` or `application/x-ndjson` up to 1,000,000 rows come as they are read. " +
 			"A stream that is whole has the trailers `X-Row-Count` and `X-Truncated`; NDJSON also says so in its last line, or has an `error` there. " +

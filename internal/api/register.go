@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -52,6 +53,7 @@ type Operation struct {
 	MaxBody int64 // bytes of the body; 0 = Config.MaxBody
 
 	Raw     bool // its body is not JSON; set by registerRaw
+	Reads   bool // it changes nothing, though it is a POST
 	Root    bool // not below /api/v1 (health)
 	Secret  bool // its reply shows a secret, once: a repetition with an Idempotency-Key does not
 	Unkeyed bool // a POST that takes no Idempotency-Key, because its reply sets a cookie or its retry is harmless
@@ -134,7 +136,7 @@ func (a *API) registerRaw(op Operation, handler http.Handler, responses map[stri
 		return
 	}
 	doc := op.document(a.cfg.BasePath)
-	doc.Responses, doc.Parameters = responses, append(op.pathParams(), op.Query...)
+	doc.Responses, doc.Parameters = responses, slices.Concat(op.pathParams(), op.Query, doc.Parameters)
 	if !safe(op.Method) {
 		doc.RequestBody = &huma.RequestBody{Content: map[string]*huma.MediaType{"*/*": {Schema: &huma.Schema{}, Example: op.Example}}}
 	}
@@ -203,6 +205,9 @@ func (op Operation) document(basePath string) huma.Operation {
 	if op.idempotent() {
 		doc.Parameters = []*huma.Param{idempotencyParam()}
 	}
+	if op.viewable() {
+		doc.Parameters = append(doc.Parameters, viewAsParam())
+	}
 	if op.Example != nil {
 		doc.RequestBody = &huma.RequestBody{Content: map[string]*huma.MediaType{jsonType: {Example: op.Example}}}
 	}
@@ -222,6 +227,9 @@ func (op Operation) problems() map[string]*huma.Response {
 	}
 	if op.Access == InTenant {
 		add(http.StatusForbidden, http.StatusNotFound)
+	}
+	if op.viewable() {
+		add(http.StatusUnprocessableEntity)
 	}
 	switch op.Method {
 	case http.MethodPost:

@@ -28,6 +28,7 @@ func (a *API) scheduleRoutes() {
 	register(a, Operation{
 		ID: "previewSchedule", Method: http.MethodPost, Path: "/tenants/{tenantId}/schedules/preview", Access: InTenant, Permission: auth.ScheduleList, Tag: tag,
 		Unkeyed: true,
+		Reads:   true,
 		Summary: "The next times of an expression, without a schedule",
 		Example: map[string]any{"expression": "30 2 * * mon-fri", "zone": "Europe/Berlin", "count": 5},
 	}, a.previewSchedule)
