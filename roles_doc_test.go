@@ -13,7 +13,7 @@ func TestTheCommandsOfTheRolesGuide(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("docs/roles.md")
 	must(t, err)
-	if shown := runCommands(t, string(text), jetadmintest.Start(t, quiet(t))); shown != 2 {
+	if shown := runCommands(t, string(text), jetadmintest.Start(t, quiet(t))); shown != 3 {
 		t.Errorf("the guide shows %d replies", shown)
 	}
 }
