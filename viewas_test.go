@@ -323,6 +323,7 @@ func TestViewsOverHTTPAreInTheRecord(t *testing.T) {
 		keyID, key := s.newKey(s.app.Owner, auth.MemberImpersonate, auth.QueryList)
 		_, lesser := s.newKey(s.app.Owner, auth.QueryList)
 		membersSession := s.signedIn(member)
+		auditor := s.made("/roles", object{"name": "Auditor", "permissions": []string{"audit.list"}})
 		socket := s.owner.dial()
 		socket.subscribe("tenant:" + s.app.Tenant.ID)
 		for range 3 {
@@ -351,6 +352,10 @@ func TestViewsOverHTTPAreInTheRecord(t *testing.T) {
 		}))
 		if of, ok := denied["member.impersonate"]; !ok || of != "" || denied["workflow.list"] != viewing {
 			t.Errorf("denied: %v", denied)
+		}
+		s.owner.with(viewAs, "role:"+auditor).call("GET", s.tenant+"/audit/export", nil).want(http.StatusOK)
+		if list, err = s.app.Audit().List(owner, audit.Filter{Action: audit.Exported}, page.Request{}); err != nil || !strings.Contains(string(list.Items[0].Detail), `"viewing"`) {
+			t.Errorf("an export: %+v (%v)", list.Items, err)
 		}
 		made := s.made("/roles", object{"name": "told", "permissions": []string{}})
 		if m := socket.next(); !strings.Contains(string(m.Data), made) {
