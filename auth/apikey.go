@@ -63,8 +63,8 @@ func (s *Service) Keys(ctx context.Context, r page.Request) (page.Page[APIKey], 
 // kind of object as a whole.
 //
 // Errors: Invalid; Forbidden when a scope goes beyond the caller's rights, or
-// the caller is not a person: a key makes no keys; Conflict for a tenant that has 1,000
-// keys already.
+// the caller is not a person: a key makes no keys; NotFound for who is no member any
+// more; Conflict for a tenant that has 1,000 keys already.
 func (s *Service) CreateKey(ctx context.Context, in NewKey) (key APIKey, secret string, err error) {
 	who, err := s.authorize(ctx, APIKeyCreate, "")
 	if err != nil {
@@ -84,6 +84,10 @@ func (s *Service) CreateKey(ctx context.Context, in NewKey) (key APIKey, secret 
 		return APIKey{}, "", err
 	}
 	err = s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
+		// Else the key of who is being removed would wait for him to come back.
+		if err := s.members.HoldMember(ctx, tx, who.TenantID, who.UserID); err != nil {
+			return err
+		}
 		if err := s.roomForKey(ctx, tx, who.TenantID); err != nil {
 			return err
 		}
@@ -102,8 +106,7 @@ func (s *Service) CreateKey(ctx context.Context, in NewKey) (key APIKey, secret 
 	return key, secret, err
 }
 
-// maxKeys is how many keys of a tenant may be open. Some more may get in that are made
-// at the same moment.
+// maxKeys is how many keys of a tenant may be open.
 const maxKeys = 1000
 
 func (s *Service) roomForKey(ctx context.Context, tx bun.IDB, tenantID string) error {

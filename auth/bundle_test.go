@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/uptrace/bun"
+
 	"github.com/jetadmin/jetadmin/audit"
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/id"
@@ -191,6 +193,11 @@ func (w *world) RolesOf(_ context.Context, tenantID, userID string) ([]string, e
 		return nil, problem.Missing("tenant")
 	}
 	return roles, nil
+}
+
+func (w *world) HoldMember(ctx context.Context, _ bun.IDB, tenantID, userID string) error {
+	_, err := w.RolesOf(ctx, tenantID, userID)
+	return err
 }
 
 func (w *world) Authorize(ctx context.Context, p auth.Permission, _ string) (*auth.Principal, error) {

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/uptrace/bun"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/jetadmin/jetadmin/audit"
@@ -100,6 +101,11 @@ type Members interface {
 	// member, and for a tenant that is not there, is problem.NotFound; for a member
 	// of a tenant that is suspended it is problem.Forbidden.
 	RolesOf(ctx context.Context, tenantID, userID string) ([]string, error)
+
+	// HoldMember keeps a member one until the end of the transaction tx, and everybody
+	// else from making something in the tenant meanwhile. The error for who is not a
+	// member is problem.NotFound.
+	HoldMember(ctx context.Context, tx bun.IDB, tenantID, userID string) error
 }
 
 // Hooks are told what happened, after it was committed and before the call

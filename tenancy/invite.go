@@ -47,9 +47,10 @@ type Issued struct {
 // account or not. It needs member.invite and everything that the roles give, now
 // and when it is accepted.
 //
-// Errors: Unauthenticated; Forbidden; Invalid; Conflict for an address that has an
-// open invitation, and for a tenant with 1,000; RateLimited beyond 60 at once and
-// one in 10 seconds; what Hooks.SendInvitation returns, and then there is none.
+// Errors: Unauthenticated; Forbidden; Invalid; NotFound for who is no member any more;
+// Conflict for an address that has an open invitation, and for a tenant with 1,000;
+// RateLimited beyond 60 at once and one in 10 seconds; what Hooks.SendInvitation
+// returns, and then there is none.
 func (s *Service) Invite(ctx context.Context, in NewInvitation) (Issued, error) {
 	who, err := s.authorize(ctx, auth.MemberInvite, "")
 	if err != nil {
@@ -62,7 +63,7 @@ func (s *Service) Invite(ctx context.Context, in NewInvitation) (Issued, error) 
 	if err := s.invites.Take(ctx, who.TenantID, s.clock.Now()); err != nil {
 		return Issued{}, err
 	}
-	err = s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error { return s.storeInvitation(ctx, tx, row) })
+	err = s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error { return s.storeInvitation(ctx, tx, who, row) })
 	if err != nil {
 		return Issued{}, err
 	}
@@ -98,8 +99,8 @@ func (s *Service) newInvitation(who *auth.Principal, in NewInvitation) (row *inv
 }
 
 // storeInvitation takes the place of one that has expired.
-func (s *Service) storeInvitation(ctx context.Context, tx bun.IDB, row *invitationRow) error {
-	if err := s.lockTenant(ctx, tx, row.TenantID); err != nil {
+func (s *Service) storeInvitation(ctx context.Context, tx bun.IDB, who *auth.Principal, row *invitationRow) error {
+	if err := s.holdInviter(ctx, tx, who); err != nil {
 		return err
 	}
 	roleIDs, err := row.roles()

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/uptrace/bun"
+
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/problem"
 )
@@ -33,6 +35,15 @@ func (r *invitationRow) inviter() (by inviter, err error) {
 
 func (by inviter) principal(tenantID string) *auth.Principal {
 	return &auth.Principal{Kind: by.Kind, UserID: by.UserID, KeyID: by.KeyID, Service: by.Service, Grants: by.Grants, TenantID: tenantID}
+}
+
+// holdInviter locks the tenant, and the member who invites: what he makes while he is
+// being removed would wait for him to come back.
+func (s *Service) holdInviter(ctx context.Context, tx bun.IDB, who *auth.Principal) error {
+	if who.Kind == auth.KindService {
+		return s.lockTenant(ctx, tx, who.TenantID)
+	}
+	return s.HoldMember(ctx, tx, who.TenantID, who.UserID)
 }
 
 // still is the inviter with the rights that he has now, which are only asked for: it
