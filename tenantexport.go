@@ -11,11 +11,12 @@ import (
 	"github.com/jetadmin/jetadmin/datasource"
 	"github.com/jetadmin/jetadmin/internal/page"
 	"github.com/jetadmin/jetadmin/problem"
+	"github.com/jetadmin/jetadmin/tenancy"
 	"github.com/jetadmin/jetadmin/workflow"
 )
 
 // ExportLine is a piece of an export: one object of a tenant, as the lists of its
-// kind show it.
+// kind show it, and the tenant itself with its settings.
 type ExportLine struct {
 	// Type is "tenant", "role", "member", "datasource", "query", "queryVersion",
 	// "workflow", "workflowVersion", "schedule", "webhook", "file" or "auditEvent", or
@@ -148,7 +149,17 @@ func (e *tenantExport) tenant() error {
 	if err != nil {
 		return err
 	}
-	return e.line("tenant", t)
+	settings, err := e.app.tenants.Settings(e.ctx)
+	if err != nil {
+		return err
+	}
+	return e.line("tenant", exportedTenant{t, settings})
+}
+
+// exportedTenant is a tenant with what it has decided for itself.
+type exportedTenant struct {
+	tenancy.Tenant
+	Settings tenancy.Settings `json:"settings"`
 }
 
 func (e *tenantExport) members() error {

@@ -151,7 +151,7 @@ func (a *App) buildSignIn(pages *page.Signer, outbound egress.Policy) (err error
 	}
 	a.auth, err = auth.New(auth.Config{
 		Audit: a.record, Authenticators: a.cfg.Authenticators, Authorize: a.roles.Authorize, CallbackURL: callback, DB: a.db, Denied: a.audit.Deny,
-		HTTP: outbound.Client(), Hooks: a.cfg.Hooks.Auth, Keys: a.keys, Limits: limits, Logger: a.cfg.Logger, Members: a.tenants, Pages: pages,
+		HTTP: outbound.Client(), Hooks: a.cfg.Hooks.Auth, Keys: a.keys, Limits: limits, Logger: a.cfg.Logger, MaxKeyDays: a.maxKeyDays, Members: a.tenants, Pages: pages,
 		ResetURL: a.cfg.ResetURL, SessionIdle: a.cfg.SessionIdle, SessionMax: a.cfg.SessionMax,
 	})
 	if err != nil {
@@ -202,6 +202,7 @@ func (a *App) buildWorkflows(pages *page.Signer, outbound egress.Policy) error {
 		Denied: a.audit.Deny, Gone: a.tenants.Gone, Hooks: a.cfg.Hooks.Workflow, Keys: a.keys, Logger: a.cfg.Logger, MeterProvider: a.cfg.MeterProvider,
 		Nodes: append(builtin, a.cfg.Nodes...), Own: a.roles.Own, Pages: pages, Past: a.past, Publish: a.publish, Queue: queue, Refused: a.roles.Refused, Retention: a.cfg.RunRetention, RoomForRuns: a.tenants.RoomForRuns,
 		Slots: a.cfg.Workers, TracerProvider: a.cfg.TracerProvider, Visible: a.roles.Visible, Watched: a.events.Wanted,
+		Zone: a.zone,
 	})
 	if err != nil {
 		return fmt.Errorf("jetadmin.Config.Nodes: %w", err)
@@ -242,6 +243,18 @@ func (a *App) admit(ctx context.Context, tx bun.IDB, tenantID, resource string) 
 func (a *App) limitOfFiles(ctx context.Context, tx bun.IDB, tenantID string) (int64, error) {
 	limits, err := a.tenants.LimitsOf(ctx, tx, tenantID)
 	return limits.FileBytes, err
+}
+
+// maxKeyDays is within how many days an API key of a tenant must expire.
+func (a *App) maxKeyDays(ctx context.Context, db bun.IDB, tenantID string) (int, error) {
+	settings, err := a.tenants.SettingsOf(ctx, db, tenantID)
+	return settings.APIKeyMaxDays, err
+}
+
+// zone is the time zone of a tenant's schedules that name none.
+func (a *App) zone(ctx context.Context, tenantID string) (string, error) {
+	settings, err := a.tenants.SettingsOf(ctx, a.db.DB, tenantID)
+	return settings.TimeZone, err
 }
 
 // exportLines is [App.ExportTenant] for who only writes the lines down.

@@ -39,7 +39,7 @@ type NewKey struct {
 	Name      string       // 1 to 200 characters
 	Scopes    []Permission // at least one; wildcards are allowed
 	Addresses []string     // from where it is good, at most 50 addresses or CIDR prefixes; none = from everywhere
-	ExpiresAt *time.Time   // in the future; nil = never
+	ExpiresAt *time.Time   // in the future, and within Config.MaxKeyDays; nil = never
 }
 
 // Keys lists the API keys of the tenant that were not revoked, newest first.
@@ -73,7 +73,7 @@ func (s *Service) CreateKey(ctx context.Context, in NewKey) (key APIKey, secret 
 	if _, err := Person(ctx); err != nil {
 		return APIKey{}, "", err
 	}
-	if in, err = s.checkKey(in); err != nil {
+	if in, err = s.checkKey(ctx, who, in); err != nil {
 		return APIKey{}, "", err
 	}
 	if err := s.holds(ctx, in.Scopes); err != nil {
@@ -86,6 +86,9 @@ func (s *Service) CreateKey(ctx context.Context, in NewKey) (key APIKey, secret 
 	err = s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
 		// Else the key of who is being removed would wait for him to come back.
 		if err := s.members.HoldMember(ctx, tx, who.TenantID, who.UserID); err != nil {
+			return err
+		}
+		if err := s.expiresInTime(ctx, tx, &row); err != nil {
 			return err
 		}
 		if err := s.roomForKey(ctx, tx, who.TenantID); err != nil {
@@ -179,7 +182,11 @@ func (s *Service) endKey(ctx context.Context, tx bun.IDB, row *keyRow, detail ma
 	})
 }
 
-func (s *Service) checkKey(in NewKey) (NewKey, error) {
+func (s *Service) checkKey(ctx context.Context, who *Principal, in NewKey) (NewKey, error) {
+	days, err := s.maxKeyDays(ctx, s.db.DB, who.TenantID)
+	if err != nil {
+		return in, err
+	}
 	var f problem.Faults
 	in.Name = checkName(&f, "name", in.Name)
 	f.Check(len(in.Scopes) > 0, "scopes", "must not be empty")
@@ -189,7 +196,8 @@ func (s *Service) checkKey(in NewKey) (NewKey, error) {
 	in.Scopes = slices.Compact(slices.Sorted(slices.Values(in.Scopes)))
 	in.Addresses = checkAddresses(&f, in.Addresses)
 	in.ExpiresAt = s.checkExpiry(&f, in.ExpiresAt)
-	return in, f.Err("apikey_invalid", "the api key is not valid")
+	s.checkAge(&f, in.ExpiresAt, days)
+	return in, keyInvalid(&f)
 }
 
 func (s *Service) checkExpiry(f *problem.Faults, at *time.Time) *time.Time {
@@ -200,6 +208,33 @@ func (s *Service) checkExpiry(f *problem.Faults, at *time.Time) *time.Time {
 	f.Check(rounded.After(s.clock.Now()), "expiresAt", "must be in the future")
 	return &rounded
 }
+
+// checkAge holds the end of a key, nil = never, against the days within which it must
+// expire.
+func (s *Service) checkAge(f *problem.Faults, at *time.Time, days int) {
+	if days == 0 {
+		return
+	}
+	latest := s.clock.Now().Add(time.Duration(days) * 24 * time.Hour)
+	f.Check(at != nil && !at.After(latest), "expiresAt", fmt.Sprintf("must be given, and at most %d days from now: this workspace has no key that lasts longer", days))
+}
+
+// expiresInTime is [Service.checkAge] of a key that is about to be stored.
+func (s *Service) expiresInTime(ctx context.Context, tx bun.IDB, row *keyRow) error {
+	days, err := s.maxKeyDays(ctx, tx, row.TenantID)
+	if err != nil {
+		return err
+	}
+	var f problem.Faults
+	s.checkAge(&f, optional(row.ExpiresAt), days)
+	if err := keyInvalid(&f); err != nil {
+		return problem.Of(err).Fix("change its expiresAt first")
+	}
+	return nil
+}
+
+// keyInvalid is what is wrong with a key.
+func keyInvalid(f *problem.Faults) error { return f.Err("apikey_invalid", "the api key is not valid") }
 
 // holds asks whether the caller has all of what the scopes stand for.
 func (s *Service) holds(ctx context.Context, scopes []Permission) error {

@@ -22,7 +22,8 @@ const (
 // It needs apikey.update, and the caller is who made the key: the secret lets
 // its holder act as him.
 //
-// Errors: Invalid for an overlap of less than 0 or more than [MaxKeyOverlap];
+// Errors: Invalid for an overlap of less than 0 or more than [MaxKeyOverlap], and for a
+// key that does not expire within Config.MaxKeyDays: [Service.UpdateKey] gives it an end;
 // Forbidden; NotFound; Conflict while the overlap of a rotation lasts, unless the
 // new one is 0, and for a key that has expired; Stale.
 func (s *Service) RotateKey(ctx context.Context, keyID string, overlap time.Duration, version int) (key APIKey, secret string, err error) {

@@ -26,6 +26,9 @@ type KeyUpdate struct {
 // that he does not hold. An open connection that the key may not have any more
 // ends when it is looked at again, within a second.
 //
+// A key that exists when Config.MaxKeyDays is lowered stays as it is, until it is
+// changed: then it must expire within that time.
+//
 // Errors: Invalid; Forbidden, also for a caller who is not a person; NotFound;
 // Conflict for a key that has expired; Stale.
 func (s *Service) UpdateKey(ctx context.Context, keyID string, in KeyUpdate) (APIKey, error) {
@@ -33,7 +36,7 @@ func (s *Service) UpdateKey(ctx context.Context, keyID string, in KeyUpdate) (AP
 	if err != nil {
 		return APIKey{}, err
 	}
-	if in, err = s.checkKeyUpdate(in); err != nil {
+	if in, err = s.checkKeyUpdate(ctx, who, in); err != nil {
 		return APIKey{}, err
 	}
 	if err := s.holdsKey(ctx, who, keyID); err != nil {
@@ -78,7 +81,11 @@ func (s *Service) holdsKey(ctx context.Context, who *Principal, keyID string) er
 	return s.holds(ctx, scopes)
 }
 
-func (s *Service) checkKeyUpdate(in KeyUpdate) (KeyUpdate, error) {
+func (s *Service) checkKeyUpdate(ctx context.Context, who *Principal, in KeyUpdate) (KeyUpdate, error) {
+	days, err := s.maxKeyDays(ctx, s.db.DB, who.TenantID)
+	if err != nil {
+		return in, err
+	}
 	var f problem.Faults
 	if in.Name != nil {
 		name := checkName(&f, "name", *in.Name)
@@ -90,7 +97,10 @@ func (s *Service) checkKeyUpdate(in KeyUpdate) (KeyUpdate, error) {
 	}
 	in.ExpiresAt = s.checkExpiry(&f, in.ExpiresAt)
 	f.Check(in.ExpiresAt == nil || !in.NeverExpires, "neverExpires", "does not go with expiresAt")
-	return in, f.Err("apikey_invalid", "the api key is not valid")
+	if in.ExpiresAt != nil || in.NeverExpires {
+		s.checkAge(&f, in.ExpiresAt, days)
+	}
+	return in, keyInvalid(&f)
 }
 
 func (in KeyUpdate) apply(row *keyRow) {
@@ -108,7 +118,8 @@ func (in KeyUpdate) apply(row *keyRow) {
 	}
 }
 
-// changeKey runs a change of a key with its row locked, and records it.
+// changeKey runs a change of a key with its row locked, and records it. A key that
+// lasts longer than the tenant wants is changed when it also gets an end.
 func (s *Service) changeKey(ctx context.Context, who *Principal, keyID string, version int, action string, change func(*keyRow) error) (row *keyRow, err error) {
 	err = s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error {
 		if row, err = s.findKey(ctx, tx, who.TenantID, keyID); err != nil {
@@ -123,6 +134,9 @@ func (s *Service) changeKey(ctx context.Context, who *Principal, keyID string, v
 		}
 		before := row.state()
 		if err := change(row); err != nil {
+			return err
+		}
+		if err := s.expiresInTime(ctx, tx, row); err != nil {
 			return err
 		}
 		row.Version++

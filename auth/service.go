@@ -76,6 +76,11 @@ type Config struct {
 	// Default: slog.Default().
 	Logger *slog.Logger
 
+	// MaxKeyDays is within how many days an API key of a tenant must expire that is made
+	// or changed; 0 = there is no limit. It is asked before, and again in the
+	// transaction db that makes the key or changes it. Default: there is no limit.
+	MaxKeyDays func(ctx context.Context, db bun.IDB, tenantID string) (int, error)
+
 	// Members knows who belongs to which tenant. Required.
 	Members Members
 
@@ -139,6 +144,7 @@ type Service struct {
 	http           *http.Client
 	issuers        []*issuer // those with a log-in in the browser
 	log            *slog.Logger
+	maxKeyDays     func(ctx context.Context, db bun.IDB, tenantID string) (int, error)
 	members        Members
 	pages          *page.Signer
 	passwords      *hasher
@@ -175,6 +181,7 @@ func New(c Config) (*Service, error) {
 		http:           c.HTTP,
 		issuers:        issuers,
 		log:            c.Logger,
+		maxKeyDays:     c.MaxKeyDays,
 		members:        c.Members,
 		pages:          c.Pages,
 		passwords:      newHasher(defaultCost()),
@@ -199,6 +206,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
+	}
+	if c.MaxKeyDays == nil {
+		c.MaxKeyDays = func(context.Context, bun.IDB, string) (int, error) { return 0, nil }
 	}
 	if c.SessionIdle == 0 {
 		c.SessionIdle = DefaultSessionIdle

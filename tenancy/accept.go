@@ -57,8 +57,8 @@ func badInvitation(reason error) error {
 // by which the host answers for it.
 //
 // Errors: NotFound for every invitation that is not good; Invalid for the name and
-// password of a new account; Conflict for an address that has an account already,
-// and for a member; Forbidden for a key or service, and for a new account without
+// password of a new account; Conflict for an address that has an account already, for
+// one that the settings of the tenant do not let in any more, and for a member; Forbidden for a key or service, and for a new account without
 // those hooks; RateLimited by address; what
 // Hooks.BeforeAccept returns.
 func (s *Service) Accept(ctx context.Context, in Acceptance) (Accepted, error) {
@@ -212,6 +212,10 @@ func (s *Service) join(ctx context.Context, tx bun.IDB, row *invitationRow, invi
 	if err != nil {
 		return Member{}, voidFor(err)
 	}
+	by := auth.FromContext(inviter)
+	if err := s.admitAddress(ctx, tx, by.Kind, row.TenantID, used.Email); err != nil {
+		return Member{}, err
+	}
 	roleIDs, err := used.roles()
 	if err != nil {
 		return Member{}, err
@@ -229,7 +233,7 @@ func (s *Service) join(ctx context.Context, tx bun.IDB, row *invitationRow, invi
 	}
 	who := &auth.Principal{Kind: auth.KindUser, UserID: userID, TenantID: row.TenantID}
 	ctx = auth.NewContext(ctx, who)
-	err = s.audit(ctx, tx, used.entry("invitation.accept", map[string]any{"userId": userID, "roles": m.Roles, "invitedBy": auth.FromContext(inviter).Actor()}))
+	err = s.audit(ctx, tx, used.entry("invitation.accept", map[string]any{"userId": userID, "roles": m.Roles, "invitedBy": by.Actor()}))
 	if err != nil {
 		return Member{}, err
 	}

@@ -88,7 +88,7 @@ func (s *Service) found(ctx context.Context, tx bun.IDB, t Tenant) error {
 	}
 	row := &tenantRow{
 		ID: t.ID, Name: t.Name, CreatedBy: t.CreatedBy, PolicyVersion: 1,
-		CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt, Version: t.Version, Limits: "{}",
+		CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt, Version: t.Version, Limits: "{}", Settings: "{}",
 	}
 	if _, err := tx.NewInsert().Model(row).Exec(ctx); err != nil {
 		return fmt.Errorf("write the tenant: %w", err)

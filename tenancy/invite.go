@@ -48,7 +48,8 @@ type Issued struct {
 // and when it is accepted.
 //
 // Errors: Unauthenticated; Forbidden; Invalid; NotFound for who is no member any more;
-// Conflict for an address that has an open invitation, and for a tenant with 1,000;
+// Conflict for an address that has an open invitation, for one that the settings of the
+// tenant do not let in, unless a service invites, and for a tenant with 1,000;
 // RateLimited beyond 60 at once and one in 10 seconds; what Hooks.SendInvitation
 // returns, and then there is none.
 func (s *Service) Invite(ctx context.Context, in NewInvitation) (Issued, error) {
@@ -101,6 +102,9 @@ func (s *Service) newInvitation(who *auth.Principal, in NewInvitation) (row *inv
 // storeInvitation takes the place of one that has expired.
 func (s *Service) storeInvitation(ctx context.Context, tx bun.IDB, who *auth.Principal, row *invitationRow) error {
 	if err := s.holdInviter(ctx, tx, who); err != nil {
+		return err
+	}
+	if err := s.admitAddress(ctx, tx, who.Kind, row.TenantID, row.Email); err != nil {
 		return err
 	}
 	roleIDs, err := row.roles()

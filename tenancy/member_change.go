@@ -33,7 +33,8 @@ type RolesUpdate struct {
 // tenant. Over HTTP people come by invitation.
 //
 // Errors: Unauthenticated; Forbidden; Invalid for a user or role that is not
-// there; Conflict for somebody who is a member already.
+// there; Conflict for somebody who is a member already, and for an e-mail address that
+// the settings of the tenant do not let in, unless a service adds it.
 func (s *Service) AddMember(ctx context.Context, in NewMember) (Member, error) {
 	who, err := s.authorize(ctx, auth.MemberCreate, "")
 	if err != nil {
@@ -52,6 +53,9 @@ func (s *Service) AddMember(ctx context.Context, in NewMember) (Member, error) {
 			return err
 		}
 		if m, err = s.insertWithRoles(ctx, tx, who.TenantID, in.UserID, roleIDs); err != nil {
+			return err
+		}
+		if err := s.admitAddress(ctx, tx, who.Kind, who.TenantID, m.Email); err != nil {
 			return err
 		}
 		return s.audit(ctx, tx, memberEntry(who, auth.MemberCreate, m.UserID, nil, map[string]any{"roles": m.Roles}))

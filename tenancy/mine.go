@@ -49,7 +49,11 @@ func (s *Service) memberships(ctx context.Context, userID, tenantID string) ([]M
 	mine := []Membership{}
 	for _, row := range rows {
 		if n := len(mine); n == 0 || mine[n-1].Tenant.ID != row.ID {
-			mine = append(mine, Membership{Tenant: row.tenant(), Roles: []MemberRole{}, Since: row.Since.UTC()})
+			t, err := row.tenant()
+			if err != nil {
+				return nil, err
+			}
+			mine = append(mine, Membership{Tenant: t, Roles: []MemberRole{}, Since: row.Since.UTC()})
 		}
 		if row.RoleID != "" {
 			last := &mine[len(mine)-1]
@@ -69,7 +73,7 @@ type membershipRow struct {
 }
 
 func membershipSQL(where string) string {
-	return `SELECT t.id, t.name, t.created_by, t.created_at, t.updated_at, t.version, t.suspended_at, m.created_at AS since,
+	return `SELECT t.id, t.name, t.created_by, t.created_at, t.updated_at, t.version, t.suspended_at, t.settings, m.created_at AS since,
 		coalesce(CAST(r.id AS text), '') AS role_id, coalesce(r.name, '') AS role_name
 		FROM (SELECT tenant_id, user_id, created_at FROM ?schema.jet_member WHERE ` + where + ` ORDER BY created_at, tenant_id LIMIT ?) AS m
 		JOIN ?schema.jet_tenant AS t ON t.id = m.tenant_id AND t.deleted_at IS NULL

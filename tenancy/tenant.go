@@ -19,6 +19,7 @@ import (
 type Tenant struct {
 	ID        string    `json:"id"`
 	Name      string    `json:"name"`
+	LogoURL   string    `json:"logoUrl"`   // see Settings; "" = none
 	CreatedBy string    `json:"createdBy"` // user id
 	CreatedAt time.Time `json:"createdAt"`
 	UpdatedAt time.Time `json:"updatedAt"`
@@ -47,7 +48,8 @@ type tenantRow struct {
 	Version       int       `bun:"version"`
 	SuspendedAt   time.Time `bun:"suspended_at,nullzero"`
 	DeletedAt     time.Time `bun:"deleted_at,nullzero"`
-	Limits        string    `bun:"limits"` // JSON, see Limits
+	Limits        string    `bun:"limits"`   // JSON, see Limits
+	Settings      string    `bun:"settings"` // JSON, see Settings
 }
 
 // Get returns the caller's tenant.
@@ -77,8 +79,8 @@ func (s *Service) Update(ctx context.Context, in TenantUpdate) (Tenant, error) {
 		if t, err = selectTenant(ctx, tx, who.TenantID); err != nil {
 			return err
 		}
-		if in.Version != 0 && in.Version != t.Version {
-			return problem.New(problem.Stale, "stale", "the tenant was changed since it was read")
+		if err := checkVersion(in.Version, t.Version); err != nil {
+			return err
 		}
 		before := t.Name
 		if in.Name != nil {
@@ -97,6 +99,15 @@ func (s *Service) Update(ctx context.Context, in TenantUpdate) (Tenant, error) {
 		return Tenant{}, err
 	}
 	return t, nil
+}
+
+// checkVersion compares the version that a change of the tenant is based on, 0 = any,
+// with the present one.
+func checkVersion(based, now int) error {
+	if based == 0 || based == now {
+		return nil
+	}
+	return problem.New(problem.Stale, "stale", "the tenant was changed since it was read").Fix("read it again and repeat the change")
 }
 
 // authorizeTenant asks for a right to the tenant of the call itself.
@@ -140,7 +151,7 @@ func selectTenant(ctx context.Context, db bun.IDB, tenantID string) (Tenant, err
 	if err != nil {
 		return Tenant{}, fmt.Errorf("read the tenant: %w", err)
 	}
-	return row.tenant(), nil
+	return row.tenant()
 }
 
 func updateTenant(ctx context.Context, db bun.IDB, t Tenant) error {
@@ -153,14 +164,18 @@ func updateTenant(ctx context.Context, db bun.IDB, t Tenant) error {
 	return nil
 }
 
-func (r *tenantRow) tenant() Tenant {
+func (r *tenantRow) tenant() (Tenant, error) {
+	settings, err := r.settings()
+	if err != nil {
+		return Tenant{}, err
+	}
 	t := Tenant{
-		ID: r.ID, Name: r.Name, CreatedBy: r.CreatedBy,
+		ID: r.ID, Name: r.Name, LogoURL: settings.LogoURL, CreatedBy: r.CreatedBy,
 		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(), Version: r.Version,
 	}
 	if !r.SuspendedAt.IsZero() {
 		since := r.SuspendedAt.UTC()
 		t.SuspendedAt = &since
 	}
-	return t
+	return t, nil
 }

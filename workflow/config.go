@@ -136,6 +136,10 @@ type Config struct {
 
 	// WorkerName names the process to operators. Default "jetadmin".
 	WorkerName string
+
+	// Zone is the time zone, an IANA name, of a schedule of a tenant that names none.
+	// Default: UTC.
+	Zone func(ctx context.Context, tenantID string) (string, error)
 }
 
 // Publish sends an event of a kind to a topic: "run.updated" to "run:<id>".
@@ -207,6 +211,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.WorkerName == "" {
 		c.WorkerName = "jetadmin"
+	}
+	if c.Zone == nil {
+		c.Zone = func(context.Context, string) (string, error) { return "UTC", nil }
 	}
 	return c
 }

@@ -76,7 +76,7 @@ type NewSchedule struct {
 	WorkflowID   string         `json:"workflowId" maxLength:"100"`
 	Name         string         `json:"name" minLength:"1" maxLength:"200"`
 	Expression   string         `json:"expression" maxLength:"200"`
-	Zone         string         `json:"zone,omitempty" maxLength:"100" doc:"default UTC"`
+	Zone         string         `json:"zone,omitempty" maxLength:"100" doc:"default: the timeZone of the tenant's settings, as it is now"`
 	Input        map[string]any `json:"input,omitempty" doc:"as the start node declares it"`
 	Overlap      Overlap        `json:"overlap,omitempty" enum:"skip,allow,cancelPrevious" doc:"default skip"`
 	CatchUp      CatchUp        `json:"catchUp,omitempty" enum:"none,last,all" doc:"default last"`
@@ -121,7 +121,8 @@ type scheduleRow struct {
 	Version      int
 }
 
-// CreateSchedule stores a schedule, which fires from then on.
+// CreateSchedule stores a schedule, which fires from then on. It keeps its time zone:
+// when it names none that is Config.Zone of now.
 //
 // It needs schedule.create, and workflow.execute on the workflow: the schedule
 // goes on to start it on nobody's behalf. Errors: Invalid with every fault,
@@ -131,8 +132,10 @@ func (s *Service) CreateSchedule(ctx context.Context, in NewSchedule) (Schedule,
 	if err != nil {
 		return Schedule{}, err
 	}
-	now := s.cfg.Clock.Now()
-	row := in.row(who, now)
+	if in.Zone, err = s.zone(ctx, who, in.Zone); err != nil {
+		return Schedule{}, err
+	}
+	row := in.row(who, s.cfg.Clock.Now())
 	if err := s.checkSchedule(ctx, who, &row); err != nil {
 		return Schedule{}, err
 	}
@@ -256,12 +259,12 @@ func (r scheduleRow) state() map[string]any {
 
 func (in NewSchedule) row(who *auth.Principal, now time.Time) scheduleRow {
 	row := scheduleRow{
-		ID: id.New(), TenantID: who.TenantID, WorkflowID: in.WorkflowID, Zone: "UTC", Input: "{}",
+		ID: id.New(), TenantID: who.TenantID, WorkflowID: in.WorkflowID, Zone: in.Zone, Input: "{}",
 		Overlap: OverlapSkip, CatchUp: CatchUpLast, CatchUpLimit: defaultCatchUpLimit,
 		CreatedBy: who.Actor(), CreatedAt: now, UpdatedAt: now, Version: 1,
 	}
 	row.apply(ScheduleUpdate{
-		Name: &in.Name, Expression: &in.Expression, Zone: set(in.Zone), Input: in.Input,
+		Name: &in.Name, Expression: &in.Expression, Input: in.Input,
 		Overlap: set(in.Overlap), CatchUp: set(in.CatchUp), CatchUpLimit: set(in.CatchUpLimit),
 	})
 	return row

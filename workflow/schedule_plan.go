@@ -1,7 +1,6 @@
 package workflow
 
 import (
-	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -22,14 +21,18 @@ type Occurrence struct {
 	Local string    `json:"local" doc:"the same in the zone of the schedule"`
 }
 
-// PreviewSchedule tells the next times of an expression in a zone, "" = UTC, without a
-// schedule: count of them, at most [MaxPreview]. It needs schedule.list.
+// PreviewSchedule tells the next times of an expression in a zone, "" = Config.Zone,
+// without a schedule: count of them, at most [MaxPreview]. It needs schedule.list.
 func (s *Service) PreviewSchedule(ctx context.Context, expression, zone string, count int) ([]Occurrence, error) {
-	if _, err := s.cfg.Authorize(ctx, auth.ScheduleList, ""); err != nil {
+	who, err := s.cfg.Authorize(ctx, auth.ScheduleList, "")
+	if err != nil {
+		return nil, err
+	}
+	if zone, err = s.zone(ctx, who, zone); err != nil {
 		return nil, err
 	}
 	var f problem.Faults
-	t := checkTimes(expression, cmp.Or(zone, "UTC"), &f)
+	t := checkTimes(expression, zone, &f)
 	checkCount(count, &f)
 	if err := f.Err("schedule_invalid", "the schedule is not valid"); err != nil {
 		return nil, err
@@ -39,6 +42,14 @@ func (s *Service) PreviewSchedule(ctx context.Context, expression, zone string, 
 		return nil, err
 	}
 	return t.following(now, count), nil
+}
+
+// zone is a named time zone, or the one of who names none.
+func (s *Service) zone(ctx context.Context, who *auth.Principal, named string) (string, error) {
+	if named != "" {
+		return named, nil
+	}
+	return s.cfg.Zone(ctx, who.TenantID)
 }
 
 // NextTimes tells when a schedule fires next, as if it were enabled: count

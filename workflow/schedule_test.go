@@ -577,6 +577,34 @@ func TestPreview(t *testing.T) {
 	})
 }
 
+// The zone of a schedule that names none is the tenant's of when it is made.
+func TestScheduleTakesTheZoneOfTheTenant(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		zone := "Asia/Kolkata"
+		b := newBundle(t, db, func(c *workflow.Config) {
+			c.Zone = func(context.Context, string) (string, error) { return zone, nil }
+		})
+		flow := b.publish(t, chain())
+		none := b.schedule(t, workflow.NewSchedule{WorkflowID: flow, Expression: "0 0 * * *"})
+		named := b.schedule(t, workflow.NewSchedule{WorkflowID: flow, Expression: "0 0 * * *", Zone: "UTC"})
+		if none.Zone != zone || none.NextAt.Hour() != 18 || none.NextAt.Minute() != 30 || named.Zone != "UTC" || named.NextAt.Hour() != 0 {
+			t.Errorf("made %s and %s", encoded(none), encoded(named))
+		}
+		if list, err := b.PreviewSchedule(b.ctx, "0 0 * * *", "", 1); err != nil || !strings.HasSuffix(list[0].Local, "T00:00:00+05:30") {
+			t.Errorf("%v, %v", list, err)
+		}
+		zone = "Europe/Berlin"
+		name := "renamed"
+		if kept, err := b.UpdateSchedule(b.ctx, none.ID, workflow.ScheduleUpdate{Name: &name}); err != nil || kept.Zone != none.Zone || !kept.NextAt.Equal(*none.NextAt) {
+			t.Errorf("moved to %s (%v)", encoded(kept), err)
+		}
+		if list, err := b.NextTimes(b.ctx, none.ID, 1); err != nil || !list[0].At.Equal(*none.NextAt) {
+			t.Errorf("%v, %v", list, err)
+		}
+	})
+}
+
 // T5: a reference to another tenant's workflow that got into the database by
 // another way leads nowhere.
 func TestT5_TriggersStayInTheTenant(t *testing.T) {

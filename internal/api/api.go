@@ -166,6 +166,7 @@ func New(cfg Config) (*API, error) {
 	a.authRoutes()
 	a.signInRoutes()
 	a.tenantRoutes()
+	a.settingsRoutes()
 	a.memberRoutes()
 	a.invitationRoutes()
 	a.roleRoutes()

@@ -118,6 +118,7 @@ type Me struct {
 type MyTenant struct {
 	ID          string               `json:"id"`
 	Name        string               `json:"name"`
+	LogoURL     string               `json:"logoUrl" doc:"empty = none"`
 	Roles       []tenancy.MemberRole `json:"roles"`
 	Permissions []auth.Permission    `json:"permissions" doc:"everything that the caller may do here, without wildcards"`
 	SuspendedAt *time.Time           `json:"suspendedAt" doc:"since when nobody may do anything here"`
@@ -142,8 +143,9 @@ func (a *API) myTenants(ctx context.Context) ([]MyTenant, error) {
 	}
 	tenants := make([]MyTenant, 0, len(mine))
 	for _, m := range mine {
+		one := MyTenant{ID: m.Tenant.ID, Name: m.Tenant.Name, LogoURL: m.Tenant.LogoURL, Roles: m.Roles, Permissions: []auth.Permission{}, SuspendedAt: m.Tenant.SuspendedAt}
 		if m.Tenant.SuspendedAt != nil {
-			tenants = append(tenants, MyTenant{ID: m.Tenant.ID, Name: m.Tenant.Name, Roles: m.Roles, Permissions: []auth.Permission{}, SuspendedAt: m.Tenant.SuspendedAt})
+			tenants = append(tenants, one)
 			continue
 		}
 		who, err := a.cfg.Auth.Enter(ctx, auth.FromContext(ctx), m.Tenant.ID)
@@ -153,11 +155,10 @@ func (a *API) myTenants(ctx context.Context) ([]MyTenant, error) {
 		if err != nil {
 			return nil, err
 		}
-		permissions, err := a.cfg.RBAC.Effective(auth.NewContext(ctx, who))
-		if err != nil {
+		if one.Permissions, err = a.cfg.RBAC.Effective(auth.NewContext(ctx, who)); err != nil {
 			return nil, err
 		}
-		tenants = append(tenants, MyTenant{ID: m.Tenant.ID, Name: m.Tenant.Name, Roles: m.Roles, Permissions: permissions})
+		tenants = append(tenants, one)
 	}
 	return tenants, nil
 }

@@ -81,7 +81,7 @@ type previewScheduleInput struct {
 	TenantPath
 	Body struct {
 		Expression string `json:"expression" maxLength:"200"`
-		Zone       string `json:"zone,omitempty" maxLength:"100" doc:"default UTC"`
+		Zone       string `json:"zone,omitempty" maxLength:"100" doc:"default: the timeZone of the tenant's settings"`
 		Count      int    `json:"count,omitempty" minimum:"1" maximum:"50" doc:"default 10"`
 	} `nameHint:"SchedulePreview"`
 }
@@ -89,14 +89,11 @@ type previewScheduleInput struct {
 const defaultPreview = 10
 
 func (a *API) previewSchedule(ctx context.Context, in *previewScheduleInput) (*output[Occurrences], error) {
-	zone, count := in.Body.Zone, in.Body.Count
-	if zone == "" {
-		zone = "UTC"
-	}
+	count := in.Body.Count
 	if count == 0 {
 		count = defaultPreview
 	}
-	times, err := a.cfg.Workflows.PreviewSchedule(ctx, in.Body.Expression, zone, count)
+	times, err := a.cfg.Workflows.PreviewSchedule(ctx, in.Body.Expression, in.Body.Zone, count)
 	return reply200(Occurrences{Items: times}, err)
 }
 
