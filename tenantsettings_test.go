@@ -11,6 +11,7 @@ import (
 
 	"github.com/jetadmin/jetadmin"
 	"github.com/jetadmin/jetadmin/jetadmintest"
+	"github.com/jetadmin/jetadmin/problem"
 	"github.com/jetadmin/jetadmin/rbac"
 	"github.com/jetadmin/jetadmin/realtime/liveclient"
 	"github.com/jetadmin/jetadmin/tenancy"
@@ -116,5 +117,34 @@ func TestSettingsAreReplacedOnce(t *testing.T) {
 		if got := []int{<-statuses, <-statuses}; got[0]+got[1] != http.StatusOK+http.StatusPreconditionFailed {
 			t.Errorf("they got %v", got)
 		}
+	})
+}
+
+// What a host gives a tenant is there with it, or there is no tenant.
+func TestATenantIsMadeWithLimitsAndSettings(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, cfg jetadmin.Config) {
+		app := jetadmintest.Start(t, cfg)
+		made, err := app.Tenants().CreateFor(t.Context(), app.Owner.User.ID, tenancy.NewTenant{
+			Name: "Acme", Limits: tenancy.Limits{Workflows: 3}, Settings: tenancy.Settings{TimeZone: "Europe/Berlin", LogoURL: "https://example.com/a.png", Version: 7},
+		})
+		must(t, err)
+		owner, T := signedInto(t, app, app.Owner), "/tenants/"+made.ID
+		got := owner.call("GET", T+"/settings", nil).want(http.StatusOK)
+		if got.text("timeZone") != "Europe/Berlin" || got.Header.Get("ETag") != `"1"` || made.LogoURL != "https://example.com/a.png" {
+			t.Errorf("%s, %+v", got.Body, made)
+		}
+		if usage := owner.call("GET", T+"/usage", nil).want(http.StatusOK); !bytes.Contains(usage.Body, []byte(`"workflows":{"used":0,"limit":3}`)) {
+			t.Errorf("%s", usage.Body)
+		}
+		_, err = app.Tenants().CreateFor(t.Context(), app.Owner.User.ID, tenancy.NewTenant{Settings: tenancy.Settings{TimeZone: "Mars/Base", APIKeyMaxDays: -1}})
+		paths := ""
+		for _, fault := range problem.Of(err).Faults {
+			paths += " " + fault.Path
+		}
+		if paths != " name settings.timeZone settings.apiKeyMaxDays" {
+			t.Errorf("faults at%s: %v", paths, err)
+		}
+		owner.call("POST", "/tenants", object{"name": "x", "limits": object{"workflows": -1}, "settings": object{}}).want(http.StatusUnprocessableEntity)
 	})
 }

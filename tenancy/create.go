@@ -2,6 +2,7 @@ package tenancy
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"github.com/uptrace/bun"
@@ -16,13 +17,19 @@ import (
 // NewTenant is a tenant to be made.
 type NewTenant struct {
 	Name string // 1 to 100 characters; need not be unique
+
+	// Limits and Settings are there from the first moment on, see [Service.SetLimits]
+	// and [Service.SetSettings]. They are for the host program: who makes a tenant over
+	// HTTP gives a name alone.
+	Limits   Limits
+	Settings Settings // its Version is not used
 }
 
 // Create makes a tenant with the default roles and its first member, the caller,
 // as Owner. Every signed-in user may, until he is a member of 100 tenants.
 //
 // Errors: Unauthenticated; Forbidden for an API key or service; Conflict for a member of
-// 100 tenants; Invalid; what Hooks.BeforeCreate returns.
+// 100 tenants; Invalid with every fault; what Hooks.BeforeCreate returns.
 func (s *Service) Create(ctx context.Context, in NewTenant) (Tenant, error) {
 	who, err := auth.Person(ctx)
 	if err != nil {
@@ -61,19 +68,20 @@ func (s *Service) CreateFor(ctx context.Context, userID string, in NewTenant) (T
 }
 
 func (s *Service) create(ctx context.Context, userID string, in NewTenant) (Tenant, error) {
-	if err := validateName(in.Name); err != nil {
+	in, err := in.checked()
+	if err != nil {
 		return Tenant{}, err
 	}
 	if err := s.hooks.BeforeCreate(ctx, in); err != nil {
 		return Tenant{}, err
 	}
 	now := s.clock.Now()
-	t := Tenant{ID: id.New(), Name: in.Name, CreatedBy: userID, CreatedAt: now, UpdatedAt: now, Version: 1}
+	t := Tenant{ID: id.New(), Name: in.Name, LogoURL: in.Settings.LogoURL, CreatedBy: userID, CreatedAt: now, UpdatedAt: now, Version: 1}
 	if who := auth.FromContext(ctx); who != nil {
 		// From here on the call is in the new tenant, whatever tenant it came from.
 		ctx = auth.NewContext(ctx, who.InTenant(t.ID, nil))
 	}
-	err := s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error { return s.found(ctx, tx, t) })
+	err = s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error { return s.found(ctx, tx, t, in) })
 	if err != nil {
 		return Tenant{}, err
 	}
@@ -82,13 +90,21 @@ func (s *Service) create(ctx context.Context, userID string, in NewTenant) (Tena
 }
 
 // found writes a tenant with everything that it has from the first moment.
-func (s *Service) found(ctx context.Context, tx bun.IDB, t Tenant) error {
+func (s *Service) found(ctx context.Context, tx bun.IDB, t Tenant, in NewTenant) error {
 	if known, err := userExists(ctx, tx, t.CreatedBy); err != nil || !known {
 		return unknownUser(err)
 	}
+	limits, err := json.Marshal(in.Limits)
+	if err != nil {
+		return err
+	}
+	settings, err := in.Settings.text()
+	if err != nil {
+		return err
+	}
 	row := &tenantRow{
 		ID: t.ID, Name: t.Name, CreatedBy: t.CreatedBy, PolicyVersion: 1,
-		CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt, Version: t.Version, Limits: "{}", Settings: "{}",
+		CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt, Version: t.Version, Limits: string(limits), Settings: settings,
 	}
 	if _, err := tx.NewInsert().Model(row).Exec(ctx); err != nil {
 		return fmt.Errorf("write the tenant: %w", err)
@@ -104,7 +120,19 @@ func (s *Service) found(ctx context.Context, tx bun.IDB, t Tenant) error {
 	if err := insertMemberRoles(ctx, tx, t.ID, t.CreatedBy, []string{ownerRole}); err != nil {
 		return err
 	}
-	return s.audit(ctx, tx, tenantEntry(t.ID, "tenant.create", nil, map[string]any{"name": t.Name, "owner": t.CreatedBy}))
+	return s.audit(ctx, tx, tenantEntry(t.ID, "tenant.create", nil, map[string]any{
+		"name": t.Name, "owner": t.CreatedBy, "limits": in.Limits, "settings": in.Settings.state(),
+	}))
+}
+
+// checked finds everything that is wrong with a new tenant.
+func (in NewTenant) checked() (NewTenant, error) {
+	var f problem.Faults
+	f.Merge("", validateName(in.Name))
+	settings, err := in.Settings.checked()
+	f.Merge("settings", err)
+	in.Settings = settings
+	return in, f.Err("tenant_invalid", "the tenant is not valid")
 }
 
 func tenantEntry(tenantID, action string, before, after any) audit.Entry {
