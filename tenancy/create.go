@@ -94,17 +94,9 @@ func (s *Service) found(ctx context.Context, tx bun.IDB, t Tenant, in NewTenant)
 	if known, err := userExists(ctx, tx, t.CreatedBy); err != nil || !known {
 		return unknownUser(err)
 	}
-	limits, err := json.Marshal(in.Limits)
+	row, err := newTenantRow(t, in)
 	if err != nil {
 		return err
-	}
-	settings, err := in.Settings.text()
-	if err != nil {
-		return err
-	}
-	row := &tenantRow{
-		ID: t.ID, Name: t.Name, CreatedBy: t.CreatedBy, PolicyVersion: 1,
-		CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt, Version: t.Version, Limits: string(limits), Settings: settings,
 	}
 	if _, err := tx.NewInsert().Model(row).Exec(ctx); err != nil {
 		return fmt.Errorf("write the tenant: %w", err)
@@ -133,6 +125,18 @@ func (in NewTenant) checked() (NewTenant, error) {
 	f.Merge("settings", err)
 	in.Settings = settings
 	return in, f.Err("tenant_invalid", "the tenant is not valid")
+}
+
+func newTenantRow(t Tenant, in NewTenant) (*tenantRow, error) {
+	limits, err := json.Marshal(in.Limits)
+	if err != nil {
+		return nil, err
+	}
+	settings, err := in.Settings.text()
+	return &tenantRow{
+		ID: t.ID, Name: t.Name, CreatedBy: t.CreatedBy, PolicyVersion: 1,
+		CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt, Version: t.Version, Limits: string(limits), Settings: settings,
+	}, err
 }
 
 func tenantEntry(tenantID, action string, before, after any) audit.Entry {
