@@ -72,12 +72,10 @@ func TestViewAsShowsWhatIsSeen(t *testing.T) {
 		s.lists(supporter.with(viewAs, "user:"+s.app.Owner.User.ID), "/queries", s.queries[1])
 		supporter.with(viewAs, "role:"+support).call("GET", s.tenant+"/datasources", nil).want(http.StatusForbidden)
 		s.lists(s.owner, "/queries", s.queries[0], s.queries[1])
-		// What was kept for one is no answer for the other.
-		keyed := s.owner.with("Idempotency-Key", "k")
-		keyed.call("POST", s.tenant+"/queries/"+s.queries[0]+"/run", nil).want(http.StatusOK)
-		if code := keyed.with(viewAs, "role:"+role).call("POST", s.tenant+"/queries/"+s.queries[0]+"/run", nil).want(http.StatusConflict).code(); code != "idempotency_key_reused" {
-			t.Error(code)
-		}
+		// What one has read is no answer for the other.
+		keyed, path := s.owner.with("Idempotency-Key", "k"), s.tenant+"/queries/"+s.queries[1]+"/run"
+		keyed.call("POST", path, nil).want(http.StatusOK)
+		keyed.with(viewAs, "role:"+role).call("POST", path, nil).want(http.StatusForbidden)
 	})
 }
 

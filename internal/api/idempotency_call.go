@@ -35,9 +35,6 @@ func (i *idempotency) callOf(r *http.Request, key string) (call, error) {
 	}
 	hash.Write(body)
 	who := auth.FromContext(r.Context())
-	if viewed := who.Viewing(); viewed != "" { // it is shown something else
-		hash.Write([]byte("\x00" + viewed))
-	}
 	return call{actor: who.Actor(), tenantID: who.TenantID, key: key, request: hash.Sum(nil)}, nil
 }
 
