@@ -51,7 +51,7 @@ func TestEventsOfARunOverHTTP(t *testing.T) {
 			for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-time.After(5 * time.Millisecond) {
 				var more workflow.RunEvents
 				owner.Call("GET", fmt.Sprintf("%s?since=%d", events, since), nil).Want(http.StatusOK).Into(&more)
-				if more.Gap {
+				if more.Gap && len(more.Items)+len(seen) > 0 { // who is faster than the first event knows of none
 					t.Fatalf("the events of a run that a person has started begin with a gap")
 				}
 				for _, e := range more.Items {
