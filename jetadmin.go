@@ -189,6 +189,16 @@ func (a *App) Stop(ctx context.Context) error {
 // ServeHTTP answers everything below [Config.BasePath].
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.handler.ServeHTTP(w, r) }
 
+// Authenticate names who makes a request to a route of the host's own, by what holds for
+// the routes of the App: [Config.TrustedProxies], the session cookie, whose path is
+// [Config.BasePath], and the origin of a change that a cookie alone proves. nil, nil is
+// nobody. The principal is in no tenant yet, see auth.Service.Enter.
+//
+// Errors: Unauthenticated, Forbidden for a change from another site, RateLimited.
+func (a *App) Authenticate(r *http.Request) (*auth.Principal, error) {
+	return a.handler.Authenticate(r)
+}
+
 // Audit is the record of changes.
 func (a *App) Audit() *audit.Log { return a.audit }
 

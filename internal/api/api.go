@@ -235,6 +235,17 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mux.ServeHTTP(w, r)
 }
 
+// Authenticate names who makes a request to a route that is not ours, by what holds for
+// ours: proxies that are believed, the names of the cookie, and the origin of a change.
+// nil, nil is nobody.
+func (a *API) Authenticate(r *http.Request) (*auth.Principal, error) {
+	r = a.preferHostCookie(r.WithContext(a.withRequest(r)))
+	if err := a.checkOrigin(r); err != nil {
+		return nil, err
+	}
+	return a.cfg.Auth.Authenticate(r)
+}
+
 // unrouted tells a path that is not there from a method that it does not have.
 // Only ServeMux knows which, and it tells only in the reply it would give.
 func unrouted(mux http.Handler, r *http.Request) *Problem {

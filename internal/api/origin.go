@@ -3,6 +3,8 @@ package api
 import (
 	"net/http"
 	"slices"
+
+	"github.com/jetadmin/jetadmin/problem"
 )
 
 // What pages of allowed origins may send and read beside the plainest headers.
@@ -16,9 +18,8 @@ const (
 // with the credentials it holds.
 func (a *API) checkOrigin(r *http.Request) error {
 	if err := a.origins.Check(r); err != nil {
-		refused := refuse(http.StatusForbidden, "cross_origin", "requests from other sites are not accepted")
-		refused.Remedy = "send it from a page of this server, or let the server allow the origin (Config.AllowedOrigins)"
-		return refused
+		return problem.New(problem.Forbidden, "cross_origin", "requests from other sites are not accepted").
+			Fix("send it from a page of this server, or let the server allow the origin (Config.AllowedOrigins)")
 	}
 	if safe(r.Method) || r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" {
 		return nil
@@ -26,9 +27,8 @@ func (a *API) checkOrigin(r *http.Request) error {
 	// A browser says where such a request comes from. Cookies without that, and
 	// without a credential that a page has to know, may have been sent unwillingly.
 	if r.Header.Get("Cookie") != "" && r.Header.Get("Authorization") == "" && r.Header.Get("X-Api-Key") == "" {
-		refused := refuse(http.StatusForbidden, "cross_origin", "a change with nothing but a cookie must say where it comes from")
-		refused.Remedy = "send the header Origin, or use an API key"
-		return refused
+		return problem.New(problem.Forbidden, "cross_origin", "a change with nothing but a cookie must say where it comes from").
+			Fix("send the header Origin, or use an API key")
 	}
 	return nil
 }
