@@ -62,6 +62,11 @@ func TestT45_SignInByTheBrowser(t *testing.T) {
 		}
 		nobody.call("GET", "/auth/oidc/test/callback", nil).want(http.StatusUnprocessableEntity)
 		nobody.call("GET", "/auth/oidc/test/callback?state=x&code=y&session_state=z", nil).want(http.StatusUnauthorized)
+		page := nobody.with("Accept", "text/html,*/*").call("GET", "/auth/oidc/test/callback?error=%3Cscript%3E&state=x", nil).want(http.StatusUnauthorized)
+		if kind := page.Header.Get("Content-Type"); !strings.HasPrefix(kind, "text/html") || strings.Contains(string(page.Body), "<script>") ||
+			!strings.Contains(string(page.Body), "<h1>") || page.Header.Get("Content-Security-Policy") == "" {
+			t.Errorf("a browser is shown %s: %s", kind, page.Body)
+		}
 
 		// T41: the way back is the configured one, whatever the request says.
 		begun := nobody.forged().with("X-Forwarded-Proto", "https").call("GET", "/auth/oidc/test/start?next=/admin/x%3Fy=1", nil).want(http.StatusFound)

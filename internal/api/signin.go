@@ -2,7 +2,10 @@ package api
 
 import (
 	"context"
+	"fmt"
+	"html"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -106,6 +109,10 @@ func (a *API) finishSignIn(w http.ResponseWriter, r *http.Request) {
 		gone.MaxAge = -1
 		http.SetCookie(w, &gone)
 	}
+	if err != nil && strings.Contains(r.Header.Get("Accept"), "text/html") {
+		showProblem(w, a.reply(ctx, err))
+		return
+	}
 	if err != nil {
 		a.fail(w, r, err)
 		return
@@ -114,4 +121,16 @@ func (a *API) finishSignIn(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, &session)
 	w.Header().Set("Location", next)
 	w.WriteHeader(http.StatusSeeOther)
+}
+
+// showProblem is the reply to a person, whose browser has come here by itself.
+func showProblem(w http.ResponseWriter, p *Problem) {
+	for name, values := range p.header {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(p.Status)
+	_, _ = fmt.Fprintf(w, `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>%[1]s</title>`+
+		`<h1>%[1]s</h1><p>%[2]s</p><p><small>%[3]s, request %[4]s</small></p></html>`+"\n",
+		html.EscapeString(p.Detail), html.EscapeString(p.Remedy), html.EscapeString(p.Code), html.EscapeString(p.RequestID)) // the browser may have gone
 }
