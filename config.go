@@ -119,9 +119,8 @@ type Config struct {
 	// fields.
 	Queries Queries
 
-	// Redis connects processes: workflow dispatch, live events, and limits on attempts
-	// to sign in. It stays the
-	// host's, who closes it after Stop. Losing what is in it loses no run. Default:
+	// Redis connects processes: workflow dispatch, live events, and the limits on how
+	// often something is tried: log-ins, deliveries to webhooks, exports. It stays the host's, who closes it after Stop. Losing what is in it loses no run. Default:
 	// none, the process runs alone.
 	Redis redis.UniversalClient
 

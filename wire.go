@@ -47,13 +47,19 @@ func (a *App) build() (err error) {
 	if a.keys, err = keyring(cfg, a.db); err != nil {
 		return err
 	}
-	a.exports = throttle.New(throttle.Config{Burst: exportBurst, Pause: exportPause})
+	var limiter throttle.Limiter // none: each process counts its own
+	if cfg.Redis != nil {
+		limiter = ratelimit.New(cfg.Redis, cfg.RedisPrefix, cfg.Logger)
+	}
+	a.exports = throttle.New(throttle.Config{
+		Name: "export", Rate: throttle.Rate{Burst: exportBurst, Pause: exportPause}, Code: "too_many_exports", What: "exports", Shared: limiter,
+	})
 	pages := page.NewSigner(a.keys.Derive("page cursors"))
 	outbound := cfg.Egress.policy()
 
 	gone := func(tenantID string) bool { return a.tenants.Gone(tenantID) }
 	a.audit, err = audit.New(audit.Config{
-		Actor: actor, Address: address, Authorize: a.authorizeAudit, DB: a.db, Gone: gone, Logger: cfg.Logger, Pages: pages,
+		Actor: actor, Address: address, Authorize: a.authorizeAudit, DB: a.db, Gone: gone, Limiter: limiter, Logger: cfg.Logger, Pages: pages,
 		Recheck: a.mayHaveRecord, RequestID: requestid.FromContext, Retention: cfg.AuditRetention, Sinks: cfg.AuditSinks,
 		Undenied: func(ctx context.Context, kindColumn, idColumn string) (func(*bun.SelectQuery) *bun.SelectQuery, error) {
 			return a.roles.Undenied(ctx, kindColumn, idColumn)
@@ -68,16 +74,16 @@ func (a *App) build() (err error) {
 	}
 	a.tenants, err = tenancy.New(tenancy.Config{
 		Accounts: accounts{a}, Audit: a.record, Authorize: a.roles.Authorize, DB: a.db, Denied: a.audit.Deny, Hooks: cfg.Hooks.Tenancy, Pages: pages, Roles: a.roles,
-		Erase:  func(ctx context.Context, tenantID string) error { return a.files.Erase(ctx, tenantID) },
-		Forget: func(ctx context.Context, topics []string) error { return a.events.Forget(ctx, topics) },
-		Leave:  func(tenantID string) { a.datasources.Leave(tenantID) },
-		Limits: cfg.limits(),
+		Erase:   func(ctx context.Context, tenantID string) error { return a.files.Erase(ctx, tenantID) },
+		Forget:  func(ctx context.Context, topics []string) error { return a.events.Forget(ctx, topics) },
+		Leave:   func(tenantID string) { a.datasources.Leave(tenantID) },
+		Limiter: limiter, Limits: cfg.limits(),
 		Logger: cfg.Logger, Refused: a.roles.Refused, Visible: a.roles.Visible,
 	})
 	if err != nil {
 		return err
 	}
-	if err := a.buildSignIn(pages, outbound); err != nil {
+	if err := a.buildSignIn(pages, outbound, limiter); err != nil {
 		return err
 	}
 	if err := a.buildEvents(); err != nil {
@@ -108,14 +114,14 @@ func (a *App) build() (err error) {
 	}
 	a.datasources, err = datasource.New(datasource.Config{
 		Admit: a.admit, Audit: a.record, Authorize: a.roles.Authorize, CacheBytes: cfg.Queries.CacheBytes, Connectors: slices.Concat(builtin, services, cfg.Connectors),
-		DB: a.db, Egress: outbound, FileExists: a.files.Exists, Gone: a.tenants.Gone, HistoryRetention: cfg.Queries.HistoryRetention, Hooks: cfg.Hooks.Datasource, Keys: a.keys, Logger: cfg.Logger,
+		DB: a.db, Egress: outbound, FileExists: a.files.Exists, Gone: a.tenants.Gone, HistoryRetention: cfg.Queries.HistoryRetention, Hooks: cfg.Hooks.Datasource, Keys: a.keys, Limiter: limiter, Logger: cfg.Logger,
 		MaxOpen: cfg.Queries.MaxOpen, MaxRows: a.tenants.MaxRows, MaxStatements: cfg.Queries.MaxStatements, OnlyOwns: a.roles.OnlyOwns, Own: a.roles.Own, Pages: pages,
 		Publish: a.publish, Refused: a.roles.Refused, Revalidate: a.auth.Revalidate, Roles: a.roles.Lookup, Scripts: a.scripts, UsedBy: a.usersOfQuery, Visible: a.roles.Visible,
 	})
 	if err != nil {
 		return fmt.Errorf("jetadmin.Config.Connectors: %w", err)
 	}
-	if err := a.buildWorkflows(pages, outbound); err != nil {
+	if err := a.buildWorkflows(pages, outbound, limiter); err != nil {
 		return err
 	}
 	a.handler, err = api.New(api.Config{
@@ -140,18 +146,14 @@ func (a *App) openDB() (err error) {
 	return nil
 }
 
-func (a *App) buildSignIn(pages *page.Signer, outbound egress.Policy) (err error) {
+func (a *App) buildSignIn(pages *page.Signer, outbound egress.Policy, limiter throttle.Limiter) (err error) {
 	var callback func(provider string) string // none: no log-in in the browser
 	if a.cfg.PublicURL != "" {
 		callback = func(provider string) string { return a.cfg.PublicURL + a.cfg.BasePath + api.SignInPath(provider) }
 	}
-	var limits auth.Limiter // none: each process counts its own
-	if a.cfg.Redis != nil {
-		limits = ratelimit.New(a.cfg.Redis, a.cfg.RedisPrefix)
-	}
 	a.auth, err = auth.New(auth.Config{
 		Audit: a.record, Authenticators: a.cfg.Authenticators, Authorize: a.roles.Authorize, CallbackURL: callback, DB: a.db, Denied: a.audit.Deny,
-		HTTP: outbound.Client(), Hooks: a.cfg.Hooks.Auth, Keys: a.keys, Limits: limits, Logger: a.cfg.Logger, MaxKeyDays: a.maxKeyDays, Members: a.tenants, Pages: pages,
+		HTTP: outbound.Client(), Hooks: a.cfg.Hooks.Auth, Keys: a.keys, Limiter: limiter, Logger: a.cfg.Logger, MaxKeyDays: a.maxKeyDays, Members: a.tenants, Pages: pages,
 		ResetURL: a.cfg.ResetURL, SessionIdle: a.cfg.SessionIdle, SessionMax: a.cfg.SessionMax,
 	})
 	if err != nil {
@@ -181,7 +183,7 @@ func (a *App) buildEvents() (err error) {
 	return nil
 }
 
-func (a *App) buildWorkflows(pages *page.Signer, outbound egress.Policy) error {
+func (a *App) buildWorkflows(pages *page.Signer, outbound egress.Policy, limiter throttle.Limiter) error {
 	builtin, err := node.Builtins(node.Config{
 		CheckParams: a.datasources.CheckParams,
 		Client:      outbound.Client(),
@@ -199,7 +201,7 @@ func (a *App) buildWorkflows(pages *page.Signer, outbound egress.Policy) error {
 	}
 	a.workflows, err = workflow.New(workflow.Config{
 		Admit: a.admit, Assignees: a.assignees, Audit: a.record, Authorize: a.roles.Authorize, BasePath: a.cfg.BasePath, CheckReference: a.checkReference, DB: a.db,
-		Denied: a.audit.Deny, Gone: a.tenants.Gone, Hooks: a.cfg.Hooks.Workflow, Keys: a.keys, Logger: a.cfg.Logger, MeterProvider: a.cfg.MeterProvider,
+		Denied: a.audit.Deny, Gone: a.tenants.Gone, Hooks: a.cfg.Hooks.Workflow, Keys: a.keys, Limiter: limiter, Logger: a.cfg.Logger, MeterProvider: a.cfg.MeterProvider,
 		Nodes: append(builtin, a.cfg.Nodes...), Own: a.roles.Own, Pages: pages, Past: a.past, Publish: a.publish, Queue: queue, Refused: a.roles.Refused, Retention: a.cfg.RunRetention, RoomForRuns: a.tenants.RoomForRuns,
 		Slots: a.cfg.Workers, TracerProvider: a.cfg.TracerProvider, Visible: a.roles.Visible, Watched: a.events.Wanted,
 		Zone: a.zone,

@@ -12,6 +12,7 @@ import (
 	"github.com/jetadmin/jetadmin/internal/clock"
 	"github.com/jetadmin/jetadmin/internal/page"
 	"github.com/jetadmin/jetadmin/internal/store"
+	"github.com/jetadmin/jetadmin/internal/throttle"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -37,6 +38,10 @@ type Config struct {
 	// Gone reports of a tenant that it was deleted: it has no record any more. Default:
 	// none ever is.
 	Gone func(tenantID string) bool
+
+	// Limiter counts exports and checks for all processes together. Default: each
+	// process counts its own.
+	Limiter throttle.Limiter
 
 	// Logger gets what operators must know. Default: slog.Default().
 	Logger *slog.Logger
@@ -82,8 +87,9 @@ type Log struct {
 	denials    *denials
 	outlets    []*outlet
 	readers    readers
-	background *background // nil = it does not run
-	platform   bool        // the record of no tenant is open
+	walks      *throttle.Throttle // nil = as many as anybody likes
+	background *background        // nil = it does not run
+	platform   bool               // the record of no tenant is open
 }
 
 // New returns a Log. It does not touch the database.
@@ -106,6 +112,10 @@ func New(cfg Config) (*Log, error) {
 		requestID: cfg.RequestID,
 		retention: cfg.Retention,
 		undenied:  cfg.Undenied,
+		walks: throttle.New(throttle.Config{
+			Name: "audit", Rate: throttle.Rate{Burst: walkBurst, Pause: walkPause}, Shared: cfg.Limiter,
+			Code: "too_many_exports", What: "exports and checks of the audit record",
+		}),
 	}
 	for i, sink := range cfg.Sinks {
 		l.outlets = append(l.outlets, newOutlet(sink, i+1, cfg.Logger))

@@ -86,6 +86,36 @@ func TestReadersWaitForNoOtherTenant(t *testing.T) {
 	})
 }
 
+// Case T138: a tenant's record is gone through so often. That takes nothing from others,
+// nor from the record of the platform.
+func TestT138_ExportsAreThrottled(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	b := setup(t, testdb.SQLite(t), func(c *audit.Config) { c.Clock = func() time.Time { return now } })
+	b.fill(t, 1)
+	var err error
+	n := 0
+	for ; n < 100 && err == nil; n++ {
+		if n%2 == 0 {
+			_, err = b.Verify(t.Context())
+		} else {
+			err = b.Export(t.Context(), audit.Filter{}, func(audit.Event) error { return nil })
+		}
+	}
+	if e := problem.Of(err); e == nil || e.Kind != problem.RateLimited || e.Code != "too_many_exports" || e.RetryAfter != 6*time.Second || n != 21 {
+		t.Errorf("number %d: %+v", n, err)
+	}
+	for range 30 {
+		if _, err := b.Platform().Verify(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now = now.Add(6 * time.Second)
+	if _, err := b.Verify(t.Context()); err != nil {
+		t.Errorf("six seconds later: %v", err)
+	}
+}
+
 // Case T138: a tenant's record is gone through by a few at a time.
 func TestT138_ReadersOfARecordAreFew(t *testing.T) {
 	t.Parallel()

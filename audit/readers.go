@@ -1,7 +1,9 @@
 package audit
 
 import (
+	"context"
 	"sync"
+	"time"
 
 	"github.com/jetadmin/jetadmin/problem"
 )
@@ -9,6 +11,28 @@ import (
 // maxReaders is how often a caller can go through the whole record of a tenant at a time
 // in a process: each time holds some thousand events.
 const maxReaders = 2
+
+// How often the record of a tenant is gone through: so many times at once, then once
+// per pause.
+const (
+	walkBurst = 20
+	walkPause = 6 * time.Second
+)
+
+// enter counts a caller in who is about to go through the whole record of a tenant, and
+// who leaves. RateLimited says that he does so too often, or that it is done too often
+// in the tenant.
+func (l *Log) enter(ctx context.Context, tenantID string) (leave func(), err error) {
+	leave, err = l.readers.enter(reader{tenantID, l.actor(ctx).Name})
+	if err != nil || l.walks == nil {
+		return leave, err
+	}
+	if err := l.walks.Take(ctx, tenantID, l.clock.Now()); err != nil {
+		leave()
+		return nil, err
+	}
+	return leave, nil
+}
 
 // readers bound those who go through a whole record. One takes nothing from another.
 type readers struct {

@@ -47,14 +47,13 @@ const verifyBatch = 1000
 // last event dropped, and an event of [Retained] in the chain must tell of just
 // that one: otherwise events are [Missing].
 //
-// Errors: those of Config.Authorize; RateLimited while the caller goes through the record
-// twice already. A broken chain is not an error but a result.
+// Errors: those of Config.Authorize; RateLimited as of [Log.Export]. A broken chain is not an error but a result.
 func (l *Log) Verify(ctx context.Context) (Verification, error) {
 	tenantID, err := l.tenant(ctx)
 	if err != nil {
 		return Verification{}, err
 	}
-	leave, err := l.readers.enter(reader{tenantID, l.actor(ctx).Name})
+	leave, err := l.enter(ctx, tenantID)
 	if err != nil {
 		return Verification{}, err
 	}

@@ -32,7 +32,7 @@ const (
 type Limiter = throttle.Limiter
 
 func (c Config) throttle(name string, burst int, pause time.Duration) *throttle.Throttle {
-	return throttle.New(throttle.Config{Name: name, Burst: burst, Pause: pause, Shared: c.Limits, Logger: c.Logger})
+	return throttle.New(throttle.Config{Name: name, Rate: throttle.Rate{Burst: burst, Pause: pause}, Shared: c.Limiter})
 }
 
 // Admit counts an attempt at a secret that comes from an address, with those at
@@ -77,23 +77,12 @@ func (s *Service) admitNew(ctx context.Context) error {
 }
 
 // sparing judges a token of ours, unless too many from the same network were
-// refused just now: each costs a query, and anybody can make one up. A good one
-// does not count. Those from the machine itself are not counted: they come through
-// a proxy that does not tell for whom, and would all be one.
-func (s *Service) sparing(ctx context.Context, judge func() (*Principal, error)) (*Principal, error) {
-	from := AddressFrom(ctx)
-	if !from.IsValid() || from.Unmap().IsLoopback() {
-		return judge()
-	}
-	place := network(from.String())
-	if err := s.perBadToken.Open(place, s.clock.Now()); err != nil {
-		return nil, err
-	}
-	p, err := judge()
-	if problem.Is(err, problem.Unauthenticated) {
-		// Too many is told to the next one: this one is judged already.
-		_ = s.perBadToken.Take(ctx, place, s.clock.Now())
-	}
+// refused just now: each costs a query, and anybody can make one up.
+func (s *Service) sparing(ctx context.Context, judge func() (*Principal, error)) (p *Principal, err error) {
+	err = s.perBadToken.Sparing(ctx, AddressFrom(ctx), s.clock, func() error {
+		p, err = judge()
+		return err
+	}, problem.Unauthenticated)
 	return p, err
 }
 

@@ -321,7 +321,7 @@ func (l limits) Forget(context.Context, string) error { return l.err }
 func TestT138_LimitsAcrossProcesses(t *testing.T) {
 	t.Parallel()
 	for name, l := range map[string]limits{"shared": {}, "failing": {errors.New("down")}} {
-		b := setup(t, testdb.SQLite(t), func(c *auth.Config) { c.Limits = l })
+		b := setup(t, testdb.SQLite(t), func(c *auth.Config) { c.Limiter = l })
 		b.user(ada)
 		tries := 0
 		for range auth.AccountAttempts + 1 {

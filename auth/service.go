@@ -68,9 +68,9 @@ type Config struct {
 	// that has a ClientID.
 	Keys *secret.Keyring
 
-	// Limits counts attempts for all processes together. Default: each process
+	// Limiter counts attempts for all processes together. Default: each process
 	// counts its own.
-	Limits Limiter
+	Limiter Limiter
 
 	// Logger receives refused log-ins and faults of the host's authenticators.
 	// Default: slog.Default().

@@ -13,7 +13,9 @@ import (
 func (s *Service) SetBreakerPause(d time.Duration) { s.breakers.pause = d }
 
 // SetStreamsPerMinute says how many streams a tenant may begin.
-func (s *Service) SetStreamsPerMinute(n int) { s.exports.perMinute = n }
+func (s *Service) SetStreamsPerMinute(n int) {
+	s.exports = s.cfg.perMinute("stream", n, "too_many_streams", "streams")
+}
 
 // Sharing is how many callers wait for a statement of another, or their own.
 func (s *Service) Sharing() (n int) {

@@ -41,7 +41,7 @@ func (s *Service) schema(ctx context.Context, datasourceID string, fresh bool) (
 	}
 	key := fmt.Sprintf("%s %d", row.ID, row.Version)
 	if fresh {
-		err = s.refreshes.take(who.TenantID)
+		err = s.refreshes.Take(ctx, who.TenantID, s.cfg.Clock.Now())
 	} else if kept, ok := s.schemas.get(key); ok && time.Now().Before(kept.until) {
 		return kept.schema, nil
 	}

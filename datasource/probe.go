@@ -87,7 +87,7 @@ func (s *Service) TestSaved(ctx context.Context, id string) (Report, error) {
 }
 
 func (s *Service) probe(ctx context.Context, who *auth.Principal, connector Connector, settings Settings) (Report, error) {
-	if err := s.probes.take(who.TenantID); err != nil {
+	if err := s.probes.Take(ctx, who.TenantID, s.cfg.Clock.Now()); err != nil {
 		return Report{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)

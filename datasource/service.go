@@ -18,6 +18,7 @@ import (
 	"github.com/jetadmin/jetadmin/internal/secret"
 	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/internal/tenantid"
+	"github.com/jetadmin/jetadmin/internal/throttle"
 	"github.com/jetadmin/jetadmin/problem"
 )
 
@@ -71,6 +72,10 @@ type Config struct {
 
 	// Keys seal the secrets. Required.
 	Keys *secret.Keyring
+
+	// Limiter counts connection tests, streams and refreshes of schemas for all
+	// processes together; nil = each process counts its own.
+	Limiter auth.Limiter
 
 	// Logger gets what callers must not see; nil = discard.
 	Logger *slog.Logger
@@ -225,9 +230,9 @@ type Service struct {
 	db        *store.DB
 	types     map[string]Connector
 	pools     *pools
-	probes    limiter
-	exports   limiter
-	refreshes limiter
+	probes    *throttle.Throttle
+	exports   *throttle.Throttle
+	refreshes *throttle.Throttle
 
 	breakers *breakers
 	tenants  tenantid.Cache
@@ -256,9 +261,9 @@ func New(cfg Config) (*Service, error) {
 		scripts:   newLRU[struct{}](4 << 20),
 		rooms:     newRooms(cfg.MaxStatements, maxWaiting, "too_many_statements", "statements"),
 		streams:   newRooms(maxStreams, 0, "too_many_streams", "streams of the datasource"),
-		probes:    limiter{perMinute: probesPerMinute, code: "too_many_tests", what: "connection tests"},
-		exports:   limiter{perMinute: streamsPerMinute, code: "too_many_streams", what: "streams"},
-		refreshes: limiter{perMinute: refreshesPerMinute, code: "too_many_refreshes", what: "refreshes of schemas"},
+		probes:    cfg.perMinute("test", probesPerMinute, "too_many_tests", "connection tests"),
+		exports:   cfg.perMinute("stream", streamsPerMinute, "too_many_streams", "streams"),
+		refreshes: cfg.perMinute("schema", refreshesPerMinute, "too_many_refreshes", "refreshes of schemas"),
 	}
 	s.breakers = newBreakers(s.publishState)
 	for _, c := range cfg.Connectors {

@@ -78,7 +78,7 @@ func (s *Service) stream(ctx context.Context, c *call, to RowWriter) (Streamed, 
 		return Streamed{}, problem.New(problem.Conflict, "query_transformed", "a query with a transformation cannot be streamed: it needs all rows at once").
 			Fix("run it without a stream, or stream a query without the transformation")
 	}
-	if err := s.exports.take(c.who.TenantID); err != nil {
+	if err := s.exports.Take(ctx, c.who.TenantID, s.cfg.Clock.Now()); err != nil {
 		return Streamed{}, err
 	}
 	leave, err := s.streams.enter(ctx, c.plan.ds.ID)

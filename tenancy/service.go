@@ -49,6 +49,10 @@ type Config struct {
 	// nothing is open.
 	Leave func(tenantID string)
 
+	// Limiter counts invitations for all processes together. Default: each process
+	// counts its own.
+	Limiter auth.Limiter
+
 	// Limits bound what each tenant may have, but for those that [Service.SetLimits]
 	// gives it. Default: see the fields.
 	Limits Limits
@@ -164,7 +168,7 @@ func New(cfg Config) (*Service, error) {
 		clock:     cfg.Clock,
 		db:        cfg.DB,
 		hooks:     cfg.Hooks,
-		invites:   throttle.New(throttle.Config{Burst: inviteAttempts, Pause: invitePause}),
+		invites:   throttle.New(throttle.Config{Name: "invitation", Rate: throttle.Rate{Burst: inviteAttempts, Pause: invitePause}, Shared: cfg.Limiter}),
 		logger:    cfg.Logger,
 		pages:     cfg.Pages,
 		roles:     cfg.Roles,

@@ -75,6 +75,10 @@ type Config struct {
 	// survives shorter pauses. Default 15s; at least 1s.
 	Lease time.Duration
 
+	// Limiter counts deliveries to webhooks for all processes together. Default: each
+	// process counts its own.
+	Limiter auth.Limiter
+
 	// Logger gets what operators must know. Default: slog.Default().
 	Logger *slog.Logger
 
@@ -250,7 +254,7 @@ type Service struct {
 	logs      *logWriter
 	tenants   tenantid.Cache // of runs
 	homes     tenantid.Cache // of workflows
-	hookRates hookRates
+	hooks     hookLimits
 	rooms     rooms
 	engine    *engine
 }
@@ -267,7 +271,7 @@ func New(cfg Config) (*Service, error) {
 	}
 	s := &Service{
 		cfg: cfg, types: types, events: newOutlet(cfg.Publish, cfg.Watched, cfg.Logger), byHand: rate.NewLimiter(startsByHand, startsByHand),
-		logs: newLogWriter(cfg.DB, cfg.Gone, cfg.Logger),
+		logs: newLogWriter(cfg.DB, cfg.Gone, cfg.Logger), hooks: newHookLimits(cfg.Limiter),
 	}
 	if s.telemetry, err = newTelemetry(cfg.TracerProvider, cfg.MeterProvider, cfg.Logger); err != nil {
 		return nil, err

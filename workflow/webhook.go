@@ -30,7 +30,7 @@ type Webhook struct {
 	DeliveryHeader string      `json:"deliveryHeader" doc:"carries an id that is the same when a delivery is repeated; one id starts one run"`
 	Headers        []string    `json:"headers" doc:"the headers of a delivery that the run's input has"`
 	ReplayWindow   Duration    `json:"replayWindow" doc:"how far the time in a signature may be from ours"`
-	RatePerMinute  int         `json:"ratePerMinute" doc:"how many deliveries are taken in each process"`
+	RatePerMinute  int         `json:"ratePerMinute" doc:"how many deliveries are taken"`
 	Wait           Duration    `json:"wait" doc:"how long the reply waits for what the run answers; 0 = not at all"`
 	PreviousUntil  *time.Time  `json:"previousUntil,omitempty" doc:"until when the secret before the last rotation is good too"`
 	CreatedBy      string      `json:"createdBy"`

@@ -44,33 +44,28 @@ type deliveryRow struct {
 // its path. No principal is needed: the delivery proves itself.
 //
 // The same delivery, by its id or by its signature, starts one run however often
-// it comes. Errors: NotFound for a webhook that is not there or not enabled;
+// it comes. Deliveries that are not there or prove nothing are limited by the address
+// of [auth.WithAddress], if there is one. Errors: NotFound for a webhook that is not there or not enabled;
 // Unauthenticated without proof, or with one that is too old; RateLimited;
 // TooLarge; Invalid for a body that is not what its type says, or not the input
 // that the workflow declares; Conflict for a workflow that was deleted or has no
 // published version.
 func (s *Service) Deliver(ctx context.Context, key string, d Delivery) (Receipt, error) {
-	row, err := s.webhookOf(ctx, key)
+	now := s.cfg.Clock.Now()
+	var row webhookRow
+	var digest string
+	err := s.hooks.bad.Sparing(ctx, auth.AddressFrom(ctx), s.cfg.Clock, func() (err error) {
+		row, digest, err = s.proven(ctx, key, d, now)
+		return err
+	}, problem.NotFound, problem.Unauthenticated)
 	if err != nil {
 		return Receipt{}, err
-	}
-	if len(d.Body) > MaxWebhookBody {
-		return Receipt{}, problem.Newf(problem.TooLarge, "body_too_large", "the body is larger than %d bytes", MaxWebhookBody)
 	}
 	settings, err := row.settings()
 	if err != nil {
 		return Receipt{}, err
 	}
-	now := s.cfg.Clock.Now()
-	secrets, err := s.secrets(&row, now)
-	if err != nil {
-		return Receipt{}, err
-	}
-	digest, err := row.prove(d, settings, secrets, now)
-	if err != nil {
-		return Receipt{}, err
-	}
-	if err := s.hookRates.take(row.ID, settings.RatePerMinute, now); err != nil {
+	if err := s.hooks.take(ctx, row.ID, settings.RatePerMinute, now); err != nil {
 		return Receipt{}, err
 	}
 	start, err := row.startParams(d, settings)
@@ -85,6 +80,27 @@ func (s *Service) Deliver(ctx context.Context, key string, d Delivery) (Receipt,
 		return receipt, err
 	}
 	return s.awaitAnswer(ctx, receipt, time.Duration(settings.Wait))
+}
+
+// proven is the webhook of a delivery that has proven itself, and the digest of what
+// was signed.
+func (s *Service) proven(ctx context.Context, key string, d Delivery, now time.Time) (row webhookRow, digest string, err error) {
+	if row, err = s.webhookOf(ctx, key); err != nil {
+		return row, "", err
+	}
+	if len(d.Body) > MaxWebhookBody {
+		return row, "", problem.Newf(problem.TooLarge, "body_too_large", "the body is larger than %d bytes", MaxWebhookBody)
+	}
+	settings, err := row.settings()
+	if err != nil {
+		return row, "", err
+	}
+	secrets, err := s.secrets(&row, now)
+	if err != nil {
+		return row, "", err
+	}
+	digest, err = row.prove(d, settings, secrets, now)
+	return row, digest, err
 }
 
 // webhookOf finds an enabled webhook. One that is disabled looks like none.

@@ -1,63 +1,40 @@
 package workflow
 
 import (
-	"sync"
+	"context"
+	"fmt"
 	"time"
 
-	"golang.org/x/time/rate"
-
-	"github.com/jetadmin/jetadmin/problem"
+	"github.com/jetadmin/jetadmin/auth"
+	"github.com/jetadmin/jetadmin/internal/throttle"
 )
 
-// maxHookRates is how many webhooks have a limit of their own in memory at a time.
-const maxHookRates = 10_000
+// How many deliveries that prove nothing are judged from one network: so many at once,
+// then one per pause. Each costs a query, and anybody can send them.
+const (
+	badDeliveries    = 600
+	badDeliveryPause = 100 * time.Millisecond
+)
 
-// hookRates limit how often each webhook is used in this process. The zero value
-// is ready; it is safe for concurrent use.
-type hookRates struct {
-	mu    sync.Mutex
-	byKey map[string]*rate.Limiter
+// hookLimits are how often deliveries come: those that are good by webhook, the others
+// by where they come from, so that these take nothing from the sender.
+type hookLimits struct {
+	good, bad *throttle.Throttle
 }
 
-// take counts a delivery. Above the limit the error is RateLimited and tells when
-// the next one is possible. A tenth of a minute's share may come at once.
-func (h *hookRates) take(webhookID string, perMinute int, now time.Time) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	limit, burst := rate.Limit(float64(perMinute)/60), max(1, perMinute/10)
-	l := h.byKey[webhookID]
-	if l == nil || l.Limit() != limit {
-		h.makeRoom(now)
-		l = rate.NewLimiter(limit, burst)
-		h.byKey[webhookID] = l
+func newHookLimits(shared auth.Limiter) hookLimits {
+	limit := func(name string, r throttle.Rate) *throttle.Throttle {
+		return throttle.New(throttle.Config{Name: name, Rate: r, Code: "too_many_deliveries", What: "deliveries", Shared: shared})
 	}
-	r := l.ReserveN(now, 1)
-	wait := r.DelayFrom(now)
-	if wait <= 0 {
-		return nil
-	}
-	r.CancelAt(now)
-	return &problem.Error{
-		Kind: problem.RateLimited, Code: "too_many_deliveries", RetryAfter: wait,
-		Message: "there are too many deliveries", Remedy: "wait before you send the next one",
-	}
+	return hookLimits{good: limit("delivery", hookRate(defaultWebhookRate)), bad: limit("bad delivery", throttle.Rate{Burst: badDeliveries, Pause: badDeliveryPause})}
 }
 
-// makeRoom forgets webhooks that have their whole burst: a new limit would let
-// them do the same.
-func (h *hookRates) makeRoom(now time.Time) {
-	if h.byKey == nil {
-		h.byKey = map[string]*rate.Limiter{}
-	}
-	if len(h.byKey) < maxHookRates {
-		return
-	}
-	for id, l := range h.byKey {
-		if l.TokensAt(now) >= float64(l.Burst()) {
-			delete(h.byKey, id)
-		}
-	}
-	if len(h.byKey) >= maxHookRates {
-		clear(h.byKey)
-	}
+// take counts a good delivery. With another rate a webhook begins anew.
+func (h hookLimits) take(ctx context.Context, webhookID string, perMinute int, now time.Time) error {
+	return h.good.TakeAt(ctx, hookRate(perMinute), fmt.Sprint(webhookID, "/", perMinute), now)
+}
+
+// hookRate is that of a webhook: a tenth of a minute's share may come at once.
+func hookRate(perMinute int) throttle.Rate {
+	return throttle.Rate{Burst: max(1, perMinute/10), Pause: time.Minute / time.Duration(perMinute)}
 }

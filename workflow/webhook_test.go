@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -567,6 +568,65 @@ func TestWebhookRate(t *testing.T) {
 		}
 		other := b.webhook(t, workflow.NewWebhook{WorkflowID: flow, RatePerMinute: 30})
 		other.mustDeliver(t, other.delivery("1"))
+	})
+}
+
+// T138: from a network whose deliveries prove nothing, by a wrong secret or an unknown
+// path, only so many are judged. That holds up nobody elsewhere, nor what comes through
+// a proxy that does not tell for whom; and what is good counts nothing.
+func TestT138_BadDeliveriesAreThrottled(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		now := time.Now()
+		b := newBundle(t, db, withKeys(t), func(c *workflow.Config) { c.Clock = func() time.Time { return now } })
+		s := b.webhook(t, workflow.NewWebhook{WorkflowID: b.publish(t, chain()), RatePerMinute: 60_000})
+		forged := s.delivery(`{}`)
+		forged.Header.Set(workflow.SignatureHeader, "t=1,v1=00")
+		from := func(address, key string, d workflow.Delivery) error {
+			_, err := b.Deliver(auth.WithAddress(context.Background(), netip.MustParseAddr(address)), key, d)
+			return err
+		}
+		flood := func(address string, bad func(n int) error) (judged int) {
+			for n := range 2000 {
+				err := bad(n)
+				if problem.Is(err, problem.RateLimited) {
+					if e := problem.Of(err); e.Code != "too_many_deliveries" || e.RetryAfter <= 0 || e.RetryAfter > time.Second {
+						t.Errorf("%+v", e)
+					}
+					return n
+				}
+			}
+			return -1
+		}
+		for address, elsewhere := range map[string]string{"192.0.2.1": "192.0.2.2", "2001:db8:0:1::1": "2001:db8:0:2::1"} {
+			for n := range 3 {
+				if err := from(address, s.key(), s.delivery(strconv.Quote(fmt.Sprint(address, n)))); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got := flood(address, func(n int) error {
+				if n%2 == 0 {
+					return from(address, s.key(), forged)
+				}
+				return from(address, id.New(), forged)
+			})
+			if got != 601 { // the first beyond is judged already
+				t.Errorf("%s: %d were judged", address, got)
+			}
+			if err := from(elsewhere, s.key(), s.delivery(strconv.Quote(elsewhere))); err != nil {
+				t.Errorf("from elsewhere: %v", err)
+			}
+		}
+		if err := from("2001:db8:0:1:ffff::2", s.key(), s.delivery(`"same network"`)); !problem.Is(err, problem.RateLimited) {
+			t.Errorf("from another address of the network: %v", err)
+		}
+		if got := flood("127.0.0.1", func(int) error { return from("127.0.0.1", id.New(), forged) }); got != -1 {
+			t.Errorf("from the machine itself %d were judged", got)
+		}
+		now = now.Add(time.Second)
+		if err := from("192.0.2.1", s.key(), s.delivery(`"later"`)); err != nil {
+			t.Errorf("a second later: %v", err)
+		}
 	})
 }
 

@@ -1,6 +1,11 @@
 package ratelimit_test
 
 import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,7 +32,7 @@ func open(t *testing.T) (*redis.Client, string) {
 func TestT138_ProcessesCountTogether(t *testing.T) {
 	t.Parallel()
 	rdb, prefix := open(t)
-	one, two := ratelimit.New(rdb, prefix), ratelimit.New(rdb, prefix)
+	one, two := ratelimit.New(rdb, prefix, slog.New(slog.DiscardHandler)), ratelimit.New(rdb, prefix, slog.New(slog.DiscardHandler))
 	var passed atomic.Int64
 	var wg sync.WaitGroup
 	for i := range 40 {
@@ -70,7 +75,7 @@ func TestT138_ProcessesCountTogether(t *testing.T) {
 func TestAttemptsComeBack(t *testing.T) {
 	t.Parallel()
 	rdb, prefix := open(t)
-	l := ratelimit.New(rdb, prefix)
+	l := ratelimit.New(rdb, prefix, slog.New(slog.DiscardHandler))
 	const pause = 50 * time.Millisecond
 	for range 2 {
 		if wait, err := l.Take(t.Context(), "k", 2, pause); err != nil || wait != 0 {
@@ -90,11 +95,46 @@ func TestAttemptsComeBack(t *testing.T) {
 	t.Error("no attempt came back")
 }
 
+// Without Redis the answer is an error, at once from the second time on, and the log
+// has one line of it.
 func TestWithoutRedisIsAnError(t *testing.T) {
 	t.Parallel()
-	rdb := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1", MaxRetries: -1})
+	var asked atomic.Int64
+	rdb := redis.NewClient(&redis.Options{MaxRetries: -1, Dialer: func(context.Context, string, string) (net.Conn, error) {
+		asked.Add(1)
+		return nil, errors.New("nobody there")
+	}})
 	t.Cleanup(func() { _ = rdb.Close() })
-	if _, err := ratelimit.New(rdb, "x").Take(t.Context(), "k", 1, time.Second); err == nil {
-		t.Error("nobody counted")
+	var log bytes.Buffer
+	l := ratelimit.New(rdb, "x", slog.New(slog.NewTextHandler(&log, nil)))
+	first := int64(0) // the client dials more than once by itself
+	for n := range 5 {
+		if _, err := l.Take(t.Context(), "k", 1, time.Second); err == nil {
+			t.Error("nobody counted")
+		}
+		if n == 0 {
+			first = asked.Load()
+		}
+		if l.Forget(t.Context(), "k") == nil {
+			t.Error("nobody forgot")
+		}
+	}
+	if n := asked.Load(); n != first || strings.Count(log.String(), "\n") != 1 {
+		t.Errorf("asked %d times instead of %d, and said\n%s", n, first, &log)
+	}
+}
+
+// Whoever goes away has tried all the same, and is no sign that Redis does not answer.
+func TestWhoGoesAwayIsCounted(t *testing.T) {
+	t.Parallel()
+	rdb, prefix := open(t)
+	l := ratelimit.New(rdb, prefix, slog.New(slog.DiscardHandler))
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if wait, err := l.Take(gone, "k", 1, time.Hour); err != nil || wait != 0 {
+		t.Errorf("%v, %v", wait, err)
+	}
+	if wait, err := l.Take(t.Context(), "k", 1, time.Hour); err != nil || wait == 0 {
+		t.Errorf("the second attempt: %v, %v", wait, err)
 	}
 }
