@@ -20,7 +20,7 @@ import (
 func TestTenantsAreLimited(t *testing.T) {
 	t.Parallel()
 	onEach(t, func(t *testing.T, cfg jetadmin.Config) {
-		cfg.Limits = tenancy.Limits{Datasources: 1, FileBytes: 20, Queries: 1, Workflows: 1}
+		cfg.Limits = tenancy.Limits{Datasources: 1, FileBytes: 20, Queries: 1, Schedules: 1, Webhooks: 1, Workflows: 1}
 		app := jetadmintest.Start(t, cfg)
 		login, err := app.Auth().Login(t.Context(), auth.Credentials{Email: app.Owner.User.Email, Password: app.Owner.Password})
 		must(t, err)
@@ -39,7 +39,15 @@ func TestTenantsAreLimited(t *testing.T) {
 			},
 		}
 		add["queries"]("a").want(http.StatusCreated)
-		add["workflows"]("a").want(http.StatusCreated)
+		flow := add["workflows"]("a").want(http.StatusCreated).text("id")
+		add["schedules"] = func(name string) *reply {
+			return owner.call("POST", T+"/schedules", object{"workflowId": flow, "name": name, "expression": "0 6 * * *"})
+		}
+		add["webhooks"] = func(name string) *reply {
+			return owner.call("POST", T+"/webhooks", object{"workflowId": flow, "name": name, "mode": "public"})
+		}
+		add["schedules"]("a").want(http.StatusCreated)
+		add["webhooks"]("a").want(http.StatusCreated)
 		for what, more := range add {
 			if got := more("b").want(http.StatusConflict); got.text("code") != "limit_"+what || !strings.Contains(got.text("detail"), "1 "+what) {
 				t.Errorf("%s: %s", what, got.Body)
@@ -55,14 +63,16 @@ func TestTenantsAreLimited(t *testing.T) {
 		}
 		var usage map[string]struct{ Used, Limit int64 }
 		owner.call("GET", T+"/usage", nil).want(http.StatusOK).into(&usage)
-		if usage["queries"].Used != 1 || usage["queries"].Limit != 1 || usage["fileBytes"].Used != 12 || usage["fileBytes"].Limit != 20 || usage["members"].Used != 1 {
+		if usage["queries"].Used != 1 || usage["queries"].Limit != 1 || usage["schedules"].Used != 1 || usage["webhooks"].Used != 1 || usage["fileBytes"].Used != 12 || usage["fileBytes"].Limit != 20 || usage["members"].Used != 1 {
 			t.Errorf("%+v", usage)
 		}
-		must(t, app.Tenants().SetLimits(t.Context(), app.Tenant.ID, tenancy.Limits{Datasources: 2, FileBytes: 24, Queries: 2, Workflows: -1}))
+		must(t, app.Tenants().SetLimits(t.Context(), app.Tenant.ID, tenancy.Limits{Datasources: 2, FileBytes: 24, Queries: 2, Schedules: 2, Webhooks: 2, Workflows: -1}))
 		for _, more := range add {
 			more("b").want(http.StatusCreated)
 		}
 		add["queries"]("c").want(http.StatusConflict)
+		add["schedules"]("c").want(http.StatusConflict)
+		add["webhooks"]("c").want(http.StatusConflict)
 		add["workflows"]("c").want(http.StatusCreated)
 		must(t, send())
 		owner.call("PATCH", T, object{"limits": object{"queries": 5}}).want(http.StatusUnprocessableEntity)

@@ -20,6 +20,8 @@ type Limits struct {
 	Members      int64 `json:"members,omitempty"`      // with open invitations; default 10,000
 	Queries      int64 `json:"queries,omitempty"`      // saved ones; default 10,000
 	RunsInFlight int64 `json:"runsInFlight,omitempty"` // that have not ended, test runs too; default 100,000
+	Schedules    int64 `json:"schedules,omitempty"`    // default 1,000
+	Webhooks     int64 `json:"webhooks,omitempty"`     // default 1,000
 	Workflows    int64 `json:"workflows,omitempty"`    // default 10,000
 
 	// Rows bound each result of a query, also one that is streamed: what is beyond is
@@ -37,12 +39,14 @@ const (
 	Members      Resource = "members"
 	Queries      Resource = "queries"
 	RunsInFlight Resource = "runsInFlight"
+	Schedules    Resource = "schedules"
+	Webhooks     Resource = "webhooks"
 	Workflows    Resource = "workflows"
 )
 
 // Resources lists all of them, in alphabetical order.
 func Resources() []Resource {
-	return []Resource{Datasources, FileBytes, Members, Queries, RunsInFlight, Workflows}
+	return []Resource{Datasources, FileBytes, Members, Queries, RunsInFlight, Schedules, Webhooks, Workflows}
 }
 
 // Of is the limit on a resource; negative = none.
@@ -58,6 +62,10 @@ func (l Limits) Of(r Resource) int64 {
 		return l.Queries
 	case RunsInFlight:
 		return l.RunsInFlight
+	case Schedules:
+		return l.Schedules
+	case Webhooks:
+		return l.Webhooks
 	case Workflows:
 		return l.Workflows
 	}
@@ -65,14 +73,16 @@ func (l Limits) Of(r Resource) int64 {
 }
 
 func defaultLimits() Limits {
-	return Limits{Datasources: 1000, FileBytes: 1 << 30, Members: 10_000, Queries: 10_000, Rows: -1, RunsInFlight: 100_000, Workflows: 10_000}
+	return Limits{
+		Datasources: 1000, FileBytes: 1 << 30, Members: 10_000, Queries: 10_000, Rows: -1, RunsInFlight: 100_000, Schedules: 1000, Webhooks: 1000, Workflows: 10_000,
+	}
 }
 
 // or takes what is not set from others.
 func (l Limits) or(others Limits) Limits {
 	for own, other := range map[*int64]int64{
 		&l.Datasources: others.Datasources, &l.FileBytes: others.FileBytes, &l.Members: others.Members, &l.Queries: others.Queries,
-		&l.Rows: others.Rows, &l.RunsInFlight: others.RunsInFlight, &l.Workflows: others.Workflows,
+		&l.Rows: others.Rows, &l.RunsInFlight: others.RunsInFlight, &l.Schedules: others.Schedules, &l.Webhooks: others.Webhooks, &l.Workflows: others.Workflows,
 	} {
 		if *own == 0 {
 			*own = other
@@ -192,6 +202,10 @@ func (s *Service) used(ctx context.Context, db bun.IDB, tenantID string, r Resou
 		query = "SELECT count(*) FROM ?schema.jet_query WHERE tenant_id = ?"
 	case RunsInFlight:
 		query = "SELECT count(*) FROM ?schema.jet_run WHERE tenant_id = ? AND status IN ('queued', 'running', 'waiting')"
+	case Schedules:
+		query = "SELECT count(*) FROM ?schema.jet_schedule WHERE tenant_id = ?"
+	case Webhooks:
+		query = "SELECT count(*) FROM ?schema.jet_webhook WHERE tenant_id = ?"
 	case Workflows:
 		query = "SELECT count(*) FROM ?schema.jet_workflow WHERE tenant_id = ? AND deleted_at IS NULL"
 	default:

@@ -26,8 +26,8 @@ import (
 
 // Config is what a [Service] works with. Fields without a default are required.
 type Config struct {
-	// Admit is asked in the transaction that adds one to the tenant's "workflows", and
-	// may refuse. Default: nobody does.
+	// Admit is asked in the transaction that adds one to the tenant's "workflows",
+	// "schedules" or "webhooks", and may refuse. Default: nobody does.
 	Admit func(ctx context.Context, tx bun.IDB, tenantID, resource string) error
 
 	// Assignees looks up, in the tenant of the context's principal, people whom a

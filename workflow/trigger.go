@@ -24,6 +24,9 @@ type trigger interface {
 
 // insertTrigger stores a new trigger and records that it was made.
 func (s *Service) insertTrigger(ctx context.Context, tx bun.IDB, noun string, row trigger) error {
+	if err := s.cfg.Admit(ctx, tx, row.entry("").TenantID, noun+"s"); err != nil {
+		return err
+	}
 	if _, err := tx.NewInsert().Model(row).Exec(ctx); err != nil {
 		return nameTaken(err, noun)
 	}
