@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -95,51 +96,68 @@ func heap() int64 {
 // granted. Every tenth role has denials instead.
 func benchLargeTenant(b *testing.B, s *Service) (callers []context.Context, objects []string) {
 	b.Helper()
+	caller := benchTenants(b, s, 1)[0]
+	who := *auth.FromContext(caller)
+	err := s.db.NewRaw("SELECT id FROM ?schema.jet_role WHERE tenant_id = ? AND builtin = ?", who.TenantID, Owner).Scan(b.Context(), &who.Roles[0])
+	if err != nil {
+		b.Fatal(err)
+	}
+	owner, roles := auth.NewContext(b.Context(), &who), make([]string, manyRoles)
+	for i := range roles {
+		role, err := s.CreateRole(owner, NewRole{Name: fmt.Sprint("role ", i), Permissions: []auth.Permission{auth.WorkflowRead}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		roles[i] = role.ID
+	}
 	now := s.clock.Now()
-	err := s.db.InTx(b.Context(), func(ctx context.Context, tx bun.IDB) error {
-		userID := id.New()
-		_, err := tx.NewRaw("INSERT INTO ?schema.jet_user (id, issuer, subject, email, name, created_at, updated_at, version) VALUES (?, '', '', '', '', ?, ?, 1)",
-			userID, now, now).Exec(ctx)
-		if err != nil {
-			return err
+	rows := make([]grantRow, manyGrants)
+	for i := range rows {
+		rows[i] = grantRow{
+			ID: id.New(), TenantID: who.TenantID, RoleID: roles[i%manyRoles], Permission: "query.*", ObjectID: id.New(),
+			Effect: string(Allow), CreatedBy: who.Actor(), CreatedAt: now,
 		}
-		caller, err := benchTenant(ctx, s, tx, userID)
-		if err != nil {
-			return err
+		if i%10 == 0 {
+			rows[i].Effect = string(Deny)
 		}
-		tenantID := auth.FromContext(caller).TenantID
-		var roles []string
-		for i := range manyRoles {
-			role := Role{ID: id.New(), Name: fmt.Sprint("role ", i), Permissions: []auth.Permission{auth.WorkflowRead}, CreatedAt: now, UpdatedAt: now, Version: 1}
-			if _, err := tx.NewInsert().Model(rowOf(tenantID, role)).Exec(ctx); err != nil {
+	}
+	for range manyMembers {
+		row := rows[10*rand.IntN(manyGrants/10)+1+rand.IntN(9)]
+		objects = append(objects, row.ObjectID)
+		member := &auth.Principal{Kind: auth.KindUser, UserID: id.New(), TenantID: who.TenantID, Roles: []string{row.RoleID}}
+		for len(member.Roles) < 3 {
+			if role := roles[rand.IntN(manyRoles)]; !slices.Contains(member.Roles, role) {
+				member.Roles = append(member.Roles, role)
+			}
+		}
+		callers = append(callers, auth.NewContext(context.Background(), member))
+	}
+	err = s.db.InTx(b.Context(), func(ctx context.Context, tx bun.IDB) error {
+		for _, c := range callers {
+			if err := insertBenchMember(ctx, tx, auth.FromContext(c), now); err != nil {
 				return err
 			}
-			roles = append(roles, role.ID)
 		}
-		var rows []grantRow
-		for i := range manyGrants {
-			row := grantRow{
-				ID: id.New(), TenantID: tenantID, RoleID: roles[i%manyRoles], Permission: "query.*", ObjectID: id.New(),
-				Effect: string(Allow), CreatedBy: "user:" + userID, CreatedAt: now,
-			}
-			if i%10 == 0 {
-				row.Effect = string(Deny)
-			}
-			rows = append(rows, row)
-		}
-		for range manyMembers {
-			row := rows[10*rand.IntN(manyGrants/10)+1+rand.IntN(9)]
-			objects = append(objects, row.ObjectID)
-			who := &auth.Principal{Kind: auth.KindUser, UserID: id.New(), TenantID: tenantID, Roles: []string{row.RoleID}}
-			for range 2 {
-				who.Roles = append(who.Roles, roles[rand.IntN(manyRoles)])
-			}
-			callers = append(callers, auth.NewContext(context.Background(), who))
-		}
-		return insertGrants(ctx, tx, tenantID, rows)
+		return insertGrants(ctx, tx, who.TenantID, rows)
 	})
 	if err != nil {
 		b.Fatal(err)
 	}
+	s.policies.invalidate(who.TenantID)
 	return callers, objects
+}
+
+func insertBenchMember(ctx context.Context, tx bun.IDB, who *auth.Principal, now time.Time) error {
+	_, err := tx.NewRaw("INSERT INTO ?schema.jet_user (id, issuer, subject, email, name, created_at, updated_at, version) VALUES (?, 'bench', ?, '', '', ?, ?, 1)",
+		who.UserID, who.UserID, now, now).Exec(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = tx.NewRaw("INSERT INTO ?schema.jet_member (tenant_id, user_id, created_at, version) VALUES (?, ?, ?, 1)", who.TenantID, who.UserID, now).Exec(ctx)
+	for _, role := range who.Roles {
+		if err == nil {
+			_, err = tx.NewRaw("INSERT INTO ?schema.jet_member_role (tenant_id, user_id, role_id) VALUES (?, ?, ?)", who.TenantID, who.UserID, role).Exec(ctx)
+		}
+	}
+	return err
 }

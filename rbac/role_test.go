@@ -286,7 +286,7 @@ func TestRolesAreLimited(t *testing.T) {
 	var done sync.WaitGroup
 	for worker := range 4 {
 		done.Go(func() {
-			for i := range 25 {
+			for i := range 63 {
 				_, err := b.CreateRole(owner, rbac.NewRole{Name: fmt.Sprint(worker, "/", i)})
 				mu.Lock()
 				switch {
@@ -302,7 +302,7 @@ func TestRolesAreLimited(t *testing.T) {
 		})
 	}
 	done.Wait()
-	if made != 95 || refused != 5 {
+	if made != 245 || refused != 7 {
 		t.Errorf("made %d, refused %d", made, refused)
 	}
 }

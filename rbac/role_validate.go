@@ -12,7 +12,7 @@ import (
 // The limits of a tenant's roles. The number is what keeps a decision that was
 // not made before in its time: an enforcer looks at every role.
 const (
-	maxRoles       = 100
+	maxRoles       = 250
 	maxName        = 100
 	maxDescription = 500
 )
