@@ -11,6 +11,7 @@ import (
 	"github.com/jetadmin/jetadmin/datasource"
 	"github.com/jetadmin/jetadmin/internal/page"
 	"github.com/jetadmin/jetadmin/problem"
+	"github.com/jetadmin/jetadmin/rbac"
 	"github.com/jetadmin/jetadmin/tenancy"
 	"github.com/jetadmin/jetadmin/workflow"
 )
@@ -18,7 +19,7 @@ import (
 // ExportLine is a piece of an export: one object of a tenant, as the lists of its
 // kind show it, and the tenant itself with its settings.
 type ExportLine struct {
-	// Type is "tenant", "role", "member", "datasource", "query", "queryVersion",
+	// Type is "tenant", "role", "roleGrant", "member", "memberGrant", "invitation", "apiKey", "datasource", "query", "queryVersion",
 	// "workflow", "workflowVersion", "schedule", "webhook", "file" or "auditEvent", or
 	// "end" for the last line.
 	Type string `json:"type"`
@@ -45,15 +46,15 @@ const exportRecheck = time.Second
 // exported are the rights to what an export has.
 func exported() []auth.Permission {
 	return []auth.Permission{
-		auth.TenantRead, auth.RoleList, auth.MemberList, auth.DatasourceList, auth.DatasourceRead, auth.QueryList, auth.QueryRead, auth.WorkflowList, auth.WorkflowRead,
+		auth.TenantRead, auth.RoleList, auth.RoleRead, auth.MemberList, auth.MemberRead, auth.MemberInvite, auth.APIKeyList, auth.DatasourceList, auth.DatasourceRead, auth.QueryList, auth.QueryRead, auth.WorkflowList, auth.WorkflowRead,
 		auth.ScheduleList, auth.WebhookList, auth.FileList, auth.AuditList,
 	}
 }
 
 // ExportTenant hands everything in the caller's tenant to a function, one object at a
 // time, with the versions of queries and workflows and the audit record; not runs and
-// executions, not the content of files, and no secret: neither those of datasources
-// and webhooks nor the paths of webhooks. It needs tenant.export, and the right to
+// executions, not the content of files, and no secret: neither those of datasources,
+// webhooks and API keys nor the paths of webhooks and the tokens of invitations. It needs tenant.export, and the right to
 // each of the lists.
 //
 // It takes as much memory for a large tenant as for a small one and holds no
@@ -84,7 +85,7 @@ func (a *App) ExportTenant(ctx context.Context, each func(ExportLine) error) err
 		return err
 	}
 	e := &tenantExport{app: a, ctx: ctx, asked: time.Now(), each: each, counts: map[string]int64{}}
-	for _, part := range []func() error{e.tenant, e.members, e.datasources, e.queries, e.workflows, e.triggers, e.files, e.events} {
+	for _, part := range []func() error{e.tenant, e.roles, e.members, e.invitations, e.keys, e.datasources, e.queries, e.workflows, e.triggers, e.files, e.events} {
 		if err := part(); err != nil {
 			return err
 		}
@@ -136,6 +137,14 @@ func lines[T any](e *tenantExport, kind string, list func(context.Context, page.
 	return all(exportSmall, func(r page.Request) (page.Page[T], error) { return list(e.ctx, r) }, func(item T) error { return e.line(kind, item) })
 }
 
+// ifShown leaves out what the caller may list and not read.
+func ifShown(err error) error {
+	if problem.Is(err, problem.Forbidden) {
+		return nil
+	}
+	return ifThere(err)
+}
+
 // ifThere leaves out what was deleted since it was listed.
 func ifThere(err error) error {
 	if problem.Is(err, problem.NotFound) {
@@ -149,25 +158,73 @@ func (e *tenantExport) tenant() error {
 	if err != nil {
 		return err
 	}
+	limits, err := e.app.tenants.LimitsOf(e.ctx, e.app.db.DB, t.ID)
+	if err != nil {
+		return err
+	}
 	settings, err := e.app.tenants.Settings(e.ctx)
 	if err != nil {
 		return err
 	}
-	return e.line("tenant", exportedTenant{t, settings})
+	runs, err := e.app.workflows.RunSettings(e.ctx)
+	if err != nil {
+		return err
+	}
+	return e.line("tenant", exportedTenant{t, limits, settings, runs})
 }
 
-// exportedTenant is a tenant with what it has decided for itself.
+// exportedTenant is a tenant with what holds in it.
 type exportedTenant struct {
 	tenancy.Tenant
-	Settings tenancy.Settings `json:"settings"`
+	Limits      tenancy.Limits       `json:"limits"` // negative = none
+	Settings    tenancy.Settings     `json:"settings"`
+	RunSettings workflow.RunSettings `json:"runSettings"`
+}
+
+// exportedGrant is a grant with whom it is for: one of the two.
+type exportedGrant struct {
+	RoleID string `json:"roleId,omitempty"`
+	UserID string `json:"userId,omitempty"`
+	rbac.Grant
+}
+
+func (e *tenantExport) roles() error {
+	roles := func(r page.Request) (page.Page[rbac.Role], error) { return e.app.roles.Roles(e.ctx, r) }
+	return all(exportSmall, roles, func(role rbac.Role) error {
+		if err := e.line("role", role); err != nil {
+			return err
+		}
+		grants := func(r page.Request) (page.Page[rbac.Grant], error) { return e.app.roles.RoleGrants(e.ctx, role.ID, r) }
+		return ifShown(all(exportSmall, grants, func(g rbac.Grant) error { return e.line("roleGrant", exportedGrant{RoleID: role.ID, Grant: g}) }))
+	})
 }
 
 func (e *tenantExport) members() error {
-	if err := lines(e, "role", e.app.roles.Roles); err != nil {
-		return err
-	}
-	return lines(e, "member", e.app.tenants.Members)
+	members := func(r page.Request) (page.Page[tenancy.Member], error) { return e.app.tenants.Members(e.ctx, r) }
+	return all(exportSmall, members, func(m tenancy.Member) error {
+		if err := e.line("member", m); err != nil {
+			return err
+		}
+		grants := func(r page.Request) (page.Page[rbac.Grant], error) {
+			return e.app.roles.MemberGrants(e.ctx, m.UserID, r)
+		}
+		return ifShown(all(exportSmall, grants, func(g rbac.Grant) error { return e.line("memberGrant", exportedGrant{UserID: m.UserID, Grant: g}) }))
+	})
 }
+
+func (e *tenantExport) invitations() error {
+	invitations := func(r page.Request) (page.Page[tenancy.Invitation], error) {
+		return e.app.tenants.Invitations(e.ctx, r)
+	}
+	return all(exportSmall, invitations, func(i tenancy.Invitation) error {
+		if !i.ExpiresAt.After(time.Now()) {
+			return nil
+		}
+		return e.line("invitation", i)
+	})
+}
+
+func (e *tenantExport) keys() error { return lines(e, "apiKey", e.app.auth.Keys) }
 
 func (e *tenantExport) datasources() error {
 	return lines(e, "datasource", e.app.datasources.List)

@@ -13,7 +13,7 @@ func (a *API) tenantExportRoute() {
 	a.registerRaw(Operation{
 		ID: "exportTenant", Method: http.MethodGet, Path: "/tenants/{tenantId}/export", Access: InTenant, Permission: auth.TenantExport, Tag: "tenants",
 		Summary: "Take everything in a tenant along",
-		Description: "Object by object, as JSON lines with a type: the tenant, roles, members, datasources and webhooks without their secrets, queries and workflows with their versions, " +
+		Description: "Object by object, as JSON lines with a type: the tenant with its limits, roles and members with their grants, open invitations, API keys, datasources and webhooks without their secrets, queries and workflows with their versions, " +
 			"schedules, what is known of files, and the audit record. The last line has the type end and the number of lines of each type; a reply that is not whole ends with a line that has an error. " +
 			"It also needs the right to each of the lists.",
 	}, http.HandlerFunc(a.exportTenant), map[string]*huma.Response{
