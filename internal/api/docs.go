@@ -57,6 +57,7 @@ func docsFile(name, mediaType string) http.Handler {
 			panic(err) // the file is part of the binary
 		}
 		w.Header().Set("Content-Security-Policy", docsPolicy)
+		w.Header().Set("Cross-Origin-Opener-Policy", "same-origin") // who opens the page has no hold on its window
 		serveBytes(w, mediaType, file)
 	})
 }

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// The page works under a policy that allows nothing inline and nothing from
-// elsewhere.
-func TestDocsPage(t *testing.T) {
+// T117: the page works under a policy that allows nothing inline and nothing from
+// elsewhere, and pages of elsewhere have no hold on its window.
+func TestT117_DocsPage(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	for path, mediaType := range map[string]string{
@@ -23,6 +23,9 @@ func TestDocsPage(t *testing.T) {
 		policy := answer.Header.Get("Content-Security-Policy")
 		if !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") || strings.Contains(policy, "http") {
 			t.Errorf("%s: the policy is %q", path, policy)
+		}
+		if got := answer.Header.Get("Cross-Origin-Opener-Policy"); got != "same-origin" {
+			t.Errorf("%s: the opener's policy is %q", path, got)
 		}
 		text := string(answer.Body)
 		if found := regexp.MustCompile(`(?i)https?://|//[a-z]+\.|innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|\sstyle=|\son[a-z]+=|<script>|<style|javascript:`).FindString(text); found != "" {
