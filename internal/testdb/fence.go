@@ -21,28 +21,36 @@ type Reporter interface {
 	Errorf(format string, args ...any)
 }
 
-// fence checks statements (security.md, case H3). One that touches the table of
-// a tenant must compare its tenant_id with a value, or insert it; a second table
-// may compare with the first. A comparison beside an OR does not count. When the
-// call is made in a tenant, every such value must be that tenant.
+// fence checks statements (security.md, case H3). Each table of tenants that one
+// reads or writes must be bound to a tenant: by a condition that limits its rows, or,
+// when they are inserted, by the value given; a table may be bound by another one that
+// is. When the call is made in a tenant, every such value must be that tenant.
 type fence struct {
 	report Reporter
-	tables map[string]bool // tables with a tenant_id; true = it may be "", for what belongs to no tenant
+	tables map[string]tenantTable
 }
 
-// newFence derives the tables of tenants from the migrations.
+// tenantTable is a table whose rows belong to tenants.
+type tenantTable struct {
+	key        string // the column that says to which
+	mayBeEmpty bool   // it may be "", for what belongs to no tenant
+}
+
+const tenantColumn = "tenant_id"
+
 func newFence(report Reporter) *fence { return &fence{report: report, tables: tenantTables()} }
 
-var tenantTables = sync.OnceValue(func() map[string]bool {
+// tenantTables derives the tables of tenants from the migrations.
+var tenantTables = sync.OnceValue(func() map[string]tenantTable {
 	all, err := (&store.DB{Dialect: store.PostgreSQL}).Migrations()
 	if err != nil {
 		panic(err) // the files are embedded: this build is broken
 	}
-	tables := map[string]bool{}
+	tables := map[string]tenantTable{"jet_tenant": {key: "id"}}
 	for _, m := range all {
 		for _, table := range tableSQL.FindAllStringSubmatch(m.Up, -1) {
 			if column := tenantSQL.FindStringSubmatch(table[2]); column != nil {
-				tables[table[1]] = column[1] == "text" // a uuid is never empty
+				tables[table[1]] = tenantTable{tenantColumn, column[1] == "text"} // a uuid is never empty
 			}
 		}
 	}
@@ -78,61 +86,79 @@ func bound(args []driver.NamedValue) []any {
 
 // faults judges a text of one or more statements.
 func (f *fence) faults(st statementText, tenant string, args []any) []string {
-	if slices.ContainsFunc(st.comments, acrossSQL.MatchString) {
-		return nil
-	}
 	var faults []string
 	for from := 0; from < len(st.tokens); {
 		to := from
 		for to < len(st.tokens) && !(st.tokens[to].text == ";" && st.tokens[to].kind == symbol) {
 			to++
 		}
-		s := statement{text: st, from: from, to: to, args: args}
-		if fault := f.fault(s, tenant); fault != "" {
-			faults = append(faults, fault)
+		if !st.across(from, to) {
+			s := statement{text: st, from: from, to: to, args: args}
+			faults = append(faults, f.fault(s, tenant)...)
 		}
 		from = to + 1
 	}
 	return faults
 }
 
-func (f *fence) fault(s statement, tenant string) string {
+// across reports whether a statement says that it is about all tenants, and why.
+func (t statementText) across(from, to int) bool {
+	return slices.ContainsFunc(t.comments, func(c comment) bool {
+		return c.before >= from && c.before <= to && acrossSQL.MatchString(c.text)
+	})
+}
+
+func (f *fence) fault(s statement, tenant string) []string {
 	if s.definesSchema() {
-		return ""
+		return nil
 	}
-	var values []string
-	var unbound []string // tables that need a comparison
+	if s.isOdd() {
+		return []string{"the databases read these quotes or comments in different ways"}
+	}
+	j := judge{statement: s, tables: f.tables, known: map[int]bool{}}
+	j.query(span{s.from, s.to}, nil)
 	mayBeEmpty := true
 	for i := s.from; i < s.to; i++ {
-		empty, ours := f.tables[s.word(i)]
+		table, ours := f.tables[s.word(i)]
 		if !ours || s.is(i+1, ".") {
 			continue // of another table, or the name in front of a column
 		}
-		mayBeEmpty = mayBeEmpty && empty
-		inserted, ok := s.inserted(i, "tenant_id")
-		if !ok {
-			unbound = append(unbound, s.word(i))
+		mayBeEmpty = mayBeEmpty && table.mayBeEmpty
+		if !j.known[i] {
+			j.faults = append(j.faults, s.word(i)+" is named where the fence does not see what happens to it")
 		}
-		values = append(values, inserted...)
 	}
-	compared, withValues, withColumns := s.compared("tenant_id")
-	if len(unbound) > 0 && (withValues == 0 || withValues+withColumns < len(unbound)) {
-		return fmt.Sprintf("%s: %d tables of tenants, %d comparisons of tenant_id with a value, %d with another column",
-			strings.Join(unbound, ", "), len(unbound), withValues, withColumns)
+	values := s.mentioned(tenantColumn)
+	for _, v := range j.values {
+		if value, known, _ := s.literal(v.from); known {
+			values = append(values, value)
+		}
 	}
-	for _, value := range append(values, compared...) {
+	for _, value := range values {
 		if tenant != "" && value != tenant && (value != "" || !mayBeEmpty) {
-			return fmt.Sprintf("a tenant_id is %q, the caller's tenant is %q", value, tenant)
+			j.faults = append(j.faults, fmt.Sprintf("a tenant is %q, the caller's is %q", value, tenant))
+			break
 		}
 	}
-	return ""
+	return j.faults
+}
+
+// isOdd reports whether the statement has a string with escapes, or a comment in a
+// comment: only PostgreSQL reads these.
+func (s statement) isOdd() bool {
+	for i := s.from; i < s.to; i++ {
+		if s.at(i).kind == text && s.keyword(i-1, "e") {
+			return true
+		}
+	}
+	return slices.ContainsFunc(s.text.comments, func(c comment) bool { return strings.Contains(c.text, "/*") })
 }
 
 // definesSchema reports whether the statement is about tables and not about rows.
 func (s statement) definesSchema() bool {
 	switch s.word(s.from) {
 	case "create", "drop", "alter", "pragma", "comment", "analyze", "vacuum":
-		return true
+		return s.find(span{s.from, s.to}, "select") == s.to
 	}
 	return false
 }

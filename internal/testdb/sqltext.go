@@ -28,7 +28,13 @@ const (
 type statementText struct {
 	tokens   []token
 	opens    []int // of each group, the token that opens it; -1 for group 0
-	comments []string
+	comments []comment
+}
+
+// comment is a piece of a statement that says something to its reader.
+type comment struct {
+	text   string
+	before int // the token behind it
 }
 
 // scanner reads the lexical ground that SQLite and PostgreSQL share, and dollar
@@ -86,7 +92,7 @@ func (s *scanner) emit(kind tokenKind, text string) {
 
 func (s *scanner) comment(begin, end string) {
 	body, rest, _ := strings.Cut(s.rest[len(begin):], end)
-	s.out.comments = append(s.out.comments, strings.TrimSpace(body))
+	s.out.comments = append(s.out.comments, comment{strings.TrimSpace(body), len(s.out.tokens)})
 	s.rest = rest
 }
 
