@@ -86,7 +86,7 @@ func TestT16_ADeletionIsTakenUpByAnotherProcess(t *testing.T) {
 			t.Errorf("left %v", left)
 		}
 		past := time.Now().UTC().Add(-time.Hour)
-		for _, change := range []string{"UPDATE ?schema.jet_duty SET next_at = ?", "UPDATE ?schema.jet_tenant SET deleted_at = ? WHERE deleted_at IS NOT NULL"} {
+		for _, change := range []string{"UPDATE ?schema.jet_duty SET next_at = ?", "UPDATE ?schema.jet_tenant /* across tenants: the test moves the time */ SET deleted_at = ? WHERE deleted_at IS NOT NULL"} {
 			if _, err := db.NewRaw(change, past).Exec(t.Context()); err != nil {
 				t.Fatal(err)
 			}

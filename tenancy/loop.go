@@ -58,7 +58,7 @@ func (s *Service) round(ctx context.Context) (err error) {
 		}
 	}()
 	var tenants []string
-	err = s.db.NewRaw("SELECT id FROM ?schema.jet_tenant WHERE deleted_at IS NOT NULL ORDER BY deleted_at, id LIMIT ?", eraseTenants).Scan(ctx, &tenants)
+	err = s.db.NewRaw("SELECT id FROM ?schema.jet_tenant /* across tenants: what is to be erased */ WHERE deleted_at IS NOT NULL ORDER BY deleted_at, id LIMIT ?", eraseTenants).Scan(ctx, &tenants)
 	if err != nil || len(tenants) == 0 {
 		return err
 	}

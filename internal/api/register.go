@@ -52,11 +52,12 @@ type Operation struct {
 	Status  int   // of success; 0 = 200, or 204 without a reply body
 	MaxBody int64 // bytes of the body; 0 = Config.MaxBody
 
-	Raw     bool // its body is not JSON; set by registerRaw
-	Reads   bool // it changes nothing, though it is a POST
-	Root    bool // not below /api/v1 (health)
-	Secret  bool // its reply shows a secret, once: a repetition with an Idempotency-Key does not
-	Unkeyed bool // a POST that takes no Idempotency-Key, because its reply sets a cookie or its retry is harmless
+	Raw      bool // its body is not JSON; set by registerRaw
+	Reads    bool // it changes nothing, though it is a POST
+	Root     bool // not below /api/v1 (health)
+	Secret   bool // its reply shows a secret, once: a repetition with an Idempotency-Key does not
+	Streamed bool // another handler answers row by row whoever accepts that; set by registerStreamed
+	Unkeyed  bool // a POST that takes no Idempotency-Key, because its reply sets a cookie or its retry is harmless
 }
 
 const (
@@ -120,6 +121,7 @@ func register[I, O any](a *API, op Operation, handle func(ctx context.Context, i
 // registerStreamed is [register] for a POST that also answers row by row, see
 // [API.negotiated].
 func registerStreamed[I, O any](a *API, op Operation, handle func(ctx context.Context, in *I) (*O, error), stream http.HandlerFunc) {
+	op.Streamed = true
 	a.streams[op.ID] = stream
 	register(a, op, handle)
 	if path := a.document.Paths[op.Path]; path != nil {
