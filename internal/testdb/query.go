@@ -239,7 +239,7 @@ func (j *judge) inserts(p span, sc *scope) []column {
 	}
 	rest := span{i, p.to}
 	end := rest.from
-	for end = rest.from; end < p.to; end++ {
+	for ; end < p.to; end++ {
 		if j.at(end).group == j.at(p.from).group && (j.keyword(end, "returning") || j.keyword(end, "on") && j.keyword(end+1, "conflict")) {
 			break
 		}

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // token is a piece of an SQL statement, as much of it as the fence needs.
@@ -71,7 +72,7 @@ func (s *scanner) step() {
 	case c >= '0' && c <= '9':
 		s.emit(number, s.take(func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || r == '.' }))
 	case c == '_' || c >= 0x80 || unicode.IsLetter(rune(c)):
-		s.emit(name, strings.ToLower(s.take(isNamePart)))
+		s.name()
 	case c == '(':
 		s.open()
 	case c == ')':
@@ -124,6 +125,18 @@ func (s *scanner) dollarQuote() bool {
 		s.rest = rest
 	}
 	return ok
+}
+
+// name takes a name, or a character that is in none.
+func (s *scanner) name() {
+	word := s.take(isNamePart)
+	if word == "" {
+		_, n := utf8.DecodeRuneInString(s.rest)
+		s.emit(symbol, s.rest[:n])
+		s.rest = s.rest[n:]
+		return
+	}
+	s.emit(name, strings.ToLower(word))
 }
 
 // placeholder takes ? (counted) and $1 or ?1 (numbered).
