@@ -8,13 +8,14 @@ import (
 )
 
 var (
-	caseTest = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)(T\d+\w*))\(`)
-	caseName = regexp.MustCompile(`T0*(\d+)(?:_|[A-Z])`)
-	caseRow  = regexp.MustCompile(`(?m)^\| T(\d+) \| [^|]+ \| ([^|]+) \|$`)
+	caseTest    = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)(T\d+\w*))\(`)
+	caseComment = regexp.MustCompile(`(?m)^// (?:Case )?(T\d+(?:, T\d+)*)\b.*\n(?://.*\n)*func ((?:Test|Fuzz)\w+)\(`)
+	caseName    = regexp.MustCompile(`T0*(\d+)(?:_|[A-Z]|,|$)`)
+	caseRow     = regexp.MustCompile(`(?m)^\| T(\d+) \| [^|]+ \| ([^|]+) \|$`)
 )
 
-// The table of docs/security.md has a row for each case that a test is named by, and
-// names the test there.
+// The table of docs/security.md has a row for each case that a test is named by, or its
+// comment begins with, and names the test there.
 func TestTheCasesOfTheSecurityPage(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("docs/security.md")
@@ -25,12 +26,18 @@ func TestTheCasesOfTheSecurityPage(t *testing.T) {
 	}
 	tests := 0
 	walk(t, "_test.go", func(_, text string) {
-		for _, m := range caseTest.FindAllStringSubmatch(text, -1) {
-			for _, of := range caseName.FindAllStringSubmatch(m[2], -1) {
-				if tests++; !strings.Contains(rows[of[1]], "`"+m[1]+"`") {
-					t.Errorf("the row of case T%s lacks `%s`", of[1], m[1])
+		named := func(cases, test string) {
+			for _, of := range caseName.FindAllStringSubmatch(cases, -1) {
+				if tests++; !strings.Contains(rows[of[1]], "`"+test+"`") {
+					t.Errorf("the row of case T%s lacks `%s`", of[1], test)
 				}
 			}
+		}
+		for _, m := range caseTest.FindAllStringSubmatch(text, -1) {
+			named(m[2], m[1])
+		}
+		for _, m := range caseComment.FindAllStringSubmatch(text, -1) {
+			named(m[1], m[2])
 		}
 	})
 	if tests < 200 {

@@ -136,7 +136,7 @@ func TestGrantsDecideAsTheNaiveModel(t *testing.T) {
 	}
 }
 
-// T29, T32: what is taken away, or denied, never lets anybody do more.
+// T32: what is taken away, or denied, never lets anybody do more.
 func TestTakingAGrantOrAddingADenyNeverWidens(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(rounds) {

@@ -130,7 +130,7 @@ func TestLogCountsAttempts(t *testing.T) {
 	})
 }
 
-// T12: a node that logs without end harms neither the database nor its run.
+// A node that logs without end harms neither the database nor its run.
 func TestLogFloodIsCut(t *testing.T) {
 	t.Parallel()
 	testdb.Each(t, func(t *testing.T, db *store.DB) {
@@ -173,7 +173,7 @@ func (b *bundle) allStored(t *testing.T, runID string, lines int) {
 	eventually(t, func() bool { return len(b.logs(t, runID, workflow.LogFilter{})) >= lines })
 }
 
-// T12: many attempts do not add up to more than a run may keep.
+// Many attempts do not add up to more than a run may keep.
 func TestLogOfARunIsBounded(t *testing.T) {
 	t.Parallel()
 	testdb.Each(t, func(t *testing.T, db *store.DB) {

@@ -18,8 +18,10 @@
 // The same goes for the programs node and nginx, see [Node] and [Program].
 //
 // Every pool a test gets is behind the tenant fence: a statement on a tenant's
-// table that is not bound to a tenant fails the test, see [Reporter]. A
-// statement that runs across tenants on purpose says so in its text:
+// table that is not bound to a tenant, in its WHERE or the ON of an inner join, fails
+// the test, see [Reporter]. What the fence cannot read it refuses: such a statement is
+// written in a plainer way. One that runs across tenants on purpose says so in its
+// text:
 //
 //	/* across tenants: the sweeper wakes what is due anywhere */
 //
