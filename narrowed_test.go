@@ -79,7 +79,7 @@ func TestT9_TheRecordLeavesOutWhatIsDenied(t *testing.T) {
 	onEach(t, func(t *testing.T, cfg jetadmin.Config) {
 		s := newShelf(t, cfg)
 		s.owner.call("POST", s.tenant+"/runs/"+s.theRuns[0]+"/rerun", object{"from": "start"}).want(http.StatusAccepted)
-		roleID, c := s.role("Reader", []string{"audit.list", "tenant.*", "role.*", "member.*", "datasource.*", "query.*", "workflow.*", "schedule.*", "webhook.*", "file.*"})
+		roleID, c := s.role("Reader", []string{"audit.list", "tenant.*", "role.*", "member.*", "datasource.*", "query.*", "workflow.*", "schedule.*", "webhook.*", "file.*", "apikey.*"})
 		paths := []string{"/audit", "/audit/export?format=ndjson", "/export"}
 		read := func(path string) string {
 			t.Helper()
