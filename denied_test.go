@@ -3,6 +3,7 @@ package jetadmin_test
 import (
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -129,6 +130,14 @@ func TestRefusalsOfOtherKindsAreInTheRecord(t *testing.T) {
 		c.reply.Want(c.status)
 	}
 
+	var hook struct{ Path string }
+	owner.Call("POST", T+"/webhooks", object{"workflowId": flow.ID, "name": "Hook"}).Want(http.StatusCreated).Into(&hook)
+	forged := httptest.NewRecorder()
+	app.ServeHTTP(forged, httptest.NewRequest(http.MethodPost, hook.Path, strings.NewReader("{}")))
+	if forged.Code != http.StatusUnauthorized {
+		t.Errorf("a delivery without a signature: status %d: %s", forged.Code, forged.Body)
+	}
+
 	attempts := func(log func(each func(audit.Event) error) error) map[string]int {
 		seen := map[string]int{}
 		must(t, log(func(e audit.Event) error {
@@ -149,7 +158,7 @@ func TestRefusalsOfOtherKindsAreInTheRecord(t *testing.T) {
 		return app.Audit().Platform().Export(t.Context(), audit.Filter{Action: audit.Denied}, each)
 	})
 	for want, seen := range map[string]map[string]int{
-		"role.update permission_not_held": ofTenant, "run.answer not_assigned": ofTenant,
+		"role.update permission_not_held": ofTenant, "run.answer not_assigned": ofTenant, "webhook.deliver delivery_unproven": ofTenant,
 		"user.password password_wrong": ofNone, "invitation.accept invitation_not_good": ofNone,
 	} {
 		if seen[want] == 0 {

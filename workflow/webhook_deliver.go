@@ -9,6 +9,7 @@ import (
 	"github.com/uptrace/bun"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/jetadmin/jetadmin/audit"
 	"github.com/jetadmin/jetadmin/auth"
 	"github.com/jetadmin/jetadmin/internal/store"
 	"github.com/jetadmin/jetadmin/internal/traceparent"
@@ -99,7 +100,9 @@ func (s *Service) proven(ctx context.Context, key string, d Delivery, now time.T
 	if err != nil {
 		return row, "", err
 	}
-	digest, err = row.prove(d, settings, secrets, now)
+	if digest, err = row.prove(d, settings, secrets, now); problem.Is(err, problem.Unauthenticated) {
+		s.cfg.Denied(ctx, audit.Denial{TenantID: row.TenantID, Action: "webhook.deliver", ObjectType: "webhook", ObjectID: row.ID, Code: problem.Of(err).Code})
+	}
 	return row, digest, err
 }
 
