@@ -59,7 +59,7 @@ func (a *App) build() (err error) {
 
 	gone := func(tenantID string) bool { return a.tenants.Gone(tenantID) }
 	a.audit, err = audit.New(audit.Config{
-		Actor: actor, Address: address, Authorize: a.authorizeAudit, DB: a.db, Gone: gone, Limiter: limiter, Logger: cfg.Logger, Pages: pages,
+		Actor: actor, Address: address, Authorize: a.authorizeAudit, DB: a.db, First: "tenant.create", Gone: gone, Limiter: limiter, Logger: cfg.Logger, Pages: pages,
 		Recheck: a.mayHaveRecord, RequestID: requestid.FromContext, Retention: cfg.AuditRetention, Sinks: cfg.AuditSinks,
 		Undenied: func(ctx context.Context, kindColumn, idColumn string) (func(*bun.SelectQuery) *bun.SelectQuery, error) {
 			return a.roles.Undenied(ctx, kindColumn, idColumn)

@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -182,6 +183,58 @@ func hostileTexts() []string {
 	return []string{
 		"", "plain", "NUL \x00 within", "not \xff\xfe UTF-8", "'; DROP TABLE jet_audit; --", "?schema.x ?0 ?", `back\slash \u0000`,
 		"\u202eright to left", "zero\u200bwidth", "😀", strings.Repeat("long ", 13000),
+	}
+}
+
+// A record that lost its beginning with its head, or all of it, is none that was begun.
+func TestVerifyKnowsHowARecordBegins(t *testing.T) {
+	t.Parallel()
+	testdb.Each(t, func(t *testing.T, db *store.DB) {
+		b := setup(t, db, func(c *audit.Config) { c.First = "query.update" })
+		if v := b.verify(t); v.Valid || *v.Broken != (audit.Broken{Seq: 1, Fault: audit.Truncated}) {
+			t.Errorf("nothing: %+v", v)
+		}
+		b.fill(t, 3)
+		if v := b.verify(t); !v.Valid {
+			t.Errorf("what was written: %+v", v)
+		}
+		if v, err := b.Platform().Verify(t.Context()); err != nil || !v.Valid {
+			t.Errorf("the record of no tenant: %+v (%v)", v, err)
+		}
+		for _, table := range []string{"?schema.jet_audit", "?schema.jet_audit_head"} {
+			b.exec(t, "DELETE FROM "+table+" WHERE tenant_id = ?", b.tenant)
+		}
+		if v := b.verify(t); v.Valid {
+			t.Errorf("all is gone: %+v", v)
+		}
+		b.record(t, audit.Entry{TenantID: b.tenant, Action: "query.delete", ObjectType: "query", ObjectID: "1"})
+		if v := b.verify(t); v.Valid || *v.Broken != (audit.Broken{Seq: 1, Fault: audit.Missing}) {
+			t.Errorf("another beginning: %+v", v)
+		}
+	})
+}
+
+// SQLite takes a text for a time: what cannot be read is edited, and shown as far as
+// it can be.
+func TestVerifyNamesWhatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	for _, edit := range []string{"time = 'garbage'", "time = ''", "time = 7", "hash = 12", "detail = 'not json'"} {
+		t.Run(edit, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, testdb.SQLite(t))
+			b.fill(t, 5)
+			b.exec(t, "UPDATE ?schema.jet_audit SET "+edit+" WHERE tenant_id = ? AND seq = 3", b.tenant)
+			if v := b.verify(t); v.Valid || v.Events != 2 || *v.Broken != (audit.Broken{Seq: 3, Fault: audit.Edited}) {
+				t.Errorf("%+v %+v", v, v.Broken)
+			}
+			if !strings.HasPrefix(edit, "detail") {
+				return
+			}
+			p, err := b.List(t.Context(), audit.Filter{Seq: 3}, page.Request{})
+			if err != nil || len(p.Items) != 1 || !json.Valid(p.Items[0].Detail) {
+				t.Errorf("%+v (%v)", p.Items, err)
+			}
+		})
 	}
 }
 

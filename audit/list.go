@@ -132,7 +132,14 @@ func (f Filter) narrow(q *bun.SelectQuery) *bun.SelectQuery {
 	return q
 }
 
+// unreadable is shown for a detail that somebody has made to be no JSON.
+var unreadable = json.RawMessage(`{"unreadable":true}`)
+
 func (e *eventRow) event() Event {
+	detail := json.RawMessage(e.Detail)
+	if !json.Valid(detail) {
+		detail = unreadable
+	}
 	return Event{
 		Seq:        e.Seq,
 		Time:       e.Time.UTC(),
@@ -142,7 +149,7 @@ func (e *eventRow) event() Event {
 		ObjectType: e.ObjectType,
 		ObjectID:   e.ObjectID,
 		RequestID:  e.RequestID,
-		Detail:     json.RawMessage(e.Detail),
+		Detail:     detail,
 		Hash:       hex.EncodeToString(e.Hash),
 	}
 }

@@ -35,6 +35,10 @@ type Config struct {
 	// DB holds the record. Required.
 	DB *store.DB
 
+	// First is the action that the record of a tenant begins with: a record that begins with
+	// another one, or is empty, has lost its beginning. Default: it may begin with any.
+	First string
+
 	// Gone reports of a tenant that it was deleted: it has no record any more. Default:
 	// none ever is.
 	Gone func(tenantID string) bool
@@ -76,6 +80,7 @@ type Log struct {
 	admit     func(context.Context) (string, error)
 	clock     clock.Clock
 	db        *store.DB
+	first     string
 	gone      func(tenantID string) bool
 	logger    *slog.Logger
 	pages     *page.Signer
@@ -105,6 +110,7 @@ func New(cfg Config) (*Log, error) {
 		clock:     cfg.Clock,
 		db:        cfg.DB,
 		denials:   &denials{},
+		first:     cfg.First,
 		gone:      cfg.Gone,
 		logger:    cfg.Logger,
 		pages:     cfg.Pages,

@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+
+	"github.com/jetadmin/jetadmin/internal/store"
 )
 
 // Fault is what is wrong with a chain at its first broken event.
@@ -78,6 +80,7 @@ func (l *Log) walk(ctx context.Context, tenantID string) (*walk, error) {
 			return nil, err
 		}
 		w := newWalk(head)
+		w.first = l.first
 		if err := w.run(ctx, l); err != nil || w.broken == nil {
 			return w, err
 		}
@@ -97,6 +100,7 @@ type walk struct {
 	vouched  anchor // what the last good event of retention tells
 	broken   *Broken
 	start    anchor
+	first    string // action of event 1; "" = any
 }
 
 func newWalk(head headRow) *walk {
@@ -114,8 +118,11 @@ func newWalk(head headRow) *walk {
 func (w *walk) run(ctx context.Context, l *Log) error {
 	var told int64 // the end that the head told of before
 	for {
-		rows, err := w.next(ctx, l)
+		rows, err := w.next(ctx, l, verifyBatch)
 		if err != nil {
+			rows, err = w.nextReadable(ctx, l, err)
+		}
+		if err != nil || w.broken != nil {
 			return err
 		}
 		for i := range rows {
@@ -142,11 +149,27 @@ func (w *walk) run(ctx context.Context, l *Log) error {
 	}
 }
 
-func (w *walk) next(ctx context.Context, l *Log) ([]eventRow, error) {
+func (w *walk) next(ctx context.Context, l *Log, most int) ([]eventRow, error) {
 	var rows []eventRow
 	err := l.db.NewSelect().Model(&rows).Where("a.tenant_id = ?", w.tenantID).Where("a.seq > ?", w.seq).
-		OrderExpr("a.seq").Limit(verifyBatch).Scan(ctx)
+		OrderExpr("a.seq").Limit(int64(most)).Scan(ctx)
 	return rows, err
+}
+
+// nextReadable reads one event where many cannot be read. One that is there and cannot
+// be read is not as it was written: SQLite, alone, holds a text in the place of a time.
+func (w *walk) nextReadable(ctx context.Context, l *Log, failure error) ([]eventRow, error) {
+	rows, err := w.next(ctx, l, 1)
+	if err == nil || l.db.Dialect != store.SQLite {
+		return rows, err
+	}
+	var there int
+	err = l.db.NewRaw("SELECT count(*) FROM ?schema.jet_audit WHERE tenant_id = ? AND seq > ?", w.tenantID, w.seq).Scan(ctx, &there)
+	if err != nil || there == 0 {
+		return nil, failure
+	}
+	w.fail(w.seq+1, Edited)
+	return nil, nil
 }
 
 // readHead reads the ends of a chain; one that was never begun is empty.
@@ -161,7 +184,7 @@ func (l *Log) readHead(ctx context.Context, tenantID string) (headRow, error) {
 
 func (w *walk) step(e *eventRow) {
 	switch {
-	case e.Seq != w.seq+1:
+	case e.Seq != w.seq+1, w.seq == 0 && w.first != "" && e.Action != w.first:
 		w.fail(w.seq+1, Missing)
 	case !bytes.Equal(e.Hash, e.digest()):
 		w.fail(e.Seq, Edited)
@@ -184,6 +207,8 @@ func (w *walk) compare(head headRow) {
 		w.fail(w.seq, Unlinked)
 	case w.vouched != w.start:
 		w.fail(w.vouched.Seq+1, Missing)
+	case w.seq == 0 && w.first != "":
+		w.fail(1, Truncated)
 	}
 }
 

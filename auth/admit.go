@@ -77,9 +77,21 @@ func (s *Service) admitNew(ctx context.Context) error {
 }
 
 // sparing judges a token of ours, unless too many from the same network were
-// refused just now: each costs a query, and anybody can make one up.
-func (s *Service) sparing(ctx context.Context, judge func() (*Principal, error)) (p *Principal, err error) {
-	err = s.perBadToken.Sparing(ctx, AddressFrom(ctx), s.clock, func() error {
+// refused just now: each costs a query, and anybody can make one up. One that was good
+// a while ago is judged in any case.
+func (s *Service) sparing(ctx context.Context, token string, judge func() (*Principal, error)) (p *Principal, err error) {
+	if s.known.has(token) {
+		if p, err = judge(); !problem.Is(err, problem.Unauthenticated) {
+			return p, err
+		}
+		s.known.forget(token) // and it is judged as any other, so that it counts
+	}
+	defer func() {
+		if err == nil {
+			s.known.add(token)
+		}
+	}()
+	err = s.perBadToken.Sparing(ctx, AddressFrom(ctx), "", s.clock, func() error {
 		p, err = judge()
 		return err
 	}, problem.Unauthenticated)

@@ -123,7 +123,7 @@ func isOurs(token string) bool {
 }
 
 func (s *Service) byToken(ctx context.Context, token string) (*Principal, error) {
-	return s.sparing(ctx, func() (*Principal, error) {
+	return s.sparing(ctx, token, func() (*Principal, error) {
 		if strings.HasPrefix(token, keyMark) {
 			return s.byKey(ctx, token)
 		}
@@ -135,19 +135,14 @@ func (s *Service) byToken(ctx context.Context, token string) (*Principal, error)
 // is none: nil when there is no cookie.
 func (s *Service) byCookie(r *http.Request) (*Principal, error) {
 	cookies := r.CookiesNamed(CookieName)
-	if len(cookies) == 0 {
-		return nil, nil
-	}
-	return s.sparing(r.Context(), func() (*Principal, error) {
-		return s.bySessions(r.Context(), cookies[:min(len(cookies), maxCookies)])
-	})
+	return s.bySessions(r.Context(), cookies[:min(len(cookies), maxCookies)])
 }
 
 // bySessions refuses sessions of two users: one of them was put there by somebody else,
 // a page of a domain beside ours say, for whose account the user would take it (T45).
 func (s *Service) bySessions(ctx context.Context, cookies []*http.Cookie) (found *Principal, last error) {
 	for _, cookie := range cookies {
-		p, err := s.bySession(ctx, cookie.Value)
+		p, err := s.sparing(ctx, cookie.Value, func() (*Principal, error) { return s.bySession(ctx, cookie.Value) })
 		switch {
 		case isFailure(err):
 			return nil, err
@@ -166,11 +161,8 @@ func (s *Service) bySessions(ctx context.Context, cookies []*http.Cookie) (found
 }
 
 // isFailure reports whether a credential could not be judged, which is no
-// reason to look for another identity. One that was not looked at, because too many
-// like it were bad, is no credential.
-func isFailure(err error) bool {
-	return err != nil && !problem.Is(err, problem.Unauthenticated) && !problem.Is(err, problem.RateLimited)
-}
+// reason to look for another identity.
+func isFailure(err error) bool { return err != nil && !problem.Is(err, problem.Unauthenticated) }
 
 // headerToken is the token that a client sent on purpose: of X-API-Key, or of a
 // bearer Authorization; "" = none. Two of them could be read in two ways by two

@@ -287,10 +287,18 @@ func TestT138_BadTokensAreThrottled(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	fresh, err := b.Login(t.Context(), auth.Credentials{Email: ada, Password: password})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for range auth.BadTokens + 1 {
 		wantKind(t, try(bad, "192.0.2.1"), problem.Unauthenticated)
 	}
-	err := try(bad, "192.0.2.1")
+	wantKind(t, try(fresh.Token, "192.0.2.1"), problem.RateLimited)
+	if err := try(good, "192.0.2.1"); err != nil {
+		t.Errorf("who was known there before: %v", err)
+	}
+	err = try(bad, "192.0.2.1")
 	wantKind(t, err, problem.RateLimited)
 	ctx := auth.WithAddress(t.Context(), netip.MustParseAddr("192.0.2.1"))
 	_, onSocket := b.AuthenticateToken(ctx, bad)

@@ -151,6 +151,7 @@ type Service struct {
 	perAccount     *throttle.Throttle
 	perAddress     *throttle.Throttle
 	perBadToken    *throttle.Throttle
+	known          knownTokens
 	perEveryNew    *throttle.Throttle
 	perEveryone    *throttle.Throttle
 	perNew         *throttle.Throttle

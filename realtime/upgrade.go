@@ -13,7 +13,7 @@ import (
 //
 // A request that is refused gets a reply of RFC 9457: 400 for a query string
 // (the endpoint takes none, and a credential never belongs in a URL), 401 for a
-// bad credential, 403 for a foreign origin, 503 when the hub is not running or
+// bad credential, 403 for a foreign origin, 429 after too many bad credentials, 503 when the hub is not running or
 // is full. A page of a browser, which is not shown such replies, is told of its bad
 // credential by [CloseUnauthenticated].
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -35,6 +35,11 @@ func (h *Hub) upgrade(w http.ResponseWriter, r *http.Request, p protocol) {
 	isOver := lostRight(err)
 	if isOver && r.Header.Get("Origin") == "" {
 		refuse(w, http.StatusUnauthorized, errNobody)
+		return
+	}
+	if problem.Is(err, problem.RateLimited) {
+		w.Header().Set("Retry-After", "1")
+		refuse(w, http.StatusTooManyRequests, err)
 		return
 	}
 	if err != nil && !isOver {

@@ -47,7 +47,7 @@ const maxJoined = 100
 
 func (s *Service) roomForTenant(ctx context.Context, userID string) error {
 	var joined int
-	err := s.db.NewRaw("SELECT count(*) FROM ?schema.jet_member /* across tenants: those of one user */ WHERE user_id = ?", userID).Scan(ctx, &joined)
+	err := s.db.NewRaw("SELECT count(*) FROM ?schema.jet_member /* across tenants: those of one user */ WHERE user_id = ? AND EXISTS (SELECT 1 FROM ?schema.jet_tenant AS t WHERE t.id = tenant_id AND t.deleted_at IS NULL)", userID).Scan(ctx, &joined)
 	if err != nil {
 		return fmt.Errorf("count the tenants of a user: %w", err)
 	}

@@ -53,10 +53,14 @@ type deliveryRow struct {
 // published version.
 func (s *Service) Deliver(ctx context.Context, key string, d Delivery) (Receipt, error) {
 	now := s.cfg.Clock.Now()
-	var row webhookRow
+	from := auth.AddressFrom(ctx)
+	row, err := s.webhookOf(ctx, key)
+	if err != nil {
+		return Receipt{}, s.hooks.bad.Sparing(ctx, from, "", s.cfg.Clock, func() error { return err }, problem.NotFound)
+	}
 	var digest string
-	err := s.hooks.bad.Sparing(ctx, auth.AddressFrom(ctx), s.cfg.Clock, func() (err error) {
-		row, digest, err = s.proven(ctx, key, d, now)
+	err = s.hooks.bad.Sparing(ctx, from, "/"+row.ID, s.cfg.Clock, func() error {
+		digest, err = s.proven(ctx, &row, d, now)
 		return err
 	}, problem.NotFound, problem.Unauthenticated)
 	if err != nil {
@@ -83,37 +87,37 @@ func (s *Service) Deliver(ctx context.Context, key string, d Delivery) (Receipt,
 	return s.awaitAnswer(ctx, receipt, time.Duration(settings.Wait))
 }
 
-// proven is the webhook of a delivery that has proven itself, and the digest of what
-// was signed.
-func (s *Service) proven(ctx context.Context, key string, d Delivery, now time.Time) (row webhookRow, digest string, err error) {
-	if row, err = s.webhookOf(ctx, key); err != nil {
-		return row, "", err
+// proven is the digest of what was signed of a delivery that has proven itself. To a
+// webhook that is disabled none does: it looks like none.
+func (s *Service) proven(ctx context.Context, row *webhookRow, d Delivery, now time.Time) (digest string, err error) {
+	if !row.Enabled {
+		return "", problem.Missing("webhook")
 	}
 	if len(d.Body) > MaxWebhookBody {
-		return row, "", problem.Newf(problem.TooLarge, "body_too_large", "the body is larger than %d bytes", MaxWebhookBody)
+		return "", problem.Newf(problem.TooLarge, "body_too_large", "the body is larger than %d bytes", MaxWebhookBody)
 	}
 	settings, err := row.settings()
 	if err != nil {
-		return row, "", err
+		return "", err
 	}
-	secrets, err := s.secrets(&row, now)
+	secrets, err := s.secrets(row, now)
 	if err != nil {
-		return row, "", err
+		return "", err
 	}
 	if digest, err = row.prove(d, settings, secrets, now); problem.Is(err, problem.Unauthenticated) {
 		s.cfg.Denied(ctx, audit.Denial{TenantID: row.TenantID, Action: "webhook.deliver", ObjectType: "webhook", ObjectID: row.ID, Code: problem.Of(err).Code})
 	}
-	return row, digest, err
+	return digest, err
 }
 
-// webhookOf finds an enabled webhook. One that is disabled looks like none.
+// webhookOf finds a webhook by the last part of its path.
 func (s *Service) webhookOf(ctx context.Context, key string) (webhookRow, error) {
 	var row webhookRow
 	if !isWebhookKey(key) {
 		return row, problem.Missing("webhook")
 	}
 	err := s.cfg.DB.NewRaw(`SELECT * FROM ?schema.jet_webhook /* across tenants: the path of a webhook names its tenant */
-		WHERE key = ? AND enabled AND EXISTS (SELECT 1 FROM ?schema.jet_tenant AS t WHERE t.id = tenant_id AND t.deleted_at IS NULL)`, key).Scan(ctx, &row)
+		WHERE key = ? AND EXISTS (SELECT 1 FROM ?schema.jet_tenant AS t WHERE t.id = tenant_id AND t.deleted_at IS NULL)`, key).Scan(ctx, &row)
 	if store.IsMissing(err) {
 		return row, problem.Missing("webhook")
 	}

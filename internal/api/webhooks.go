@@ -35,6 +35,7 @@ func (a *API) webhookRoutes() {
 	}, a.updateWebhook)
 	register(a, Operation{
 		ID: "rotateWebhook", Method: http.MethodPost, Path: "/tenants/{tenantId}/webhooks/{id}/rotate", Access: InTenant, Permission: auth.WebhookUpdate, Tag: tag,
+		Secret:      true,
 		Summary:     "Give a webhook another secret",
 		Description: "It is in this reply and never again. The one before stays good for the overlap.",
 		Example:     map[string]any{"overlap": "24h"},

@@ -113,15 +113,15 @@ func (t *Throttle) Open(key string, now time.Time) error {
 }
 
 // Sparing judges something that anybody can send, unless too much from the same
-// network was refused just now. Counted are errors of the given kinds alone: what is
+// network was refused just now at the same target, "" = at none that is known. Counted are errors of the given kinds alone: what is
 // good is held up by what is bad from its own network, and counts nothing itself. From
 // the machine itself nothing is counted: it comes through a proxy that does not tell
 // for whom, and would all be one.
-func (t *Throttle) Sparing(ctx context.Context, from netip.Addr, c clock.Clock, judge func() error, bad ...problem.Kind) error {
+func (t *Throttle) Sparing(ctx context.Context, from netip.Addr, target string, c clock.Clock, judge func() error, bad ...problem.Kind) error {
 	if !from.IsValid() || from.Unmap().IsLoopback() {
 		return judge()
 	}
-	place := peer.Network(from).String()
+	place := peer.Network(from).String() + target
 	if err := t.Open(place, c.Now()); err != nil {
 		return err
 	}

@@ -132,7 +132,7 @@ func TestSparing(t *testing.T) {
 	judged := 0
 	judge := func(from string, kind problem.Kind) error {
 		ip, _ := netip.ParseAddr(from)
-		return th.Sparing(t.Context(), ip, func() time.Time { return now }, func() error {
+		return th.Sparing(t.Context(), ip, "", func() time.Time { return now }, func() error {
 			if judged++; kind == "" {
 				return nil
 			}
