@@ -108,11 +108,35 @@ func TestRunsInFlightAreLimited(t *testing.T) {
 			t.Errorf("%+v", usage)
 		}
 
+		// A start that was made before is found, and needs no room.
+		keyed := func() *jetadmintest.Reply {
+			return owner.Call("POST", T+"/workflows/"+flow+"/runs", object{"idempotencyKey": "order 7"})
+		}
+		refusedWith(t, keyed(), http.StatusTooManyRequests, "limit_runsInFlight")
 		owner.Call("POST", T+"/runs/"+first.ID+"/cancel", nil).Want(http.StatusOK)
-		holds(t, "a run that ended makes room", func() bool { return start().Status == http.StatusAccepted })
+		holds(t, "a run that ended makes room", func() bool { return keyed().Status == http.StatusAccepted })
+		keyed().Want(http.StatusAccepted)
 		refusedWith(t, start(), http.StatusTooManyRequests, "limit_runsInFlight")
 		must(t, app.Tenants().SetLimits(t.Context(), app.Tenant.ID, tenancy.Limits{RunsInFlight: -1}))
 		holds(t, "without a limit", func() bool { return start().Status == http.StatusAccepted })
+	})
+}
+
+// Runs that have ended take no room, also those that have just done so.
+func TestRunsThatEndTakeNoRoom(t *testing.T) {
+	t.Parallel()
+	onEach(t, func(t *testing.T, cfg jetadmin.Config) {
+		cfg.Limits.RunsInFlight = 2
+		app := jetadmintest.Start(t, cfg)
+		ctx := app.Owner.Context(t.Context())
+		flow, err := publish(ctx, app.App, "Short", workflow.Graph{Nodes: []workflow.GraphNode{{Key: "start", Type: "start"}}})
+		must(t, err)
+		for range 9 {
+			run, err := app.Workflows().Start(ctx, workflow.StartParams{WorkflowID: flow})
+			must(t, err)
+			_, err = app.Workflows().Wait(ctx, run.ID)
+			must(t, err)
+		}
 	})
 }
 

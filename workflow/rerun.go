@@ -181,7 +181,7 @@ func (s *Service) beginAgain(ctx context.Context, in rerunParams) (*beginning, e
 			return nil, err
 		}
 	}
-	if err := s.takeRoom(ctx, s.cfg.DB.DB, who.TenantID); err != nil {
+	if err := s.roomFor(ctx, s.cfg.DB.DB, who.TenantID, StartParams{WorkflowID: w.ID, IdempotencyKey: in.key}); err != nil {
 		return nil, err
 	}
 	if before := s.cfg.Hooks.BeforeStart; before != nil {

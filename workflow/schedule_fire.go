@@ -151,9 +151,11 @@ func (e *engine) tryPlanned(ctx context.Context, row *scheduleRow, p planned) er
 	return e.moveOn(ctx, row, p)
 }
 
+// ours reports whether a start may succeed in a moment, the platform being unable, or the
+// tenant full, now.
 func ours(err error) bool {
 	kind := problem.KindOf(err)
-	return kind == problem.Internal || kind == problem.Unavailable
+	return kind == problem.Internal || kind == problem.Unavailable || kind == problem.RateLimited
 }
 
 // fireCrashed keeps a schedule whose start panics, in a hook of the host say,

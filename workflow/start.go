@@ -129,7 +129,7 @@ func (s *Service) begin(ctx context.Context, db bun.IDB, in StartParams) (*begin
 		return nil, err
 	}
 	if !in.follows {
-		if err := s.takeRoom(ctx, db, who.TenantID); err != nil {
+		if err := s.roomFor(ctx, db, who.TenantID, in); err != nil {
 			return nil, err
 		}
 	}

@@ -571,15 +571,17 @@ func TestWebhookRate(t *testing.T) {
 	})
 }
 
-// T138: from a network whose deliveries prove nothing, by a wrong secret or an unknown
-// path, only so many are judged. That holds up nobody elsewhere, nor what comes through
-// a proxy that does not tell for whom; and what is good counts nothing.
+// T138: from a network whose deliveries to a webhook prove nothing only so many are
+// judged, and so many at unknown paths are told so. That holds up nobody elsewhere, no
+// other webhook, nor what comes through a proxy that does not tell for whom; and what is
+// good counts nothing.
 func TestT138_BadDeliveriesAreThrottled(t *testing.T) {
 	t.Parallel()
 	testdb.Each(t, func(t *testing.T, db *store.DB) {
 		now := time.Now()
 		b := newBundle(t, db, withKeys(t), func(c *workflow.Config) { c.Clock = func() time.Time { return now } })
 		s := b.webhook(t, workflow.NewWebhook{WorkflowID: b.publish(t, chain()), RatePerMinute: 60_000})
+		other := b.webhook(t, workflow.NewWebhook{WorkflowID: b.publish(t, chain()), RatePerMinute: 60_000})
 		forged := s.delivery(`{}`)
 		forged.Header.Set(workflow.SignatureHeader, "t=1,v1=00")
 		from := func(address, key string, d workflow.Delivery) error {
@@ -604,14 +606,16 @@ func TestT138_BadDeliveriesAreThrottled(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			got := flood(address, func(n int) error {
-				if n%2 == 0 {
-					return from(address, s.key(), forged)
+			for name, bad := range map[string]func(int) error{
+				"forged":       func(int) error { return from(address, s.key(), forged) },
+				"unknown path": func(int) error { return from(address, id.New(), forged) },
+			} {
+				if got := flood(address, bad); got != 601 { // the first beyond is judged already
+					t.Errorf("%s, %s: %d were judged", address, name, got)
 				}
-				return from(address, id.New(), forged)
-			})
-			if got != 601 { // the first beyond is judged already
-				t.Errorf("%s: %d were judged", address, got)
+			}
+			if err := from(address, other.key(), other.delivery(strconv.Quote(address))); err != nil {
+				t.Errorf("to another webhook: %v", err)
 			}
 			if err := from(elsewhere, s.key(), s.delivery(strconv.Quote(elsewhere))); err != nil {
 				t.Errorf("from elsewhere: %v", err)
