@@ -158,7 +158,7 @@ func (e *tenantExport) tenant() error {
 	if err != nil {
 		return err
 	}
-	limits, err := e.app.tenants.LimitsOf(e.ctx, e.app.db.DB, t.ID)
+	limits, err := e.app.tenants.LimitsOf(e.ctx, t.ID)
 	if err != nil {
 		return err
 	}

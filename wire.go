@@ -243,7 +243,7 @@ func (a *App) admit(ctx context.Context, tx bun.IDB, tenantID, resource string) 
 
 // limitOfFiles is how many bytes the files of a tenant may have.
 func (a *App) limitOfFiles(ctx context.Context, tx bun.IDB, tenantID string) (int64, error) {
-	limits, err := a.tenants.LimitsOf(ctx, tx, tenantID)
+	limits, err := a.tenants.LimitsIn(ctx, tx, tenantID)
 	return limits.FileBytes, err
 }
 

@@ -63,6 +63,7 @@ func (s *Service) ChangePassword(ctx context.Context, in PasswordChange) (Login,
 func (s *Service) newPassword(ctx context.Context, row userRow, in PasswordChange) (string, error) {
 	var f problem.Faults
 	checkPassword(&f, "new", in.New)
+	f.Check(in.New != in.Old, "new", "must not be the old one")
 	stored, usable := s.storedHash(ctx, row)
 	match, err := s.passwords.matches(ctx, stored, in.Old)
 	if err != nil {

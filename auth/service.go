@@ -234,7 +234,7 @@ func (c Config) validate() error {
 	need(c.Pages != nil, "Pages is required")
 	need(c.SessionIdle >= 2*touchEvery, "SessionIdle must be at least two minutes")
 	need(c.SessionMax >= c.SessionIdle, "SessionMax must be at least SessionIdle")
-	need(c.Hooks.SendPasswordReset == nil || isIssuer(c.ResetURL), "ResetURL must be an https URL, for Hooks.SendPasswordReset")
+	need(c.Hooks.SendPasswordReset == nil || isIssuer(c.ResetURL), "ResetURL must be an https URL without query and fragment, for Hooks.SendPasswordReset")
 	c.validateAuthenticators(need)
 	return errors.Join(faults...)
 }

@@ -80,7 +80,7 @@ func (s *Service) checkedRules(ctx context.Context, db bun.IDB, in NewQuery, kep
 	for i, r := range in.Rules {
 		path := fmt.Sprintf("rules.%d", i)
 		checkMasks(r.Mask, in.Params, path, faults)
-		faults.Check(r.Everyone != (len(r.Roles) > 0), path+".roles", "must name roles, unless the rule is for everyone")
+		faults.Check(r.Everyone != (len(r.Roles) > 0), path+".roles", "must name roles, or the rule be for everyone, and not both")
 		if len(r.Roles) > MaxRuleRoles {
 			faults.Addf(path+".roles", "must not be more than %d", MaxRuleRoles)
 			continue

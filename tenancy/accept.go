@@ -48,7 +48,7 @@ var (
 // back, for another address, or of somebody who could not invite any more.
 func badInvitation(reason error) error {
 	return problem.New(problem.NotFound, "invitation_not_good", "the invitation is not good").
-		Fix("sign in with the address that was invited, or ask for a new invitation").Because(reason)
+		Fix("sign in with the address that was invited, send email, name and password with the token to get an account, or ask for a new invitation").Because(reason)
 }
 
 // Accept makes the caller a member by an invitation, once. Without a principal it

@@ -118,9 +118,17 @@ func (s *Service) SetLimits(ctx context.Context, tenantID string, limits Limits)
 	})
 }
 
-// LimitsOf are the limits that hold for a tenant now. It asks for no right. db may be
-// a transaction. Errors: NotFound.
-func (s *Service) LimitsOf(ctx context.Context, db bun.IDB, tenantID string) (Limits, error) {
+// LimitsOf are the limits that hold for a tenant now. It is for the host program, and
+// asks for no right. Errors: NotFound.
+func (s *Service) LimitsOf(ctx context.Context, tenantID string) (Limits, error) {
+	if !id.Valid(tenantID) {
+		return Limits{}, problem.Missing("tenant")
+	}
+	return s.LimitsIn(ctx, s.db.DB, tenantID)
+}
+
+// LimitsIn is [Service.LimitsOf] on db, which may be a transaction.
+func (s *Service) LimitsIn(ctx context.Context, db bun.IDB, tenantID string) (Limits, error) {
 	own, err := ownLimits(ctx, db, tenantID)
 	return own.or(s.cfg.Limits), err
 }
@@ -145,7 +153,7 @@ func (s *Service) Admit(ctx context.Context, tx bun.IDB, tenantID string, r Reso
 	if err := s.lockTenant(ctx, tx, tenantID); err != nil {
 		return err
 	}
-	limits, err := s.LimitsOf(ctx, tx, tenantID)
+	limits, err := s.LimitsIn(ctx, tx, tenantID)
 	if err != nil {
 		return err
 	}
@@ -160,7 +168,7 @@ func (s *Service) Admit(ctx context.Context, tx bun.IDB, tenantID string, r Reso
 // as many as are counted at this moment, without a lock. It asks for no right. db may
 // be a transaction. Errors: NotFound.
 func (s *Service) RoomForRuns(ctx context.Context, db bun.IDB, tenantID string) (room, limit int64, err error) {
-	limits, err := s.LimitsOf(ctx, db, tenantID)
+	limits, err := s.LimitsIn(ctx, db, tenantID)
 	if err != nil {
 		return 0, 0, err
 	}

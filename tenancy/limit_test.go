@@ -61,7 +61,7 @@ func TestMembersAreLimited(t *testing.T) {
 			if err := b.SetLimits(t.Context(), w.ID, tenancy.Limits{Members: c.limit}); err != nil {
 				t.Fatal(err)
 			}
-			if got, err := b.LimitsOf(t.Context(), db.DB, w.ID); err != nil || got.Members != c.want || got.Queries != 10_000 {
+			if got, err := b.LimitsOf(t.Context(), w.ID); err != nil || got.Members != c.want || got.Queries != 10_000 {
 				t.Errorf("%+v (%v)", got, err)
 			}
 			usage, err := b.Usage(owner)

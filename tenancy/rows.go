@@ -30,7 +30,7 @@ func (s *Service) MaxRows(ctx context.Context, tenantID string) (int64, error) {
 		return l.most, nil
 	}
 	l := rowLimit{read: time.Now()}
-	limits, err := s.LimitsOf(ctx, s.db.DB, tenantID)
+	limits, err := s.LimitsOf(ctx, tenantID)
 	if err != nil {
 		return 0, err
 	}

@@ -19,7 +19,7 @@ func (s *Service) Usage(ctx context.Context) (map[Resource]Use, error) {
 	if err != nil {
 		return nil, err
 	}
-	limits, err := s.LimitsOf(ctx, s.db.DB, who.TenantID)
+	limits, err := s.LimitsOf(ctx, who.TenantID)
 	if err != nil {
 		return nil, err
 	}

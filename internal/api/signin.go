@@ -131,6 +131,13 @@ func showProblem(w http.ResponseWriter, p *Problem) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(p.Status)
 	_, _ = fmt.Fprintf(w, `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>%[1]s</title>`+
-		`<h1>%[1]s</h1><p>%[2]s</p><p><small>%[3]s, request %[4]s</small></p></html>`+"\n",
-		html.EscapeString(p.Detail), html.EscapeString(p.Remedy), html.EscapeString(p.Code), html.EscapeString(p.RequestID)) // the browser may have gone
+		`<h1>%[1]s</h1>%[2]s<p><small>%[3]s, request %[4]s</small></p></html>`+"\n",
+		html.EscapeString(p.Detail), paragraph(p.Remedy), html.EscapeString(p.Code), html.EscapeString(p.RequestID)) // the browser may have gone
+}
+
+func paragraph(text string) string {
+	if text == "" {
+		return ""
+	}
+	return "<p>" + html.EscapeString(text) + "</p>"
 }
