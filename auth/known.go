@@ -1,6 +1,9 @@
 package auth
 
-import "sync"
+import (
+	"crypto/sha256"
+	"sync"
+)
 
 // maxKnown is how many tokens are remembered at least, some 100 bytes each.
 const maxKnown = 10_000
@@ -10,11 +13,13 @@ const maxKnown = 10_000
 // zero value is ready; it is safe for concurrent use.
 type knownTokens struct {
 	mu          sync.Mutex
-	young, aged map[string]struct{} // when the young are too many, they are the aged
+	young, aged map[tokenHash]struct{} // when the young are too many, they are the aged
 }
 
+type tokenHash = [sha256.Size]byte
+
 func (k *knownTokens) has(token string) bool {
-	hash := string(hashToken(token))
+	hash := sha256.Sum256([]byte(token))
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	_, young := k.young[hash]
@@ -23,17 +28,17 @@ func (k *knownTokens) has(token string) bool {
 }
 
 func (k *knownTokens) add(token string) {
-	hash := string(hashToken(token))
+	hash := sha256.Sum256([]byte(token))
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.young == nil || len(k.young) >= maxKnown {
-		k.young, k.aged = map[string]struct{}{}, k.young
+		k.young, k.aged = map[tokenHash]struct{}{}, k.young
 	}
 	k.young[hash] = struct{}{}
 }
 
 func (k *knownTokens) forget(token string) {
-	hash := string(hashToken(token))
+	hash := sha256.Sum256([]byte(token))
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.young, hash)
