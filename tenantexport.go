@@ -194,7 +194,9 @@ func (e *tenantExport) roles() error {
 		if err := e.line("role", role); err != nil {
 			return err
 		}
-		grants := func(r page.Request) (page.Page[rbac.Grant], error) { return e.app.roles.RoleGrants(e.ctx, role.ID, r) }
+		grants := func(r page.Request) (page.Page[rbac.Grant], error) {
+			return e.app.roles.RoleGrants(auth.AsQuestion(e.ctx), role.ID, r)
+		}
 		return ifShown(all(exportSmall, grants, func(g rbac.Grant) error { return e.line("roleGrant", exportedGrant{RoleID: role.ID, Grant: g}) }))
 	})
 }
@@ -206,7 +208,7 @@ func (e *tenantExport) members() error {
 			return err
 		}
 		grants := func(r page.Request) (page.Page[rbac.Grant], error) {
-			return e.app.roles.MemberGrants(e.ctx, m.UserID, r)
+			return e.app.roles.MemberGrants(auth.AsQuestion(e.ctx), m.UserID, r)
 		}
 		return ifShown(all(exportSmall, grants, func(g rbac.Grant) error { return e.line("memberGrant", exportedGrant{UserID: m.UserID, Grant: g}) }))
 	})

@@ -62,7 +62,7 @@ func (s *Service) viewedPrincipal(ctx context.Context, tenantID string, of Subje
 // no view.
 func (s *Service) noteView(ctx context.Context, who *auth.Principal, of Subject) error {
 	v := viewing{who.TenantID, who.Actor(), who.Viewing()}
-	if !s.views.begin(v) {
+	if s.views.has(v) {
 		return nil
 	}
 	entry := audit.Entry{TenantID: who.TenantID, Action: string(auth.MemberImpersonate), ObjectType: "member", ObjectID: of.ID}
@@ -70,8 +70,8 @@ func (s *Service) noteView(ctx context.Context, who *auth.Principal, of Subject)
 		entry.Action, entry.ObjectType = "role.impersonate", "role"
 	}
 	err := s.db.InTx(ctx, func(ctx context.Context, tx bun.IDB) error { return s.audit(ctx, tx, entry) })
-	if err != nil {
-		s.views.forget(v)
+	if err == nil {
+		s.views.note(v)
 	}
 	return err
 }

@@ -25,24 +25,22 @@ type views struct {
 	noted map[viewing]time.Time
 }
 
-// begin reports whether a view is to be noted, which it then counts as.
-func (vs *views) begin(v viewing) bool {
+// has reports whether the event of a view stands.
+func (vs *views) has(v viewing) bool {
 	now := vs.now()
 	vs.mu.Lock()
 	defer vs.mu.Unlock()
-	if at, ok := vs.noted[v]; ok && now.Sub(at) < ViewNotedFor && !now.Before(at) {
-		return false
-	}
+	at, ok := vs.noted[v]
+	return ok && now.Sub(at) < ViewNotedFor && !now.Before(at)
+}
+
+// note says that the event of a view is stored. Of two at a moment each may have one.
+func (vs *views) note(v viewing) {
+	now := vs.now()
+	vs.mu.Lock()
+	defer vs.mu.Unlock()
 	if vs.noted == nil || len(vs.noted) >= maxViews {
 		vs.noted = map[viewing]time.Time{}
 	}
 	vs.noted[v] = now
-	return true
-}
-
-// forget has a view noted the next time.
-func (vs *views) forget(v viewing) {
-	vs.mu.Lock()
-	defer vs.mu.Unlock()
-	delete(vs.noted, v)
 }
