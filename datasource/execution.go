@@ -47,6 +47,7 @@ type Execution struct {
 	QueryVersion int             `json:"queryVersion,omitempty"`
 	Actor        string          `json:"actor"`                // "user:<id>", "apiKey:<id>", "service:<name>"
 	OnBehalfOf   string          `json:"onBehalfOf,omitempty"` // the user id behind a key or service
+	Viewing      string          `json:"viewing,omitempty"`    // whom the actor viewed: "user:<id>" or "role:<id>"
 	Params       map[string]any  `json:"params"`               // values are shortened, sensitive ones masked
 	Status       ExecutionStatus `json:"status"`
 	ErrorCode    string          `json:"errorCode,omitempty"`
@@ -178,6 +179,7 @@ type executionRow struct {
 	QueryVersion  int
 	Actor         string
 	OnBehalfOf    string
+	Viewing       string
 	Params        string
 	Status        string
 	ErrorCode     string
@@ -192,7 +194,7 @@ type executionRow struct {
 func (r *executionRow) view(now time.Time) (Execution, error) {
 	e := Execution{
 		ID: r.ID, Kind: ExecutionKind(r.Kind), DatasourceID: r.DatasourceID, QueryVersion: r.QueryVersion, Actor: r.Actor,
-		OnBehalfOf: r.OnBehalfOf, Status: ExecutionStatus(r.Status), ErrorCode: r.ErrorCode, RowCount: r.RowCount, Cached: r.Cached,
+		OnBehalfOf: r.OnBehalfOf, Viewing: r.Viewing, Status: ExecutionStatus(r.Status), ErrorCode: r.ErrorCode, RowCount: r.RowCount, Cached: r.Cached,
 		StartedAt: r.StartedAt, FinishedAt: r.FinishedAt,
 	}
 	if r.QueryID != nil {

@@ -67,7 +67,7 @@ func (h *history) begin(ctx context.Context, c *call, kind ExecutionKind, limit 
 	q := &c.plan.query
 	e := &execution{history: h, row: &executionRow{
 		ID: id.New(), TenantID: c.plan.ds.TenantID, Kind: string(kind), DatasourceID: c.plan.ds.ID, QueryVersion: q.Version,
-		Actor: c.who.Actor(), Params: c.recorded(), Status: string(ExecutionRunning), StartedAt: now, EndsBy: now.Add(limit + historyTimeout),
+		Actor: c.who.Actor(), Viewing: c.who.Viewing(), Params: c.recorded(), Status: string(ExecutionRunning), StartedAt: now, EndsBy: now.Add(limit + historyTimeout),
 	}}
 	if q.ID != "" {
 		e.row.QueryID = &q.ID

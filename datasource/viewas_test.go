@@ -116,7 +116,12 @@ func TestAViewBindsWhoIsViewed(t *testing.T) {
 		}
 		list, err := w.Executions(as(t, w.a, auth.QueryHistory), datasource.ExecutionFilter{QueryID: id}, page.Request{})
 		if err != nil || len(list.Items) != 4 || list.Items[0].Actor != "user:boss" {
-			t.Errorf("the history has %+v (%v)", list.Items, err)
+			t.Fatalf("the history has %+v (%v)", list.Items, err)
+		}
+		for item, ctx := range map[int]context.Context{0: role, 3: member} {
+			if got, want := list.Items[item].Viewing, auth.FromContext(ctx).Viewing(); got != want || got == "" {
+				t.Errorf("the history says that %q was viewed, want %q", got, want)
+			}
 		}
 	})
 }

@@ -1,0 +1,1 @@
+ALTER TABLE ?schema.jet_execution DROP COLUMN viewing;

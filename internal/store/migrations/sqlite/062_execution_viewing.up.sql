@@ -1,0 +1,1 @@
+ALTER TABLE ?schema.jet_execution ADD COLUMN viewing TEXT NOT NULL DEFAULT '';
