@@ -133,12 +133,12 @@ func (f Filter) narrow(q *bun.SelectQuery) *bun.SelectQuery {
 }
 
 // unreadable is shown for a detail that somebody has made to be no JSON.
-var unreadable = json.RawMessage(`{"unreadable":true}`)
+const unreadable = `{"unreadable":true}`
 
 func (e *eventRow) event() Event {
 	detail := json.RawMessage(e.Detail)
 	if !json.Valid(detail) {
-		detail = unreadable
+		detail = json.RawMessage(unreadable)
 	}
 	return Event{
 		Seq:        e.Seq,
