@@ -156,9 +156,9 @@ func (j *judge) part(p span, outer *scope) []column {
 	case j.keyword(p.from, "insert"):
 		return j.inserts(p, sc)
 	case j.keyword(p.from, "update"):
-		return j.updates(p, sc)
+		return j.changes(p, sc, "from", "only")
 	case j.keyword(p.from, "delete"):
-		return j.deletes(p, sc)
+		return j.changes(p, sc, "using", "from", "only")
 	case j.keyword(p.from, "values"):
 		j.subqueries(p, sc)
 	}
@@ -192,25 +192,14 @@ func (j *judge) selects(p span, sc *scope) []column {
 	return j.gives(list, sc)
 }
 
-func (j *judge) updates(p span, sc *scope) []column {
-	_, next := j.source(j.skip(p.from+1, "only"), p.to, sc)
+// changes judges UPDATE and DELETE: words may stand before the table, and the word others
+// before the tables that it is joined with.
+func (j *judge) changes(p span, sc *scope, others string, words ...string) []column {
+	_, next := j.source(j.skip(p.from+1, words...), p.to, sc)
 	rest := span{next, p.to}
 	conditions := []condition{}
-	if from := j.clause(rest, "from", append(afterWhere, "where")...); !j.empty(from) {
-		conditions = j.froms(from, "", sc)
-	}
-	conditions = append(conditions, condition{span: j.clause(rest, "where", afterWhere...)})
-	j.bind(conditions, sc)
-	j.subqueries(p, sc)
-	return j.gives(j.clause(rest, "returning"), sc)
-}
-
-func (j *judge) deletes(p span, sc *scope) []column {
-	_, next := j.source(j.skip(p.from+1, "from", "only"), p.to, sc)
-	rest := span{next, p.to}
-	conditions := []condition{}
-	if using := j.clause(rest, "using", append(afterWhere, "where")...); !j.empty(using) {
-		conditions = j.froms(using, "", sc)
+	if joined := j.clause(rest, others, append(afterWhere, "where")...); !j.empty(joined) {
+		conditions = j.froms(joined, "", sc)
 	}
 	conditions = append(conditions, condition{span: j.clause(rest, "where", afterWhere...)})
 	j.bind(conditions, sc)
