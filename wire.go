@@ -249,13 +249,13 @@ func (a *App) limitOfFiles(ctx context.Context, tx bun.IDB, tenantID string) (in
 
 // maxKeyDays is within how many days an API key of a tenant must expire.
 func (a *App) maxKeyDays(ctx context.Context, db bun.IDB, tenantID string) (int, error) {
-	settings, err := a.tenants.SettingsOf(ctx, db, tenantID)
+	settings, err := a.tenants.SettingsIn(ctx, db, tenantID)
 	return settings.APIKeyMaxDays, err
 }
 
 // zone is the time zone of a tenant's schedules that name none.
 func (a *App) zone(ctx context.Context, tenantID string) (string, error) {
-	settings, err := a.tenants.SettingsOf(ctx, a.db.DB, tenantID)
+	settings, err := a.tenants.SettingsIn(ctx, a.db.DB, tenantID)
 	return settings.TimeZone, err
 }
 

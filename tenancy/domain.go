@@ -46,7 +46,7 @@ func (s *Service) admitAddress(ctx context.Context, tx bun.IDB, by auth.Kind, te
 	if by == auth.KindService {
 		return nil
 	}
-	settings, err := s.SettingsOf(ctx, tx, tenantID)
+	settings, err := s.SettingsIn(ctx, tx, tenantID)
 	if err != nil || settings.admitsAddress(email) {
 		return err
 	}

@@ -46,12 +46,12 @@ func (s *Service) Settings(ctx context.Context) (Settings, error) {
 	if err != nil {
 		return Settings{}, err
 	}
-	return s.SettingsOf(ctx, s.db.DB, who.TenantID)
+	return s.SettingsIn(ctx, s.db.DB, who.TenantID)
 }
 
-// SettingsOf are the settings that hold for a tenant now. It asks for no right. db may
+// SettingsIn are the settings that hold for a tenant now. It asks for no right. db may
 // be a transaction. Errors: NotFound.
-func (s *Service) SettingsOf(ctx context.Context, db bun.IDB, tenantID string) (Settings, error) {
+func (s *Service) SettingsIn(ctx context.Context, db bun.IDB, tenantID string) (Settings, error) {
 	row := new(tenantRow)
 	err := db.NewRaw("SELECT settings, version FROM ?schema.jet_tenant WHERE id = ? AND deleted_at IS NULL", tenantID).Scan(ctx, row)
 	if store.IsMissing(err) {
@@ -81,7 +81,7 @@ func (s *Service) SetSettings(ctx context.Context, in Settings) (Settings, error
 		if err := s.lockTenant(ctx, tx, who.TenantID); err != nil {
 			return err
 		}
-		before, err := s.SettingsOf(ctx, tx, who.TenantID)
+		before, err := s.SettingsIn(ctx, tx, who.TenantID)
 		if err != nil {
 			return err
 		}

@@ -103,7 +103,7 @@ func TestSettingsAreOfOneTenant(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, gone := range []string{w.ID, id.New(), "", "x"} {
-			if _, err := b.SettingsOf(t.Context(), db.DB, gone); problem.KindOf(err) != problem.NotFound {
+			if _, err := b.SettingsIn(t.Context(), db.DB, gone); problem.KindOf(err) != problem.NotFound {
 				t.Errorf("%q: %v", gone, err)
 			}
 		}
